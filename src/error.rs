@@ -1,0 +1,70 @@
+//! What can go wrong, sorted by who can mend it. The exit code follows from the sort, and every message says what to do next.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::check::Findings;
+
+/// An error that ends the program.
+#[derive(Debug)]
+pub enum Error {
+    /// The description of the site is wrong. Exit code 1.
+    Site(Findings),
+    /// The command line is wrong. Exit code 2.
+    Usage(String),
+    /// The surroundings failed: network, disk, a missing program, a package that is gone, a damaged file. Exit code 3.
+    Environment {
+        /// What happened, in one sentence without a full stop.
+        what: String,
+        /// What the reader can do about it, in one sentence.
+        remedy: String,
+    },
+    /// The user asked to stop (SIGINT or SIGTERM). Exit code 130.
+    Interrupted,
+}
+
+/// The result of everything that may end the program.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An environment failure with its remedy.
+    pub fn environment(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Environment { what: what.into(), remedy: remedy.into() }
+    }
+
+    /// An input or output failure on a path; the remedy follows from the kind of failure.
+    pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::*;
+        let remedy = match error.kind() {
+            NotFound => "check the spelling of the path",
+            PermissionDenied => "give yourself access to it, or choose another place",
+            StorageFull | QuotaExceeded => "free some space, or choose another place",
+            ReadOnlyFilesystem => "choose a place that can be written to",
+            _ => "look at the disk and try again",
+        };
+        Self::environment(format!("cannot {doing} {}: {error}", path.display()), remedy)
+    }
+
+    /// The process's exit code, as the architecture fixes it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Site(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Environment { .. } => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Site(findings) => write!(f, "{findings}"),
+            Self::Usage(message) => write!(f, "error: {message}"),
+            Self::Environment { what, remedy } => write!(f, "error: {what}\n  what to do: {remedy}"),
+            Self::Interrupted => write!(f, "interrupted; nothing was left half written"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

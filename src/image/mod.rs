@@ -1,0 +1,3 @@
+//! From packages and rendered files to OCI images in one archive: spec → plan → layer → oci → archive.
+
+pub mod spec;

@@ -1,0 +1,252 @@
+//! The contract between the renderer, which writes `launch.json` into an image, and `launch`, the program that reads it there.
+//! Plain data: what a role needs before its service may start, how to start it, and how to ask whether it is well.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the plan lies inside every image.
+pub const PLAN_PATH: &str = "/etc/synapse-site/launch.json";
+/// Where secrets are mounted inside a container, one file each.
+pub const SECRETS_DIR: &str = "/run/secrets";
+/// The tmpfs that holds completed configuration, mode 0700.
+pub const RUN_DIR: &str = "/run/synapse-site";
+/// A secret's place in a template: `@@secret:NAME@@`.
+pub const PLACEHOLDER_OPEN: &str = "@@secret:";
+/// The end of a secret's place in a template.
+pub const PLACEHOLDER_CLOSE: &str = "@@";
+
+/// Everything `launch` knows about one image.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The version of this contract; `launch` refuses others. Now 1.
+    pub format: u32,
+    /// The site's `server_name`, for messages and for the marker.
+    pub server_name: String,
+    /// What the image can be started as: `launch run ROLE`.
+    pub roles: BTreeMap<String, Role>,
+    /// Every secret of the site, for `launch secrets init`.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// Who administers the site, for `launch admin`; only in the Synapse image.
+    #[serde(default)]
+    pub admin: Option<Admin>,
+}
+
+/// A secret that a site needs: its name and how it comes to be, never its value.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// The file's name under `secrets/` on the target and under [`SECRETS_DIR`] in a container.
+    pub name: String,
+    /// What it is for, in one sentence.
+    pub purpose: String,
+    /// Where its value comes from.
+    pub make: Make,
+}
+
+/// Where a secret's value comes from.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Make {
+    /// 32 random bytes, written as 64 hexadecimal digits.
+    Random,
+    /// A password that a person will type: 20 characters of letters and digits that cannot be mistaken for each other.
+    Password,
+    /// Synapse's ed25519 signing key in the format of the signedjson library: `ed25519 a_XXXX BASE64`.
+    SigningKey,
+    /// An administrator brings it: it belongs to another system.
+    Bring,
+}
+
+/// The first administrators of a site.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Synapse's main process: host name.
+    pub host: String,
+    /// Synapse's main process: port of its client listener.
+    pub port: u16,
+    /// The secret that signs registrations.
+    pub registration_secret: String,
+    /// The accounts.
+    pub users: Vec<AdminUser>,
+}
+
+/// One administrator.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct AdminUser {
+    /// The localpart of the Matrix ID.
+    pub localpart: String,
+    /// The secret with the first password; none where people log in through a directory: the account then belongs to
+    /// the directory's user of that name.
+    pub password_secret: Option<String>,
+}
+
+/// One way to start an image.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Secrets that must be present under [`SECRETS_DIR`], readable and not empty.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// Directories that must exist and be writable for the running user.
+    #[serde(default)]
+    pub writable: Vec<String>,
+    /// Files to complete with secrets, in [`RUN_DIR`].
+    #[serde(default)]
+    pub files: Vec<Template>,
+    /// What must answer before the service starts, in order.
+    #[serde(default)]
+    pub wait: Vec<Wait>,
+    /// How long all waits together may take, in seconds.
+    #[serde(default)]
+    pub deadline_seconds: u64,
+    /// What else has to be done before the service starts.
+    #[serde(default)]
+    pub prepare: Option<Prepare>,
+    /// The service: program (found through PATH when it has no slash) and arguments.
+    pub exec: Vec<String>,
+    /// Environment variables added for the service.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// How `launch health ROLE` finds out whether the service is well.
+    #[serde(default)]
+    pub health: Option<Health>,
+}
+
+/// A file that is complete but for its secrets.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// The rendered file in the image, an absolute path.
+    pub source: String,
+    /// Where the completed file goes: an absolute path under [`RUN_DIR`]. Mode 0600.
+    pub target: String,
+    /// How a secret's value is written so that the reader of the file gets exactly that value.
+    pub escape: Escape,
+}
+
+/// How to write a secret's value into a file of a certain kind.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Escape {
+    /// The placeholder stands inside a double-quoted YAML or JSON scalar: JSON string escapes.
+    Json,
+    /// The value must be one line without blanks, quotes or backslashes; anything else is refused with a message
+    /// (coturn's and redis' configuration files have no escapes that all their versions read alike).
+    Plain,
+    /// A field of libpq's password file: `\` and `:` are escaped with a backslash.
+    PgPass,
+}
+
+/// Something that must answer first.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// What it is, for the message: `PostgreSQL`.
+    pub name: String,
+    /// Where and how to ask.
+    pub probe: Probe,
+}
+
+/// A question to a service that needs no credentials.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Probe {
+    /// A TCP connection can be made.
+    Tcp {
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// PostgreSQL answers a start-up packet without "the database system is starting up" (SQLSTATE 57P03); a `host` that
+    /// starts with `/` is the directory of a Unix socket, as in libpq.
+    Postgres {
+        /// Host name, address or socket directory.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// An HTTP GET on plain HTTP gives status 200.
+    Http {
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Path with its leading slash.
+        path: String,
+    },
+}
+
+/// Work before the first start of a service.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Prepare {
+    /// A PostgreSQL data directory: initialise an empty volume, refuse one of another major version.
+    Postgres {
+        /// The volume; the cluster lives in its sub-directory `data`.
+        volume: String,
+        /// The major version of the programs in this image, such as `17`.
+        major: u32,
+        /// The role to create, owner of the database.
+        user: String,
+        /// The database to create: UTF8, collation and character type `C`, from `template0`.
+        database: String,
+        /// The secret that holds the role's password.
+        password_secret: String,
+    },
+    /// Synapse's main process: compare what can never change with the marker of the first start.
+    Synapse {
+        /// The directory that keeps the marker `deployment.json`; a volume.
+        state: String,
+        /// The secret that holds the signing key.
+        signing_key_secret: String,
+        /// The secret that holds the password pepper, when local passwords are in use.
+        pepper_secret: Option<String>,
+        /// Key identifiers (`ed25519:a_AbCd`) which the site lists under `old_signing_keys`: a marker with one of these may move on.
+        old_signing_keys: Vec<String>,
+    },
+}
+
+/// How to ask a running service whether it is well, from inside its container.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Health {
+    /// Status 200 on `http://127.0.0.1:port/path`.
+    Http {
+        /// Port.
+        port: u16,
+        /// Path with its leading slash.
+        path: String,
+    },
+    /// `PING` answered by `PONG` (after `AUTH` with the secret).
+    Redis {
+        /// Port.
+        port: u16,
+        /// The secret that holds the password.
+        password_secret: Option<String>,
+    },
+    /// As [`Probe::Postgres`], on the Unix socket in a directory.
+    Postgres {
+        /// The socket's directory.
+        socket: String,
+        /// Port.
+        port: u16,
+    },
+    /// A STUN binding request over UDP gets a binding success response (RFC 8489).
+    Stun {
+        /// Address to ask; coturn listens on the container's own address, so `auto` means the address of the default route's interface.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A TCP connection to `127.0.0.1`.
+    Tcp {
+        /// Port.
+        port: u16,
+    },
+}

@@ -1,0 +1,11 @@
+//! synapse-site: one description of a Matrix site becomes reproducible container images and a compose manifest.
+//!
+//! Data flows through the modules in one direction: [`site`] → [`check`] → [`render`] → [`package`] and [`image`] → [`deploy`].
+//! Each stage takes values and returns values; files, processes and the network are touched by [`cli`], [`package`] and the
+//! last step of [`image`] only.
+
+pub mod check;
+pub mod error;
+pub mod image;
+pub mod launch;
+pub mod package;
