@@ -1,4 +1,8 @@
-//! What is wrong with a description: findings with a code, a place and a remedy, all of them at once.
+//! What is wrong with a description: findings with a code, a place and a remedy, all of them at once. The rules that look
+//! at several options together are in [`rules`]; those that a type already enforces come from [`crate::site::schema`].
+
+mod report;
+pub mod rules;
 
 use std::fmt;
 
@@ -30,7 +34,7 @@ pub struct Finding {
     pub code: &'static str,
     /// How bad.
     pub severity: Severity,
-    /// The option's path: `listeners.client.port`, `administrators[0]`.
+    /// The option's path: `turn.turn_uris[1]`.
     pub option: String,
     /// Where in the source, when the format tells.
     pub position: Option<Position>,
@@ -41,14 +45,40 @@ pub struct Finding {
 }
 
 /// All findings about one description.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Findings(pub Vec<Finding>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The findings, in the order in which they are shown.
+    pub list: Vec<Finding>,
+    text: Option<String>,
+}
+
+impl Findings {
+    /// Findings about a description with that text (none for Nix), ordered by place.
+    pub fn new(mut list: Vec<Finding>, text: Option<&str>) -> Self {
+        list.sort_by_key(|finding| (finding.position.as_ref().map(|at| (at.line, at.column)), finding.severity));
+        Self { list, text: text.map(str::to_owned) }
+    }
+
+    /// Whether there is one that forbids to go on.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+impl From<Finding> for Findings {
+    fn from(finding: Finding) -> Self {
+        Self { list: vec![finding], text: None }
+    }
+}
+
+impl serde::Serialize for Findings {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.list.serialize(serializer)
+    }
+}
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.0 {
-            writeln!(f, "{}: {}", finding.option, finding.message)?;
-        }
-        Ok(())
+        report::write(f, &self.list, self.text.as_deref())
     }
 }

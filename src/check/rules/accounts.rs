@@ -1,0 +1,179 @@
+//! S01xx: who may log in, make an account and administer.
+
+use super::{Breach, Rule};
+use crate::check::Severity::{Error, Warning};
+use crate::site::authentication::Method;
+use crate::site::ldap::Mode;
+use crate::site::load::Loaded;
+use crate::site::registration::ThirdParty;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "S0101",
+        severity: Error,
+        reason: "Passwords in a directory need to know the directory.",
+        breaches: |loaded| match (loaded.site.authentication.method, &loaded.site.ldap) {
+            (Method::Ldap, None) => vec![Breach::at(
+                "authentication.method",
+                "is \"ldap\", and there is no section ldap",
+                "add a section ldap with at least uri and base, or use the method \"local\"",
+            )],
+            _ => Vec::new(),
+        },
+    },
+    Rule {
+        code: "S0102",
+        severity: Error,
+        reason: "A directory that nobody logs in with is a setting with no effect, which people take for one with an effect.",
+        breaches: |loaded| match (loaded.site.authentication.method, &loaded.site.ldap) {
+            (Method::Local, Some(_)) => vec![Breach::at(
+                "ldap",
+                "is there, but authentication.method is \"local\", so nobody would log in with the directory",
+                "set authentication.method to \"ldap\", or remove the section ldap",
+            )],
+            _ => Vec::new(),
+        },
+    },
+    Rule {
+        code: "S0103",
+        severity: Warning,
+        reason: "Without TLS every password crosses the network in clear (matrix-synapse-ldap3, README).",
+        breaches: |loaded| match &loaded.site.ldap {
+            Some(ldap) if ldap.uri.as_str().starts_with("ldap://") && !ldap.start_tls => vec![Breach::at(
+                "ldap.uri",
+                "is ldap:// without start_tls: passwords cross the network in clear",
+                "set ldap.start_tls to true, or use an ldaps:// address",
+            )],
+            _ => Vec::new(),
+        },
+    },
+    Rule {
+        code: "S0104",
+        severity: Error,
+        reason: "A connection is switched to TLS once; ldaps is TLS from its first byte (RFC 4513, section 3.1).",
+        breaches: |loaded| match &loaded.site.ldap {
+            Some(ldap) if ldap.uri.as_str().starts_with("ldaps://") && ldap.start_tls => {
+                vec![Breach::at("ldap.start_tls", "is true although the address is ldaps://", "remove ldap.start_tls, or use an ldap:// address")]
+            }
+            _ => Vec::new(),
+        },
+    },
+    Rule {
+        code: "S0105",
+        severity: Error,
+        reason: "matrix-synapse-ldap3 reads filter in search mode only, and any bind_dn makes it search (ldap_auth_provider.py, parse_config).",
+        breaches: |loaded| {
+            let Some(ldap) = loaded.site.ldap.as_ref().filter(|ldap| ldap.mode == Mode::Simple) else { return Vec::new() };
+            let mut breaches = Vec::new();
+            for (name, present) in [("filter", ldap.filter.is_some()), ("bind_dn", ldap.bind_dn.is_some())] {
+                if present {
+                    breaches.push(Breach::at(
+                        &format!("ldap.{name}"),
+                        "has no meaning in simple mode",
+                        format!("set ldap.mode to \"search\", or remove ldap.{name}"),
+                    ));
+                }
+            }
+            breaches
+        },
+    },
+    Rule {
+        code: "S0106",
+        severity: Error,
+        reason: "A certificate authority has to be PEM, or every login fails with \"invalid username or password\".",
+        breaches: |loaded| {
+            let Some(path) = loaded.site.ldap.as_ref().and_then(|ldap| ldap.ca_certificate.as_ref()) else { return Vec::new() };
+            let content = loaded.files.get(path.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let text = String::from_utf8_lossy(content);
+            if text.contains("PRIVATE KEY-----") {
+                return vec![Breach::at("ldap.ca_certificate", "the file holds a private key, which would end up in an image", "name a file with certificates only")];
+            }
+            if text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----") {
+                return Vec::new();
+            }
+            vec![Breach::at("ldap.ca_certificate", "the file holds no PEM certificate", "convert it: openssl x509 -inform der -in FILE -out FILE.pem")]
+        },
+    },
+    Rule {
+        code: "S0107",
+        severity: Error,
+        reason: "Synapse refuses open registration that proves nothing, unless told otherwise (config/homeserver.py, validate_config).",
+        breaches: |loaded| {
+            let registration = &loaded.site.registration;
+            let settings = &loaded.site.synapse.settings;
+            let verified = registration.enable_registration_without_verification
+                || registration.registration_requires_token
+                || !registration.registrations_require_3pid.is_empty()
+                || settings.get("enable_registration_captcha").is_some_and(|value| value == true);
+            if !registration.enable_registration || verified {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "registration.enable_registration",
+                "is true, and nothing has to be proved to make an account",
+                "set registration.registration_requires_token to true, or registration.registrations_require_3pid to [\"email\"]",
+            )]
+        },
+    },
+    Rule {
+        code: "S0108",
+        severity: Error,
+        reason: "An address can only be verified by sending mail to it; Synapse starts without complaint and nobody can register.",
+        breaches: |loaded| {
+            let wants = loaded.site.registration.registrations_require_3pid.contains(&ThirdParty::Email);
+            if !wants || loaded.site.synapse.settings.contains_key("email") || !loaded.site.registration.enable_registration {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "registration.registrations_require_3pid",
+                "asks for an e-mail address, and the server cannot send mail",
+                "describe the mail server under synapse.settings.email (smtp_host, notif_from, …)",
+            )]
+        },
+    },
+    Rule {
+        code: "S0109",
+        severity: Warning,
+        reason: "Registration by anybody without proof is found by spammers within hours (Synapse documentation, enable_registration_without_verification).",
+        breaches: |loaded| {
+            let registration = &loaded.site.registration;
+            if !(registration.enable_registration && registration.enable_registration_without_verification) {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "registration.enable_registration_without_verification",
+                "lets anybody make any number of accounts",
+                "require a token (registration.registration_requires_token) unless the server is out of the world's reach",
+            )]
+        },
+    },
+    Rule {
+        code: "S0110",
+        severity: Error,
+        reason: "An administrator is made once.",
+        breaches: |loaded| {
+            let people = &loaded.site.administrators;
+            people
+                .iter()
+                .enumerate()
+                .filter(|(at, person)| people[..*at].contains(person))
+                .map(|(at, person)| Breach::at(&format!("administrators.{at}"), format!("{person} is listed twice"), "remove one of the two"))
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0111",
+        severity: Error,
+        reason: "Guests and people who register need local accounts; with a directory Synapse's own database has no passwords (handlers/auth.py).",
+        breaches: |loaded: &Loaded| {
+            if loaded.site.authentication.method != Method::Ldap || !loaded.site.registration.enable_registration {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "registration.enable_registration",
+                "is true on a site whose passwords are in a directory: accounts made so could never log in",
+                "set registration.enable_registration to false; accounts are made at the first login",
+            )]
+        },
+    },
+];

@@ -1,0 +1,149 @@
+//! S02xx: the services behind Synapse: PostgreSQL, Redis, TURN, media.
+
+use super::{Breach, Rule};
+use crate::check::Severity::{Error, Warning};
+use crate::site::database::Source;
+use crate::site::turn::TurnSource;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "S0201",
+        severity: Error,
+        reason: "An external PostgreSQL has to be found, a bundled one is found by itself.",
+        breaches: |loaded| {
+            let database = &loaded.site.database;
+            match (database.source, &database.host) {
+                (Source::External, None) => {
+                    vec![Breach::at("database.source", "is \"external\", and database.host is missing", "set database.host to a host name or to the directory of a Unix socket")]
+                }
+                (Source::Bundled, Some(_)) => {
+                    vec![Breach::at("database.host", "is set, but PostgreSQL is bundled", "set database.source to \"external\", or remove database.host")]
+                }
+                _ => Vec::new(),
+            }
+        },
+    },
+    Rule {
+        code: "S0202",
+        severity: Error,
+        reason: "A Unix socket has no TLS, and the bundled PostgreSQL is reachable only inside the site's own network.",
+        breaches: |loaded| {
+            let database = &loaded.site.database;
+            let tcp = database.source == Source::External && database.host.as_ref().is_some_and(|host| !host.as_str().starts_with('/'));
+            if database.sslmode.is_none() || tcp {
+                return Vec::new();
+            }
+            vec![Breach::at("database.sslmode", "has a meaning only for an external PostgreSQL over TCP", "remove database.sslmode")]
+        },
+    },
+    Rule {
+        code: "S0203",
+        severity: Error,
+        reason: "A pool cannot be larger at rest than at work (twisted.enterprise.adbapi).",
+        breaches: |loaded| {
+            let database = &loaded.site.database;
+            if database.cp_min <= database.cp_max {
+                return Vec::new();
+            }
+            vec![Breach::at("database.cp_min", format!("is {}, more than cp_max ({})", database.cp_min, database.cp_max), "make cp_min the smaller of the two")]
+        },
+    },
+    Rule {
+        code: "S0204",
+        severity: Error,
+        reason: "An external Redis has to be found, a bundled one is found by itself.",
+        breaches: |loaded| {
+            let redis = &loaded.site.redis;
+            match (redis.source, &redis.host) {
+                (Source::External, None) => vec![Breach::at("redis.source", "is \"external\", and redis.host is missing", "set redis.host")],
+                (Source::Bundled, Some(_)) => vec![Breach::at("redis.host", "is set, but Redis is bundled", "set redis.source to \"external\", or remove redis.host")],
+                _ => Vec::new(),
+            }
+        },
+    },
+    Rule {
+        code: "S0205",
+        severity: Error,
+        reason: "Clients need the relay's name, and the relay has to hand out an address that the world reaches (coturn, external-ip).",
+        breaches: |loaded| {
+            let turn = &loaded.site.turn;
+            if turn.source != TurnSource::Bundled {
+                return Vec::new();
+            }
+            let mut breaches = Vec::new();
+            if turn.host.is_none() {
+                breaches.push(Breach::at("turn.host", "is missing although the relay is bundled", "set turn.host to a name of this target, such as \"turn.example.com\""));
+            }
+            if turn.external_ip.is_none() {
+                breaches.push(Breach::at(
+                    "turn.external_ip",
+                    "is missing although the relay is bundled: clients would be told the container's private address",
+                    "set turn.external_ip to the public address of this target, such as \"203.0.113.10\"",
+                ));
+            }
+            breaches
+        },
+    },
+    Rule {
+        code: "S0206",
+        severity: Error,
+        reason: "Synapse hands out the addresses it is given; without any, an external relay is not used.",
+        breaches: |loaded| {
+            let turn = &loaded.site.turn;
+            match turn.source {
+                TurnSource::External if turn.turn_uris.is_empty() => vec![Breach::at(
+                    "turn.turn_uris",
+                    "is missing although the relay is external",
+                    "list the relay's addresses, such as \"turn:turn.example.com?transport=udp\"",
+                )],
+                TurnSource::None | TurnSource::Bundled if !turn.turn_uris.is_empty() => {
+                    vec![Breach::at("turn.turn_uris", "is set, but the relay is not external", "set turn.source to \"external\", or remove turn.turn_uris")]
+                }
+                _ => Vec::new(),
+            }
+        },
+    },
+    Rule {
+        code: "S0207",
+        severity: Error,
+        reason: "A range goes from its smaller to its larger end, and the relay's own port cannot lie in it (coturn, min-port and max-port).",
+        breaches: |loaded| {
+            let turn = &loaded.site.turn;
+            if turn.source != TurnSource::Bundled {
+                return Vec::new();
+            }
+            if turn.min_port > turn.max_port {
+                return vec![Breach::at("turn.min_port", format!("is {}, more than max_port ({})", turn.min_port, turn.max_port), "exchange the two")];
+            }
+            if (turn.min_port..=turn.max_port).contains(&turn.port) {
+                return vec![Breach::at("turn.port", format!("{} lies in the range of the relay ({} to {})", turn.port, turn.min_port, turn.max_port), "use 3478, or another range")];
+            }
+            Vec::new()
+        },
+    },
+    Rule {
+        code: "S0208",
+        severity: Warning,
+        reason: "Each published port is a process and a firewall rule of the container engine; thousands take minutes to start.",
+        breaches: |loaded| {
+            let turn = &loaded.site.turn;
+            let ports = u32::from(turn.max_port).saturating_sub(u32::from(turn.min_port)) + 1;
+            if turn.source != TurnSource::Bundled || ports <= 500 {
+                return Vec::new();
+            }
+            vec![Breach::at("turn.max_port", format!("makes a range of {ports} ports, each of which is published by itself"), "a range of 100 ports is enough for 25 calls at once")]
+        },
+    },
+    Rule {
+        code: "S0209",
+        severity: Error,
+        reason: "A preview fetches what a user names; without the list it reaches into the site's own network (Synapse documentation, url_preview_ip_range_blacklist).",
+        breaches: |loaded| {
+            let media = &loaded.site.media;
+            if !media.url_preview_enabled || !media.url_preview_ip_range_blacklist.is_empty() {
+                return Vec::new();
+            }
+            vec![Breach::at("media.url_preview_ip_range_blacklist", "is empty although previews are on", "remove the option: its default holds all private networks")]
+        },
+    },
+];

@@ -1,0 +1,89 @@
+//! The verbs. Each file takes its arguments, calls the stages and prints what they give; what they know is in the stages.
+
+mod build;
+mod check;
+mod inspect;
+mod lock;
+mod new;
+mod progress;
+mod render;
+mod schema;
+mod secrets;
+mod sources;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::check::{Findings, rules};
+use crate::error::{Error, Result};
+use crate::site::load::{self, Loaded};
+
+/// One description of a Matrix site in; reproducible container images and a compose manifest out.
+#[derive(Debug, Parser)]
+#[command(name = "synapse-site", version, max_term_width = 110, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  synapse-site new example.com                      write a starter site
+  synapse-site check example.com/site.yaml          say everything that is wrong with it
+  synapse-site build example.com/site.yaml --out out    images, manifest, well-known documents
+  synapse-site secrets init out                     make the secrets on the target
+Exit codes: 0 done, 1 the site is wrong, 2 usage, 3 the surroundings failed (network, disk, a missing program).";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    New(new::Arguments),
+    Check(check::Arguments),
+    Render(render::Arguments),
+    Build(build::Arguments),
+    Lock(lock::Arguments),
+    Secrets(secrets::Arguments),
+    Schema(schema::Arguments),
+    Inspect(inspect::Arguments),
+}
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    // clap prints its own errors and ends with 2, as the architecture wants.
+    let arguments = Arguments::parse();
+    let result = match arguments.verb {
+        Verb::New(arguments) => new::run(&arguments),
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Render(arguments) => render::run(&arguments),
+        Verb::Build(arguments) => build::run(&arguments),
+        Verb::Lock(arguments) => lock::run(&arguments),
+        Verb::Secrets(arguments) => secrets::run(&arguments),
+        Verb::Schema(arguments) => schema::run(&arguments),
+        Verb::Inspect(arguments) => inspect::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", error.to_string().trim_end());
+            if let Error::Site(findings) = &error {
+                let errors = findings.list.iter().filter(|finding| finding.severity == crate::check::Severity::Error).count();
+                eprintln!("\n{errors} {} in the description; nothing was written", if errors == 1 { "error" } else { "errors" });
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Loads a description and applies the rules; warnings go to standard error unless they are asked for as data.
+fn checked(site: &Path, quiet: bool) -> Result<(Loaded, Findings)> {
+    let loaded = load::load(site)?;
+    let findings = rules::apply(&loaded);
+    if findings.has_errors() {
+        return Err(Error::Site(findings));
+    }
+    if !quiet && !findings.list.is_empty() {
+        eprintln!("{}", findings.to_string().trim_end());
+    }
+    Ok((loaded, findings))
+}

@@ -1,0 +1,45 @@
+//! `render`: the configuration files that a build would put into images, for reading and for diffs.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::image::outdir::OutDir;
+
+/// Write every configuration file that a description leads to, without building images.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  synapse-site render site.yaml --out rendered && less rendered/synapse/etc/matrix-synapse/homeserver.yaml")]
+pub struct Arguments {
+    /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
+    site: PathBuf,
+    /// Where to write; a directory of an earlier run is replaced as a whole.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let (loaded, _) = super::checked(&arguments.site, false)?;
+    let rendered = crate::render::render(&loaded);
+    let out = OutDir::create(&arguments.out)?;
+    for (image, files) in &rendered.images {
+        for (path, content) in files {
+            write(&out.path().join(image).join(path.trim_start_matches('/')), content)?;
+        }
+    }
+    for (name, content) in &rendered.well_known {
+        write(&out.path().join("well-known").join(name), content)?;
+    }
+    // The mark of a directory of ours, which a later run may replace.
+    let mark = serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" });
+    write(&out.path().join("site.json"), format!("{mark:#}\n").as_bytes())?;
+    out.finish()?;
+    eprintln!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display());
+    Ok(())
+}
+
+/// Writes a file and the directories above it.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|error| Error::io("make", parent, &error))?;
+    }
+    std::fs::write(path, content).map_err(|error| Error::io("write", path, &error))
+}

@@ -1,0 +1,50 @@
+//! `secrets`: what a target has and the images never have.
+
+use std::path::PathBuf;
+
+use crate::deploy::secrets;
+use crate::error::{Error, Result};
+use crate::launch::Secret;
+
+/// Make the secrets of a site on its target.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Init(Init),
+}
+
+/// Make every secret that is missing, and say which an administrator has to bring. What is there is never touched.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  synapse-site build site.yaml --out out && synapse-site secrets init out\n  Without this program on the target: docker compose run --rm secrets")]
+struct Init {
+    /// The output of a build: the directory with site.json and compose.yaml. The secrets go into its sub-directory secrets.
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Print the report as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let Verb::Init(init) = &arguments.verb;
+    let path = init.dir.join("site.json");
+    let text = std::fs::read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::environment(format!("there is no site.json in {}", init.dir.display()), "name the directory that `synapse-site build` wrote"),
+        _ => Error::io("read", &path, &error),
+    })?;
+    let needed: Vec<Secret> = serde_json::from_slice(&text)
+        .and_then(|site: serde_json::Value| serde_json::from_value(site["secrets"].clone()))
+        .map_err(|error| Error::environment(format!("{} is not what a build writes: {error}", path.display()), "build the site again"))?;
+    let report = secrets::init(&init.dir.join("secrets"), &needed)?;
+    if init.json {
+        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        println!("{}", report.to_string().trim_end());
+    }
+    Ok(())
+}

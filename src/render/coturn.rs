@@ -1,0 +1,130 @@
+//! The bundled coturn. Options are from coturn's README.turnserver; the peers it refuses are those that Synapse's
+//! documentation ("coturn") and coturn's own security advisories name.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::secrets::placeholder;
+use super::{Network, Rendered, Service};
+use crate::launch::{Escape, Health, RUN_DIR, Role, Template};
+use crate::site::Site;
+use crate::site::turn::TurnSource;
+
+const IMAGE: &str = "coturn";
+
+/// Ranges in which a relay reaches what it should not: the site's own containers, the operator's network, the target itself.
+const DENIED_PEERS: &[&str] = &[
+    "0.0.0.0-0.255.255.255",
+    "10.0.0.0-10.255.255.255",
+    "100.64.0.0-100.127.255.255",
+    "127.0.0.0-127.255.255.255",
+    "169.254.0.0-169.254.255.255",
+    "172.16.0.0-172.31.255.255",
+    "192.0.0.0-192.0.0.255",
+    "192.0.2.0-192.0.2.255",
+    "192.88.99.0-192.88.99.255",
+    "192.168.0.0-192.168.255.255",
+    "198.18.0.0-198.19.255.255",
+    "198.51.100.0-198.51.100.255",
+    "203.0.113.0-203.0.113.255",
+    "240.0.0.0-255.255.255.255",
+    "::1",
+    "64:ff9b::-64:ff9b::ffff:ffff",
+    "::ffff:0.0.0.0-::ffff:255.255.255.255",
+    "100::-100::ffff:ffff:ffff:ffff",
+    "2001::-2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2002::-2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+];
+
+pub(super) fn render(site: &Site, rendered: &mut Rendered) {
+    let turn = &site.turn;
+    let (TurnSource::Bundled, Some(host), Some(external)) = (turn.source, &turn.host, &turn.external_ip) else { return };
+    let mut config = format!(
+        "# The relay of {server}.\n\
+         listening-port={port}\n\
+         min-port={min}\n\
+         max-port={max}\n\
+         external-ip={external}\n\
+         realm={host}\n\
+         use-auth-secret\n\
+         static-auth-secret={secret}\n\
+         fingerprint\n\
+         stale-nonce=600\n\
+         no-tls\n\
+         no-dtls\n\
+         no-cli\n\
+         no-multicast-peers\n\
+         no-rfc5780\n\
+         no-software-attribute\n\
+         userdb=/tmp/turndb\n\
+         pidfile=/tmp/turnserver.pid\n\
+         log-file=stdout\n\
+         simple-log\n\
+         user-quota=12\n\
+         total-quota=1200\n",
+        server = site.server.server_name,
+        port = turn.port,
+        min = turn.min_port,
+        max = turn.max_port,
+        secret = placeholder("turn_shared_secret"),
+    );
+    for range in DENIED_PEERS {
+        let _ = writeln!(config, "denied-peer-ip={range}");
+    }
+    // Two people behind one relay reach each other through its public address.
+    let _ = writeln!(config, "allowed-peer-ip={external}");
+    for network in &turn.allowed_peer_ip {
+        let _ = writeln!(config, "allowed-peer-ip={}", span(network.as_str()));
+    }
+    rendered.add(IMAGE, "/etc/coturn/turnserver.conf", config);
+    let completed = format!("{RUN_DIR}/turnserver.conf");
+    let role = Role {
+        secrets: vec!["turn_shared_secret".to_owned()],
+        files: vec![Template { source: "/etc/coturn/turnserver.conf".to_owned(), target: completed.clone(), escape: Escape::Plain }],
+        exec: vec!["turnserver".to_owned(), "-c".to_owned(), completed],
+        health: Some(Health::Stun { host: "auto".to_owned(), port: turn.port }),
+        ..Role::default()
+    };
+    let mut ports = vec![format!("{0}:{0}/tcp", turn.port), format!("{0}:{0}/udp", turn.port)];
+    ports.push(format!("{0}-{1}:{0}-{1}/udp", turn.min_port, turn.max_port));
+    rendered.services.push(Service {
+        name: IMAGE.to_owned(),
+        image: IMAGE,
+        command: vec!["run".to_owned(), "coturn".to_owned()],
+        role: Some(("coturn".to_owned(), role)),
+        networks: vec![Network::Edge],
+        ports,
+        stop_grace_seconds: 5,
+        ..Service::default()
+    });
+}
+
+/// coturn knows ranges from address to address only.
+fn span(network: &str) -> String {
+    let Some((address, prefix)) = network.split_once('/') else { return network.to_owned() };
+    let length: u32 = prefix.parse().unwrap_or(128);
+    match address.parse() {
+        Ok(IpAddr::V4(first)) => {
+            let hosts = u32::MAX.checked_shr(length).unwrap_or(0);
+            format!("{first}-{}", std::net::Ipv4Addr::from(u32::from(first) | hosts))
+        }
+        Ok(IpAddr::V6(first)) => {
+            let hosts = u128::MAX.checked_shr(length).unwrap_or(0);
+            format!("{first}-{}", std::net::Ipv6Addr::from(u128::from(first) | hosts))
+        }
+        Err(_) => network.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn networks_become_ranges() {
+        assert_eq!(super::span("10.1.0.0/16"), "10.1.0.0-10.1.255.255");
+        assert_eq!(super::span("192.0.2.1/32"), "192.0.2.1-192.0.2.1");
+        assert_eq!(super::span("fd00::/120"), "fd00::-fd00::ff");
+        assert_eq!(super::span("0.0.0.0/0"), "0.0.0.0-255.255.255.255");
+    }
+}

@@ -1,0 +1,160 @@
+//! The gateway: nginx in front of Synapse, and a second one that serves the well-known documents. Rules for a proxy in front of
+//! Synapse are from its documentation, "Using a reverse proxy"; the routes from [`crate::render::synapse::routes`].
+
+use minijinja::{Environment, UndefinedBehavior};
+use serde_json::{Value, json};
+
+use super::synapse::{self, routes};
+use super::{Network, Rendered, Service};
+use crate::launch::{Health, Role};
+use crate::site::Site;
+use crate::site::gateway::Tls;
+
+/// The image.
+pub const IMAGE: &str = "gateway";
+const WELL_KNOWN: &str = "well-known";
+const CONFIG: &str = "/etc/nginx/nginx.conf";
+const DOCUMENTS_CONFIG: &str = "/etc/nginx/well-known.conf";
+const DOCUMENTS: &str = "/etc/nginx/well-known";
+/// Ports inside the container; a service that is not root has those above 1023.
+const HTTP_PORT: u16 = 8080;
+const HTTPS_PORT: u16 = 8443;
+/// Where container engines put their networks. When the gateway is published to the target itself only, whoever comes from
+/// there is a proxy on the target.
+const ENGINE_NETWORKS: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+
+pub(super) fn render(site: &Site, rendered: &mut Rendered) {
+    rendered.add(IMAGE, CONFIG, template("nginx.conf", include_str!("nginx.conf.j2"), variables(site)));
+    let names: Vec<String> = rendered.well_known.keys().cloned().collect();
+    let documents = json!({ "server_name": site.server.server_name, "documents": names, "directory": DOCUMENTS });
+    let config = template("well-known.conf", include_str!("well-known.conf.j2"), documents);
+    for (name, content) in rendered.well_known.clone() {
+        rendered.add(IMAGE, &format!("{DOCUMENTS}/{name}"), content);
+    }
+    rendered.add(IMAGE, DOCUMENTS_CONFIG, config);
+
+    let role = |config: &str, secrets: Vec<String>| Role {
+        secrets,
+        exec: ["nginx", "-e", "stderr", "-c", config].map(str::to_owned).to_vec(),
+        health: Some(Health::Http { port: 8081, path: "/health".to_owned() }),
+        ..Role::default()
+    };
+    if site.well_known.serve {
+        rendered.services.push(Service {
+            name: WELL_KNOWN.to_owned(),
+            image: IMAGE,
+            command: vec!["run".to_owned(), WELL_KNOWN.to_owned()],
+            role: Some((WELL_KNOWN.to_owned(), role(DOCUMENTS_CONFIG, Vec::new()))),
+            networks: vec![Network::Front],
+            stop_signal: Some("SIGQUIT"),
+            stop_grace_seconds: 10,
+            ..Service::default()
+        });
+    }
+    let secrets = match site.gateway.tls {
+        Tls::Off => Vec::new(),
+        Tls::Files => vec!["tls_certificate".to_owned(), "tls_certificate_key".to_owned()],
+    };
+    let mut after = vec![synapse::SERVICE.to_owned()];
+    after.extend(synapse::workers::generic(site));
+    rendered.services.push(Service {
+        name: IMAGE.to_owned(),
+        image: IMAGE,
+        command: vec!["run".to_owned(), IMAGE.to_owned()],
+        role: Some((IMAGE.to_owned(), role(CONFIG, secrets))),
+        networks: vec![Network::Edge, Network::Front],
+        ports: ports(site),
+        after,
+        stop_signal: Some("SIGQUIT"),
+        stop_grace_seconds: 20,
+        ..Service::default()
+    });
+}
+
+fn ports(site: &Site) -> Vec<String> {
+    let gateway = &site.gateway;
+    let address = match (&gateway.bind_address, gateway.tls) {
+        (Some(address), _) if address.as_str().contains(':') => format!("[{address}]:"),
+        (Some(address), _) => format!("{address}:"),
+        (None, Tls::Off) => "127.0.0.1:".to_owned(),
+        (None, Tls::Files) => String::new(),
+    };
+    let mut ports = vec![format!("{address}{}:{HTTP_PORT}", gateway.http_port)];
+    if gateway.tls == Tls::Files {
+        ports.push(format!("{address}{}:{HTTPS_PORT}", gateway.https_port));
+        ports.extend(gateway.federation_port.map(|port| format!("{address}{port}:{HTTPS_PORT}")));
+    }
+    ports
+}
+
+fn variables(site: &Site) -> Value {
+    let (server, gateway) = (&site.server, &site.gateway);
+    let (matrix, name) = (server.public_baseurl.host(), server.server_name.host());
+    let serve = site.well_known.serve;
+    let mut hosts = vec![json!({ "name": matrix, "matrix": true, "well_known": serve && matrix == name })];
+    let mut names = vec![matrix];
+    if serve && matrix != name {
+        hosts.push(json!({ "name": name, "matrix": false, "well_known": true }));
+        names.push(name);
+    }
+    let workers = synapse::workers::generic(site);
+    let groups: Vec<Value> = routes::GENERIC
+        .iter()
+        .filter(|group| site.listeners.federation || !group.federation)
+        .map(|group| json!({ "name": group.name, "variable": variable(group), "paths": group.paths }))
+        .collect();
+    let local_only = gateway.tls == Tls::Off && gateway.bind_address.as_ref().is_none_or(|address| matches!(address.as_str(), "127.0.0.1" | "::1"));
+    let trusted: Vec<&str> = match gateway.trusted_proxies.as_slice() {
+        [] if local_only => ENGINE_NETWORKS.to_vec(),
+        networks => networks.iter().map(|network| network.as_str()).collect(),
+    };
+    json!({
+        "server_name": server.server_name.as_str(),
+        "scheme": if server.public_baseurl.is_https() { "https" } else { "http" },
+        "tls": gateway.tls == Tls::Files,
+        "http_port": HTTP_PORT,
+        "https_port": HTTPS_PORT,
+        "redirect_port": if gateway.https_port == 443 { String::new() } else { format!(":{}", gateway.https_port) },
+        "trusted_proxies": trusted,
+        "federation": site.listeners.federation,
+        "hosts": hosts,
+        "names": names,
+        // Synapse itself says when an upload is too large, in its own words; the gateway only stops what is far beyond.
+        "body_limit": (site.media.max_upload_size.bytes() + (1 << 20)).max(50 << 20),
+        "main": synapse::SERVICE,
+        "port": synapse::PORT,
+        "well_known": WELL_KNOWN,
+        "workers": !workers.is_empty(),
+        "balances": [("by_device", "$device"), ("by_room", "$room"), ("by_origin", "$remote_addr"), ("any", "$request_id")],
+        "shares": shares(&workers),
+        "groups": groups,
+    })
+}
+
+fn variable(group: &routes::Group) -> &'static str {
+    match group.balance {
+        _ if group.get_only => "by_method",
+        routes::Balance::Token => "by_device",
+        routes::Balance::Room => "by_room",
+        routes::Balance::Origin => "by_origin",
+        routes::Balance::Any => "any",
+    }
+}
+
+/// Equal shares in hundredths of a percent, the last one taking the rest.
+fn shares(workers: &[String]) -> Vec<(String, &String)> {
+    let each = 10_000 / workers.len().max(1);
+    let last = workers.len().saturating_sub(1);
+    workers.iter().enumerate().map(|(at, worker)| (if at == last { "*".to_owned() } else { format!("{}.{:02}%", each / 100, each % 100) }, worker)).collect()
+}
+
+/// Fills a template of this room. The templates are part of the program, and every variable is given: a failure is a mistake
+/// in them that the tests of this room find, and shows as a configuration that nginx refuses.
+fn template(name: &str, source: &str, variables: Value) -> String {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    match environment.render_named_str(name, source, minijinja::value::Serde(variables)) {
+        Ok(text) => text.trim_end().to_owned() + "\n",
+        Err(error) => format!("# {error:#}\n"),
+    }
+}

@@ -1,0 +1,146 @@
+//! From a description to everything that is written down: the files of each image, the documents for other web servers, the
+//! services of the manifest. Pure: the same description gives the same values.
+
+mod coturn;
+pub mod gateway;
+mod postgres;
+mod redis;
+pub mod secrets;
+pub mod synapse;
+mod well_known;
+pub mod yaml;
+
+use std::collections::BTreeMap;
+
+use crate::launch::{Plan, Role, Secret};
+use crate::site::load::Loaded;
+
+/// The format of [`Plan`] that this program writes.
+pub const PLAN_FORMAT: u32 = 1;
+
+/// The content of one rendered file.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Everything that follows from a description.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// The files of each image's configuration layer, by image and absolute path; `launch.json` among them.
+    pub images: BTreeMap<String, Files>,
+    /// The documents under `/.well-known/matrix/`, by file name.
+    pub well_known: Files,
+    /// The services of the manifest, in the order in which they start.
+    pub services: Vec<Service>,
+    /// Every secret of the site.
+    pub secrets: Vec<Secret>,
+}
+
+/// One service of the manifest.
+#[derive(Debug, Clone, Default)]
+pub struct Service {
+    /// Its name: `synapse-generic-worker-1`.
+    pub name: String,
+    /// The image it runs: `synapse`.
+    pub image: &'static str,
+    /// What `launch` does: `["run", "main"]`.
+    pub command: Vec<String>,
+    /// The role that the command names, for the image's launch plan.
+    pub role: Option<(String, Role)>,
+    /// Named volumes and where they are mounted.
+    pub volumes: Vec<(&'static str, String)>,
+    /// Directories of the target that are mounted at the same path.
+    pub binds: Vec<String>,
+    /// Networks.
+    pub networks: Vec<Network>,
+    /// Published ports in the manifest's form.
+    pub ports: Vec<String>,
+    /// Secrets that are mounted, beyond those of the role.
+    pub secrets: Vec<String>,
+    /// Services that are started before.
+    pub after: Vec<String>,
+    /// The signal that asks the service to end.
+    pub stop_signal: Option<&'static str>,
+    /// How long it may take to end, in seconds.
+    pub stop_grace_seconds: u32,
+    /// Size of `/dev/shm`, if the service needs more than the engine's 64 MB.
+    pub shm_size: Option<&'static str>,
+    /// A profile that has to be asked for.
+    pub profile: Option<&'static str>,
+}
+
+/// A network of the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Network {
+    /// Where published ports arrive.
+    Edge,
+    /// Between the gateway and what it passes requests to; no way out.
+    Front,
+    /// Between Synapse and its database and Redis; no way out.
+    Back,
+    /// Synapse's way out: federation, directory, mail, push.
+    Outbound,
+}
+
+impl Network {
+    /// The name in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Front => "front",
+            Self::Back => "back",
+            Self::Outbound => "outbound",
+        }
+    }
+
+    /// Whether nothing beyond the network can be reached from it.
+    pub fn is_internal(self) -> bool {
+        matches!(self, Self::Front | Self::Back)
+    }
+}
+
+/// Renders a description that passed its checks.
+pub fn render(loaded: &Loaded) -> Rendered {
+    let site = &loaded.site;
+    let mut rendered = Rendered { well_known: well_known::documents(site), secrets: secrets::needed(site), ..Rendered::default() };
+    postgres::render(site, &mut rendered);
+    redis::render(site, &mut rendered);
+    synapse::render(loaded, &mut rendered);
+    coturn::render(site, &mut rendered);
+    gateway::render(site, &mut rendered);
+    plans(loaded, &mut rendered);
+    rendered
+}
+
+impl Rendered {
+    fn add(&mut self, image: &str, path: &str, content: impl Into<Vec<u8>>) {
+        self.images.entry(image.to_owned()).or_default().insert(path.to_owned(), content.into());
+    }
+}
+
+/// Writes the launch plan of each image.
+fn plans(loaded: &Loaded, rendered: &mut Rendered) {
+    let mut roles: BTreeMap<&str, BTreeMap<String, Role>> = BTreeMap::new();
+    for service in &rendered.services {
+        if let Some((name, role)) = &service.role {
+            roles.entry(service.image).or_default().insert(name.clone(), role.clone());
+        }
+    }
+    let plans: Vec<(String, Vec<u8>)> = roles
+        .into_iter()
+        .map(|(image, roles)| {
+            let plan = Plan {
+                format: PLAN_FORMAT,
+                server_name: loaded.site.server.server_name.to_string(),
+                roles,
+                // The list is the same in every image, but only one needs it; a secret more is then no reason to rebuild the others.
+                secrets: if image == synapse::IMAGE { rendered.secrets.clone() } else { Vec::new() },
+                admin: if image == synapse::IMAGE { synapse::admin(&loaded.site) } else { None },
+            };
+            let mut text = serde_json::to_vec_pretty(&plan).unwrap_or_default();
+            text.push(b'\n');
+            (image.to_owned(), text)
+        })
+        .collect();
+    for (image, text) in plans {
+        rendered.add(&image, crate::launch::PLAN_PATH, text);
+    }
+}

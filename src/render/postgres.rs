@@ -1,0 +1,98 @@
+//! The bundled PostgreSQL: its configuration and its service. Settings that matter to Synapse are from its documentation,
+//! "Using Postgres"; the rest is what a container without a home of its own needs.
+
+use super::{Network, Rendered, Service};
+use crate::launch::{Health, Prepare, Role};
+use crate::site::Site;
+use crate::site::database::Source;
+
+/// The image.
+pub const IMAGE: &str = "postgres";
+/// The service, which is also its host name.
+pub const SERVICE: &str = "postgres";
+/// The major version that the image's definition holds.
+pub const MAJOR: u32 = 17;
+const VOLUME: &str = "/var/lib/postgresql";
+const CONFIG: &str = "/etc/postgresql";
+const SOCKETS: &str = "/run/postgresql";
+/// Connections for an administrator's tools, beside those of Synapse's processes.
+const HEADROOM: u32 = 20;
+
+pub(super) fn render(site: &Site, rendered: &mut Rendered) {
+    if site.database.source == Source::External {
+        return;
+    }
+    let processes = 1 + u32::from(site.workers.generic) + u32::from(site.workers.federation_senders);
+    let connections = processes * u32::from(site.database.cp_max) + HEADROOM;
+    let config = format!(
+        "# The bundled PostgreSQL of {server}. {processes} Synapse processes with up to {cp_max} connections each.\n\
+         listen_addresses = '*'\n\
+         port = 5432\n\
+         unix_socket_directories = '{SOCKETS}'\n\
+         hba_file = '{CONFIG}/pg_hba.conf'\n\
+         ident_file = ''\n\
+         external_pid_file = ''\n\
+         max_connections = {connections}\n\
+         shared_buffers = {shared_buffers}\n\
+         dynamic_shared_memory_type = posix\n\
+         jit = off\n\
+         password_encryption = scram-sha-256\n\
+         log_destination = stderr\n\
+         logging_collector = off\n\
+         log_line_prefix = '%m [%p] '\n\
+         log_timezone = 'UTC'\n\
+         timezone = 'UTC'\n\
+         lc_messages = 'C'\n\
+         default_text_search_config = 'pg_catalog.english'\n",
+        server = site.server.server_name,
+        cp_max = site.database.cp_max,
+        shared_buffers = quoted(site.database.shared_buffers.as_str()),
+    );
+    let (user, database) = (site.database.user.as_str(), site.database.dbname.as_str());
+    let access = format!(
+        "# The service's own user may look after the cluster; Synapse comes over the network with its password; nobody else.\n\
+         local all postgres peer\n\
+         host {database} {user} all scram-sha-256\n",
+        database = hba(database),
+        user = hba(user),
+    );
+    rendered.add(IMAGE, &format!("{CONFIG}/postgresql.conf"), config);
+    rendered.add(IMAGE, &format!("{CONFIG}/pg_hba.conf"), access);
+    let role = Role {
+        secrets: vec!["postgres_password".to_owned()],
+        writable: vec![VOLUME.to_owned(), SOCKETS.to_owned()],
+        prepare: Some(Prepare::Postgres {
+            volume: VOLUME.to_owned(),
+            major: MAJOR,
+            user: user.to_owned(),
+            database: database.to_owned(),
+            password_secret: "postgres_password".to_owned(),
+        }),
+        exec: ["postgres", "-D", &format!("{VOLUME}/data"), "-c", &format!("config_file={CONFIG}/postgresql.conf")].map(str::to_owned).to_vec(),
+        health: Some(Health::Postgres { socket: SOCKETS.to_owned(), port: 5432 }),
+        ..Role::default()
+    };
+    rendered.services.push(Service {
+        name: SERVICE.to_owned(),
+        image: IMAGE,
+        command: vec!["run".to_owned(), "postgres".to_owned()],
+        role: Some(("postgres".to_owned(), role)),
+        volumes: vec![("postgres", VOLUME.to_owned())],
+        networks: vec![Network::Back],
+        // "Fast shutdown": the default signal would wait for every client to go by itself.
+        stop_signal: Some("SIGINT"),
+        stop_grace_seconds: 60,
+        shm_size: Some("256m"),
+        ..Service::default()
+    });
+}
+
+/// A string of postgresql.conf.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// A name of pg_hba.conf: in double quotes it is never a keyword.
+fn hba(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,229 @@
+//! Synapse: homeserver.yaml, one file a concern under conf.d, a file a worker, and the log configuration. Because Synapse merges
+//! its files shallowly, every top-level option stands in exactly one file. Files that hold a secret are templates, which
+//! `launch` completes into a conf.d of its own.
+
+mod homeserver;
+mod ldap;
+pub mod routes;
+pub mod workers;
+
+use serde_json::{Value, json};
+
+use super::secrets::{self, placeholder};
+use super::{Network, Rendered, Service, yaml};
+use crate::launch::{Admin, AdminUser, Escape, Health, Prepare, Probe, RUN_DIR, Role, SECRETS_DIR, Template, Wait};
+use crate::site::Site;
+use crate::site::authentication::Method;
+use crate::site::database::Source;
+use crate::site::load::Loaded;
+
+/// The image.
+pub const IMAGE: &str = "synapse";
+/// The main process's service, which is also its host name.
+pub const SERVICE: &str = "synapse";
+/// The port of every process's HTTP listener.
+pub const PORT: u16 = 8008;
+/// The port on which the main process answers workers.
+const REPLICATION_PORT: u16 = 9093;
+const CONFIG: &str = "/etc/matrix-synapse";
+/// Media store and marker; the only thing of Synapse that is written to.
+const STATE: &str = "/var/lib/matrix-synapse";
+/// How long a process waits for what it needs, in seconds. A first start makes the whole database schema.
+const DEADLINE: u64 = 300;
+const PASSFILE: &str = "pgpass";
+
+/// A configuration file: its name below conf.d, what it is about, and its options.
+struct Fragment {
+    name: &'static str,
+    about: &'static str,
+    options: Value,
+}
+
+pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
+    let site = &loaded.site;
+    rendered.add(IMAGE, &format!("{CONFIG}/homeserver.yaml"), yaml::document(&homeserver::about(site), &homeserver::options(site)));
+    rendered.add(IMAGE, &format!("{CONFIG}/log.yaml"), yaml::document("Python logging configuration of every process.", &homeserver::logging(site)));
+    rendered.add(IMAGE, &format!("{CONFIG}/{PASSFILE}"), format!("*:*:{}:{}:{}\n", pgpass(site.database.dbname.as_str()), pgpass(site.database.user.as_str()), placeholder("postgres_password")));
+
+    let mut templates = vec![Template { source: format!("{CONFIG}/{PASSFILE}"), target: format!("{RUN_DIR}/{PASSFILE}"), escape: Escape::PgPass }];
+    let mut plain = false;
+    for fragment in fragments(loaded, rendered) {
+        let text = yaml::document(fragment.about, &fragment.options);
+        if text.contains(crate::launch::PLACEHOLDER_OPEN) {
+            let source = format!("{CONFIG}/templates/{}", fragment.name);
+            templates.push(Template { source: source.clone(), target: format!("{RUN_DIR}/conf.d/{}", fragment.name), escape: Escape::Json });
+            rendered.add(IMAGE, &source, text);
+        } else {
+            plain = true;
+            rendered.add(IMAGE, &format!("{CONFIG}/conf.d/{}", fragment.name), text);
+        }
+    }
+    let mut config = vec![format!("{CONFIG}/homeserver.yaml")];
+    if plain {
+        config.push(format!("{CONFIG}/conf.d"));
+    }
+    if templates.len() > 1 {
+        config.push(format!("{RUN_DIR}/conf.d"));
+    }
+    rendered.services.push(main_process(site, &config, &templates, rendered));
+    workers::render(site, &config, &templates, rendered);
+    if !site.administrators.is_empty() {
+        rendered.services.push(admin_service(site));
+    }
+}
+
+/// Who administers the site, for `launch admin`.
+pub(super) fn admin(site: &Site) -> Option<Admin> {
+    if site.administrators.is_empty() {
+        return None;
+    }
+    let local = site.authentication.method == Method::Local;
+    Some(Admin {
+        host: SERVICE.to_owned(),
+        port: PORT,
+        registration_secret: "registration_shared_secret".to_owned(),
+        users: site
+            .administrators
+            .iter()
+            .map(|person| AdminUser { localpart: person.to_string(), password_secret: local.then(|| secrets::administrator_password(person.as_str())) })
+            .collect(),
+    })
+}
+
+fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragment> {
+    let site = &loaded.site;
+    let mut fragments = vec![
+        Fragment { name: "authentication.yaml", about: "Who may log in, and how.", options: homeserver::authentication(site) },
+        Fragment { name: "database.yaml", about: "PostgreSQL. The password is in a file for libpq, which launch writes.", options: homeserver::database(site, &format!("{RUN_DIR}/{PASSFILE}")) },
+        Fragment { name: "media.yaml", about: "The media store and URL previews.", options: homeserver::media(site, STATE) },
+        Fragment { name: "redis.yaml", about: "The bus between processes.", options: homeserver::redis(site) },
+        Fragment { name: "registration.yaml", about: "Who may make an account, and what people may change.", options: homeserver::registration(site) },
+    ];
+    if let Some(options) = homeserver::turn(site) {
+        fragments.push(Fragment { name: "turn.yaml", about: "The relay for one-to-one calls.", options });
+    }
+    if let Some(options) = workers::options(site) {
+        fragments.push(Fragment { name: "workers.yaml", about: "Which process does what.", options });
+    }
+    let mut settings = site.synapse.settings.clone();
+    if let Some(directory) = site.ldap.as_ref().filter(|_| site.authentication.method == Method::Ldap) {
+        let certificate = directory.ca_certificate.as_ref().and_then(|path| loaded.files.get(path.as_str())).map(|content| {
+            let path = format!("{CONFIG}/ldap-ca.pem");
+            rendered.add(IMAGE, &path, content.clone());
+            path
+        });
+        // Other modules come from the site's own settings; one top-level option stands in one file.
+        let module = ldap::module(directory, certificate.as_deref());
+        let modules = settings.entry("modules".to_owned()).or_insert_with(|| json!([]));
+        if let Some(list) = modules.as_array_mut() {
+            list.insert(0, module);
+        }
+    }
+    if let Some(modules) = settings.remove("modules") {
+        let options = secrets::with_placeholders(&json!({ "modules": modules }));
+        fragments.push(Fragment { name: "modules.yaml", about: "Modules, the one for the directory first.", options });
+    }
+    if !settings.is_empty() {
+        let options = secrets::with_placeholders(&json!(settings));
+        fragments.push(Fragment { name: "settings.yaml", about: "What the description has under synapse.settings.", options });
+    }
+    fragments
+}
+
+/// What every process of Synapse has in common.
+fn process(site: &Site, config: &[String], templates: &[Template], module: &str) -> Role {
+    let mut exec: Vec<String> = ["python3.13", "-m", module].map(str::to_owned).to_vec();
+    for path in config {
+        exec.extend(["--config-path".to_owned(), path.clone()]);
+    }
+    let mut names: Vec<String> =
+        secrets::needed(site).into_iter().map(|secret| secret.name).filter(|name| !name.starts_with("administrator_password_") && !name.starts_with("tls_")).collect();
+    names.sort();
+    Role {
+        secrets: names,
+        files: templates.to_vec(),
+        deadline_seconds: DEADLINE,
+        exec,
+        health: Some(Health::Http { port: PORT, path: "/health".to_owned() }),
+        ..Role::default()
+    }
+}
+
+fn main_process(site: &Site, config: &[String], templates: &[Template], rendered: &Rendered) -> Service {
+    let mut role = process(site, config, templates, "synapse.app.homeserver");
+    role.writable = vec![STATE.to_owned()];
+    role.wait = waits(site);
+    role.prepare = Some(Prepare::Synapse {
+        state: STATE.to_owned(),
+        signing_key_secret: "signing_key".to_owned(),
+        pepper_secret: secrets::pepper(site).then(|| "password_pepper".to_owned()),
+        old_signing_keys: site.synapse.settings.get("old_signing_keys").and_then(Value::as_object).map(|keys| keys.keys().cloned().collect()).unwrap_or_default(),
+    });
+    Service {
+        name: SERVICE.to_owned(),
+        command: vec!["run".to_owned(), "main".to_owned()],
+        role: Some(("main".to_owned(), role)),
+        volumes: vec![("synapse", STATE.to_owned())],
+        after: rendered.services.iter().map(|service| service.name.clone()).collect(),
+        ..base_service(site)
+    }
+}
+
+fn base_service(site: &Site) -> Service {
+    let socket = site.database.host.as_ref().map(|host| host.as_str()).filter(|host| site.database.source == Source::External && host.starts_with('/'));
+    Service {
+        image: IMAGE,
+        binds: socket.map(str::to_owned).into_iter().collect(),
+        networks: vec![Network::Front, Network::Back, Network::Outbound],
+        stop_grace_seconds: 60,
+        ..Service::default()
+    }
+}
+
+/// What the main process waits for.
+fn waits(site: &Site) -> Vec<Wait> {
+    let (host, port) = database_address(site);
+    let mut waits = vec![Wait { name: "PostgreSQL".to_owned(), probe: Probe::Postgres { host, port } }];
+    let (host, port) = redis_address(site);
+    waits.push(Wait { name: "Redis".to_owned(), probe: Probe::Tcp { host, port } });
+    waits
+}
+
+fn database_address(site: &Site) -> (String, u16) {
+    match (&site.database.host, site.database.source) {
+        (Some(host), Source::External) => (host.to_string(), site.database.port),
+        _ => (super::postgres::SERVICE.to_owned(), 5432),
+    }
+}
+
+fn redis_address(site: &Site) -> (String, u16) {
+    match (&site.redis.host, site.redis.source) {
+        (Some(host), Source::External) => (host.to_string(), site.redis.port),
+        _ => (super::redis::SERVICE.to_owned(), 6379),
+    }
+}
+
+fn admin_service(site: &Site) -> Service {
+    let passwords = admin(site).into_iter().flat_map(|admin| admin.users).filter_map(|user| user.password_secret);
+    Service {
+        name: "admin".to_owned(),
+        image: IMAGE,
+        command: vec!["admin".to_owned()],
+        networks: vec![Network::Front],
+        secrets: std::iter::once("registration_shared_secret".to_owned()).chain(passwords).collect(),
+        after: vec![SERVICE.to_owned()],
+        stop_grace_seconds: 10,
+        profile: Some("admin"),
+        ..Service::default()
+    }
+}
+
+/// A field of libpq's password file, outside of a placeholder.
+fn pgpass(field: &str) -> String {
+    field.replace('\\', "\\\\").replace(':', "\\:")
+}
+
+/// The path of a secret inside a container.
+fn secret_path(name: &str) -> String {
+    format!("{SECRETS_DIR}/{name}")
+}

@@ -1,0 +1,74 @@
+//! Worker processes: their files, their places in the instance map, their services. Synapse documentation, "Scaling synapse
+//! via workers".
+
+use serde_json::{Value, json};
+
+use super::{CONFIG, IMAGE, PORT, SERVICE, base_service, homeserver, process, secret_path};
+use crate::launch::{Probe, Template, Wait};
+use crate::render::{Rendered, Service, yaml};
+use crate::site::Site;
+
+/// The names of the generic workers, which are also their host names. Their order decides which requests each gets.
+pub fn generic(site: &Site) -> Vec<String> {
+    (1..=site.workers.generic).map(|number| format!("synapse-generic-worker-{number}")).collect()
+}
+
+fn senders(site: &Site) -> Vec<String> {
+    (1..=site.workers.federation_senders).map(|number| format!("synapse-federation-sender-{number}")).collect()
+}
+
+/// What every process has to know about the others.
+pub(super) fn options(site: &Site) -> Option<Value> {
+    if !homeserver::has_workers(site) {
+        return None;
+    }
+    let mut options = json!({
+        "instance_map": { "main": { "host": SERVICE, "port": super::REPLICATION_PORT } },
+        "worker_replication_secret_path": secret_path("worker_replication_secret"),
+    });
+    let senders = senders(site);
+    if !senders.is_empty() {
+        options["federation_sender_instances"] = json!(senders);
+    }
+    Some(options)
+}
+
+pub(super) fn render(site: &Site, config: &[String], templates: &[Template], rendered: &mut Rendered) {
+    let mut resources = vec!["client"];
+    if site.listeners.federation {
+        resources.push("federation");
+    }
+    for name in generic(site) {
+        worker(site, &name, &resources, config, templates, rendered);
+    }
+    for name in senders(site) {
+        worker(site, &name, &["health"], config, templates, rendered);
+    }
+}
+
+fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templates: &[Template], rendered: &mut Rendered) {
+    let mut listeners = vec![homeserver::http_listener(resources, site.listeners.compress)];
+    if site.listeners.metrics {
+        listeners.push(homeserver::metrics_listener());
+    }
+    let options = json!({
+        "worker_app": "synapse.app.generic_worker",
+        "worker_name": name,
+        "worker_listeners": listeners,
+        "worker_log_config": format!("{CONFIG}/log.yaml"),
+    });
+    let path = format!("{CONFIG}/workers/{name}.yaml");
+    rendered.add(IMAGE, &path, yaml::document(&format!("What makes a process the worker {name}."), &options));
+    let mut config = config.to_vec();
+    config.push(path);
+    let mut role = process(site, &config, templates, "synapse.app.generic_worker");
+    // The main process makes and migrates the database; it answers only after that.
+    role.wait = vec![Wait { name: "Synapse's main process".to_owned(), probe: Probe::Http { host: SERVICE.to_owned(), port: PORT, path: "/health".to_owned() } }];
+    rendered.services.push(Service {
+        name: name.to_owned(),
+        command: vec!["run".to_owned(), name.to_owned()],
+        role: Some((name.to_owned(), role)),
+        after: vec![SERVICE.to_owned()],
+        ..base_service(site)
+    });
+}

@@ -1,0 +1,42 @@
+//! The documents under `/.well-known/matrix/` of the server name. Matrix specification: client-server API, "Server Discovery"
+//! and "Server Support"; server-server API, "Resolving server names".
+
+use serde_json::{Map, Value, json};
+
+use super::Files;
+use crate::site::Site;
+
+/// The documents that a site has, by file name.
+pub(super) fn documents(site: &Site) -> Files {
+    let mut documents = Files::new();
+    let mut add = |name: &str, content: &Value| {
+        let mut text = serde_json::to_vec_pretty(content).unwrap_or_default();
+        text.push(b'\n');
+        documents.insert(name.to_owned(), text);
+    };
+    let (well_known, base_url) = (&site.well_known, &site.server.public_baseurl);
+    if well_known.client {
+        let mut client = Map::new();
+        client.insert("m.homeserver".to_owned(), json!({ "base_url": base_url.without_slash() }));
+        client.extend(well_known.extra_client_content.clone());
+        add("client", &Value::Object(client));
+    }
+    if well_known.server && site.listeners.federation {
+        let host = well_known.server_host.as_ref().map_or(base_url.host(), |host| host.as_str());
+        let port = well_known.server_port.unwrap_or(base_url.port());
+        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        add("server", &json!({ "m.server": format!("{host}:{port}") }));
+    }
+    let support = &well_known.support;
+    if !support.contacts.is_empty() || support.support_page.is_some() {
+        let mut content = Map::new();
+        if !support.contacts.is_empty() {
+            content.insert("contacts".to_owned(), json!(support.contacts));
+        }
+        if let Some(page) = &support.support_page {
+            content.insert("support_page".to_owned(), json!(page));
+        }
+        add("support", &Value::Object(content));
+    }
+    documents
+}

@@ -1,0 +1,93 @@
+//! `database`: PostgreSQL. Synapse documentation, "database"; libpq documentation for the connection parameters.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::text::Line;
+
+/// Who runs a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// It runs in a container of this site.
+    Bundled,
+    /// Somebody else runs it.
+    External,
+}
+
+/// PostgreSQL, bundled or external.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// Who runs PostgreSQL.
+    pub source: Source,
+    /// External only: host name, address, or the directory of a Unix socket on the target (`/var/run/postgresql`), which is
+    /// then mounted into Synapse's containers.
+    pub host: Option<Line>,
+    /// External only: port; with a socket directory it is part of the socket's name.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// The role that Synapse logs in as.
+    pub user: Line,
+    /// The database. It has to have the encoding UTF8 and the collation and character type `C`; the bundled one has.
+    pub dbname: Line,
+    /// External over TCP: libpq's `sslmode`. `verify-full` also checks the name in the certificate.
+    pub sslmode: Option<SslMode>,
+    /// Connections that each Synapse process keeps open.
+    #[schemars(range(min = 1, max = 1000))]
+    pub cp_min: u16,
+    /// Connections that each Synapse process may open. The bundled PostgreSQL is configured for all processes together.
+    #[schemars(range(min = 1, max = 1000))]
+    pub cp_max: u16,
+    /// Bundled only: PostgreSQL's `shared_buffers`; a quarter of the memory that the database may use is a good start.
+    pub shared_buffers: Line,
+}
+
+/// How libpq uses TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SslMode {
+    /// Never.
+    Disable,
+    /// When the server wants it.
+    Allow,
+    /// When the server can.
+    Prefer,
+    /// Always, without looking at the certificate.
+    Require,
+    /// Always, with a certificate of a known authority.
+    VerifyCa,
+    /// Always, with a certificate of a known authority for that very host.
+    VerifyFull,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        let line = |text: &str| Line::try_from(text.to_owned()).expect("a constant line");
+        Self {
+            source: Source::Bundled,
+            host: None,
+            port: 5432,
+            user: line("synapse"),
+            dbname: line("synapse"),
+            sslmode: None,
+            cp_min: 5,
+            cp_max: 10,
+            shared_buffers: line("128MB"),
+        }
+    }
+}
+
+impl SslMode {
+    /// As libpq spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! From a file to a [`Site`]: read the format, check against the schema, deserialise, read the files that it names. The one
+//! place where a description touches the disk.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::position::Positions;
+use super::schema::{self, OptionPath};
+use super::{Site, nix};
+use crate::check::{Finding, Findings, Position, Severity};
+use crate::error::{Error, Result};
+
+/// The largest description that is read, in bytes; hand-written ones have a few thousand.
+const LARGEST: u64 = 16 << 20;
+
+/// A description that keeps to the schema, and what is needed to talk about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The description.
+    pub site: Site,
+    /// The content of each file that the description names, by the path it is named with.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Where options stand.
+    pub source: Source,
+}
+
+/// Where a description came from.
+#[derive(Debug)]
+pub struct Source {
+    /// The file as the user named it.
+    pub file: PathBuf,
+    /// Its text, for messages; absent for Nix, whose values have lost their places.
+    pub text: Option<String>,
+    positions: Positions,
+}
+
+impl Source {
+    /// The position of an option.
+    pub fn position(&self, path: &OptionPath) -> Option<Position> {
+        let (line, column) = self.positions.find(path)?;
+        Some(Position { file: self.file.display().to_string(), line, column })
+    }
+}
+
+/// Loads a description: a `.nix`, `.yaml`, `.yml` or `.json` file, or a directory that holds exactly one `site.*` of these.
+///
+/// # Errors
+/// [`Error::Site`] with everything that is wrong with it; [`Error::Environment`] when it cannot be read at all.
+pub fn load(path: &Path) -> Result<Loaded> {
+    let file = find(path)?;
+    let (value, source) = read(&file)?;
+    let outcome = schema::check(&schema::schema(), &value);
+    let mut findings: Vec<Finding> = Vec::new();
+    for (at, (line, column)) in &source.positions.duplicates {
+        findings.push(Finding {
+            code: "S0007",
+            severity: Severity::Error,
+            option: at.to_string(),
+            position: Some(Position { file: file.display().to_string(), line: *line, column: *column }),
+            message: "is written twice".to_owned(),
+            remedy: Some("keep one of the two".to_owned()),
+        });
+    }
+    for (at, mut finding) in outcome.findings {
+        finding.position = source.position(&at);
+        findings.push(finding);
+    }
+    let mut files = BTreeMap::new();
+    for (at, named) in outcome.files {
+        let beside = file.parent().unwrap_or(Path::new(".")).join(&named);
+        match std::fs::metadata(&beside).and_then(|meta| if meta.is_file() && meta.len() <= LARGEST { std::fs::read(&beside) } else { Err(std::io::ErrorKind::InvalidInput.into()) }) {
+            Ok(content) => {
+                files.insert(named, content);
+            }
+            Err(error) => findings.push(Finding {
+                code: "S0009",
+                severity: Severity::Error,
+                option: at.to_string(),
+                position: source.position(&at),
+                message: format!("the file {} cannot be read: {error}", beside.display()),
+                remedy: Some("paths are relative to the description".to_owned()),
+            }),
+        }
+    }
+    if !findings.is_empty() {
+        return Err(Error::Site(Findings::new(findings, source.text.as_deref())));
+    }
+    let site = serde_json::from_value(without_nulls(value)).map_err(|error| {
+        Error::Site(Findings::from(Finding {
+            code: "S0002",
+            severity: Severity::Error,
+            option: file.display().to_string(),
+            position: None,
+            message: error.to_string(),
+            remedy: None,
+        }))
+    })?;
+    Ok(Loaded { site, files, source })
+}
+
+fn find(path: &Path) -> Result<PathBuf> {
+    let meta = std::fs::metadata(path).map_err(|error| Error::io("read", path, &error))?;
+    if !meta.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let there: Vec<PathBuf> = ["site.nix", "site.yaml", "site.yml", "site.json"].iter().map(|name| path.join(name)).filter(|file| file.is_file()).collect();
+    match there.as_slice() {
+        [file] => Ok(file.clone()),
+        [] => Err(Error::environment(
+            format!("there is no site.nix, site.yaml or site.json in {}", path.display()),
+            "name the file of the description, or make one with `synapse-site new`",
+        )),
+        several => {
+            let names: Vec<String> = several.iter().map(|file| file.display().to_string()).collect();
+            Err(Error::Usage(format!("{} holds several descriptions ({}); name one of them", path.display(), names.join(", "))))
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<(Value, Source)> {
+    let source = |text: Option<String>, positions| Source { file: file.to_owned(), text, positions };
+    let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if format == "nix" {
+        return Ok((nix::evaluate(file)?, source(None, Positions::default())));
+    }
+    if !["yaml", "yml", "json"].contains(&format) {
+        return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json", file.display())));
+    }
+    let length = std::fs::metadata(file).map_err(|error| Error::io("read", file, &error))?.len();
+    if length > LARGEST {
+        return Err(Error::environment(format!("{} has {length} bytes, a description has at most {LARGEST}", file.display()), "name the file of a site"));
+    }
+    let bytes = std::fs::read(file).map_err(|error| Error::io("read", file, &error))?;
+    let broken = |message: String, place: Option<(usize, usize)>, text: Option<&str>| {
+        let position = place.map(|(line, column)| Position { file: file.display().to_string(), line, column });
+        let finding = Finding { code: "S0008", severity: Severity::Error, option: file.display().to_string(), position, message, remedy: None };
+        Error::Site(Findings::new(vec![finding], text))
+    };
+    let text = String::from_utf8(bytes).map_err(|error| broken(format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()), None, None))?;
+    let value: Value = if format == "json" {
+        serde_json::from_str(&text).map_err(|error| broken(format!("is not JSON: {error}"), Some((error.line(), error.column().max(1))), Some(&text)))?
+    } else {
+        serde_yaml::from_str(&text).map_err(|error| {
+            let place = error.location().map(|location| (location.line(), location.column()));
+            broken(format!("is not YAML that can be read: {error}"), place, Some(&text))
+        })?
+    };
+    let positions = Positions::of(&text);
+    Ok((value, source(Some(text), positions)))
+}
+
+/// An option that is null is an option that is not set; members of free-form sets keep their nulls.
+fn without_nulls(value: Value) -> Value {
+    let Value::Object(sections) = value else { return value };
+    Value::Object(
+        sections
+            .into_iter()
+            .filter(|(_, section)| !section.is_null())
+            .map(|(name, section)| {
+                if name == "synapse" {
+                    return (name, section);
+                }
+                (name, drop_nulls(section))
+            })
+            .collect(),
+    )
+}
+
+fn drop_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members
+                .into_iter()
+                .filter(|(_, member)| !member.is_null())
+                .map(|(key, member)| if key == "extra_client_content" { (key, member) } else { (key, drop_nulls(member)) })
+                .collect(),
+        ),
+        other => other,
+    }
+}

@@ -1,0 +1,300 @@
+//! The JSON Schema of a description, made from the types, and the check of a description against it. The check finds every
+//! mistake at once and says it in a person's words, which deserialisation, ending at the first, cannot.
+
+use std::fmt::{self, Write as _};
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value};
+
+use super::{Site, text};
+use crate::check::{Finding, Severity};
+
+/// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<Site>().to_value()
+}
+
+/// One step from an option to a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Into an attribute set.
+    Key(String),
+    /// Into a list, counted from 0.
+    Index(usize),
+}
+
+/// The place of an option in a description: `turn.turn_uris[1]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OptionPath(pub Vec<Step>);
+
+impl OptionPath {
+    /// The path of a member of this attribute set.
+    pub fn key(&self, key: &str) -> Self {
+        self.with(Step::Key(key.to_owned()))
+    }
+
+    /// The path of an element of this list.
+    pub fn index(&self, index: usize) -> Self {
+        self.with(Step::Index(index))
+    }
+
+    fn with(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Self(steps)
+    }
+
+    /// A path written with dots, numbers standing for elements of lists; keys with dots in them cannot be written so.
+    pub fn dotted(text: &str) -> Self {
+        let step = |part: &str| part.parse().map_or_else(|_| Step::Key(part.to_owned()), Step::Index);
+        Self(text.split('.').map(step).collect())
+    }
+}
+
+impl fmt::Display for OptionPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) => {
+                    if at > 0 {
+                        f.write_char('.')?;
+                    }
+                    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+                    if plain { f.write_str(key)? } else { write!(f, "{key:?}")? }
+                }
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the check of a description against the schema brings to light.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Mistakes, in the order of the description.
+    pub findings: Vec<(OptionPath, Finding)>,
+    /// Options that name a file to read, with its path.
+    pub files: Vec<(OptionPath, String)>,
+}
+
+/// Checks a description against a schema that [`schema`] made.
+pub fn check(schema: &Value, description: &Value) -> Outcome {
+    let mut outcome = Outcome::default();
+    Walk { outcome: &mut outcome }.value(schema, description, &OptionPath::default());
+    outcome
+}
+
+struct Walk<'a> {
+    outcome: &'a mut Outcome,
+}
+
+impl Walk<'_> {
+    fn find(&mut self, path: &OptionPath, code: &'static str, message: String, remedy: Option<String>) {
+        let option = if path.0.is_empty() { "the description".to_owned() } else { path.to_string() };
+        let finding = Finding { code, severity: Severity::Error, option, position: None, message, remedy };
+        self.outcome.findings.push((path.clone(), finding));
+    }
+
+    fn value(&mut self, schema: &Value, found: &Value, path: &OptionPath) {
+        // `true` allows everything.
+        let Some(rules) = schema.as_object() else { return };
+        if let Some(branches) = rules.get("anyOf").and_then(Value::as_array) {
+            // Only made for optional values: one branch is the type, the other is null.
+            if found.is_null() {
+                return;
+            }
+            if let Some(branch) = branches.iter().find(|branch| branch["type"] != "null") {
+                self.value(branch, found, path);
+            }
+            return;
+        }
+        if let Some(allowed) = choices(rules) {
+            if !allowed.contains(found) {
+                let texts: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
+                let remedy = found.as_str().and_then(|text| nearest(text, texts.iter().copied())).map(|near| format!("did you mean {near:?}?"));
+                let listed: Vec<String> = allowed.iter().filter(|value| !value.is_null()).map(Value::to_string).collect();
+                self.find(path, "S0003", format!("found {}, allowed are {}", shown(found), listed.join(", ")), remedy);
+            }
+            return;
+        }
+        let types = types(rules);
+        if !types.is_empty() && !types.iter().any(|kind| is_of(found, kind)) {
+            let remedy = rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"));
+            self.find(path, "S0002", format!("found {}, expected {}", shown(found), expected(rules, &types)), remedy);
+            return;
+        }
+        match found {
+            Value::Object(members) => self.object(rules, members, path),
+            Value::Array(elements) => {
+                if let Some(items) = rules.get("items") {
+                    for (index, element) in elements.iter().enumerate() {
+                        self.value(items, element, &path.index(index));
+                    }
+                }
+            }
+            Value::Number(_) => self.range(rules, found, path),
+            Value::String(found) => self.text(rules, found, path),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn object(&mut self, rules: &Map<String, Value>, members: &Map<String, Value>, path: &OptionPath) {
+        let none = Map::new();
+        let properties = rules.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        for (key, member) in members {
+            let here = path.key(key);
+            if let Some(property) = properties.get(key) {
+                // An option that is null is an option that is not set: Nix modules write them so.
+                if !(member.is_null() && !required(rules).any(|name| name == key)) {
+                    self.value(property, member, &here);
+                }
+            } else {
+                match rules.get("additionalProperties") {
+                    Some(Value::Bool(false)) => {
+                        let near = nearest(key, properties.keys().map(String::as_str));
+                        let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+                        let remedy = match near {
+                            Some(near) => format!("did you mean {near:?}?"),
+                            None if path.0.is_empty() => format!("the sections are {}; a Synapse option without a section goes under synapse.settings", known.join(", ")),
+                            None => format!("known here are {}; other Synapse options go under synapse.settings", known.join(", ")),
+                        };
+                        self.find(&here, "S0001", "there is no such option".to_owned(), Some(remedy));
+                    }
+                    Some(schema) => self.value(schema, member, &here),
+                    None => {}
+                }
+            }
+        }
+        for name in required(rules) {
+            if !members.contains_key(name) {
+                let property = &properties[name];
+                let example = first_example(property).map(|example| format!("write for example {name}: {example}"));
+                let what = property["description"].as_str().and_then(|text| text.split(". ").next()).map(one_line).unwrap_or_default();
+                self.find(&path.key(name), "S0006", format!("is missing: {}", lower_first(what.trim_end_matches('.'))), example);
+            }
+        }
+    }
+
+    fn range(&mut self, rules: &Map<String, Value>, found: &Value, path: &OptionPath) {
+        let Some(number) = found.as_f64() else { return };
+        let (least, most) = (rules.get("minimum").and_then(Value::as_f64), rules.get("maximum").and_then(Value::as_f64));
+        if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
+            self.find(path, "S0004", format!("found {found}, expected {}", expected(rules, &types(rules))), None);
+        }
+    }
+
+    fn text(&mut self, rules: &Map<String, Value>, found: &str, path: &OptionPath) {
+        if let Some(format) = rules.get("format").and_then(Value::as_str) {
+            if let Err(why) = text::check_format(format, found) {
+                self.find(path, "S0005", why, None);
+                return;
+            }
+            if format == "file" {
+                self.outcome.files.push((path.clone(), found.to_owned()));
+            }
+        }
+        if let Some(pattern) = rules.get("pattern").and_then(Value::as_str)
+            && let Ok(regex) = regex::Regex::new(pattern)
+            && !regex.is_match(found)
+        {
+            self.find(path, "S0005", format!("{found:?} has not the form {pattern}"), None);
+        }
+    }
+}
+
+fn required(rules: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    rules.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The values of an enumeration, however schemars wrote it; null among them where the option may be absent.
+fn choices(rules: &Map<String, Value>) -> Option<Vec<Value>> {
+    if let Some(values) = rules.get("enum").and_then(Value::as_array) {
+        return Some(values.clone());
+    }
+    let branches = rules.get("oneOf")?.as_array()?;
+    branches.iter().map(|branch| branch.get("const").cloned().or_else(|| (branch["type"] == "null").then_some(Value::Null))).collect()
+}
+
+fn types(rules: &Map<String, Value>) -> Vec<&str> {
+    match rules.get("type") {
+        Some(Value::String(kind)) => vec![kind],
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn is_of(found: &Value, kind: &str) -> bool {
+    match kind {
+        "null" => found.is_null(),
+        "boolean" => found.is_boolean(),
+        "integer" => found.is_i64() || found.is_u64(),
+        "number" => found.is_number(),
+        "string" => found.is_string(),
+        "array" => found.is_array(),
+        "object" => found.is_object(),
+        _ => true,
+    }
+}
+
+fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
+    let names: Vec<String> = types
+        .iter()
+        .filter(|kind| **kind != "null")
+        .map(|kind| match *kind {
+            "boolean" => "true or false".to_owned(),
+            "integer" => match (rules.get("minimum"), rules.get("maximum")) {
+                (Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
+                (Some(least), None) => format!("a whole number from {least} on"),
+                _ => "a whole number".to_owned(),
+            },
+            "string" => match rules.get("format").and_then(Value::as_str) {
+                Some("size") => "a size as text".to_owned(),
+                Some("duration") => "a time as text".to_owned(),
+                _ => "text".to_owned(),
+            },
+            "array" => "a list".to_owned(),
+            "object" => "a set of options".to_owned(),
+            other => other.to_owned(),
+        })
+        .collect();
+    names.join(" or ")
+}
+
+/// What was found, short enough for a message. Values never come from secrets: a description holds none.
+fn shown(found: &Value) -> String {
+    match found {
+        Value::Null => "nothing (null)".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a set of options".to_owned(),
+        Value::String(text) if text.chars().count() > 60 => format!("the text {:?}…", text.chars().take(60).collect::<String>()),
+        Value::String(text) => format!("the text {text:?}"),
+        Value::Bool(flag) => format!("{flag}"),
+        Value::Number(number) => format!("the number {number}"),
+    }
+}
+
+fn first_example(schema: &Value) -> Option<&Value> {
+    schema["examples"].get(0).or_else(|| schema["anyOf"].get(0).and_then(|branch| branch["examples"].get(0)))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// The candidate that a person most likely meant.
+pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace('-', "_");
+    let wanted = plain(text);
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
+        .filter(|(likeness, candidate)| *likeness > 0.84 || strsim::damerau_levenshtein(&wanted, &plain(candidate)) <= 2 && candidate.len() > 3)
+        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
+        .map(|(_, candidate)| candidate)
+}
