@@ -150,6 +150,6 @@ mod tests {
         let written = document("head\nsecond", &value);
         assert_eq!(serde_yaml::from_str::<Value>(&written).expect("is YAML"), value);
         assert!(written.is_ascii() || written.contains('\u{05e9}'));
-        assert!(written.starts_with("# head\n# second\n\"no\":\n  - \"no\"\n"), "{written}");
+        assert!(written.starts_with("# head\n# second\ndeep:\n") && written.contains("\"no\":\n  - \"no\"\n"), "{written}");
     }
 }

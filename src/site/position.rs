@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn json_and_duplicates() {
         let positions = Positions::of("{\n  \"a\": {\"b\": 1, \"b\": 2}\n}");
-        assert_eq!(positions.find(&OptionPath::dotted("a.b")), Some((2, 18)));
+        assert_eq!(positions.find(&OptionPath::dotted("a.b")), Some((2, 17)));
         assert_eq!(positions.duplicates.len(), 1);
     }
 }

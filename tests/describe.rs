@@ -1,0 +1,144 @@
+//! Descriptions, good and bad: three languages of one site are one site, and every mistake is found at once, with its place.
+
+use std::path::Path;
+
+use synapse_site::check::rules;
+use synapse_site::error::Error;
+use synapse_site::render;
+use synapse_site::site::load::{self, Loaded};
+
+fn load_text(format: &str, text: &str) -> Result<Loaded, Error> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join(format!("site.{format}"));
+    std::fs::write(&file, text).expect("written");
+    load::load(&file)
+}
+
+fn findings(format: &str, text: &str) -> Vec<(String, String, Option<usize>)> {
+    let list = match load_text(format, text) {
+        Ok(loaded) => rules::apply(&loaded).list,
+        Err(Error::Site(findings)) => findings.list,
+        Err(other) => panic!("{other}"),
+    };
+    list.into_iter().map(|finding| (finding.code.to_owned(), finding.option, finding.position.map(|at| at.line))).collect()
+}
+
+fn codes(text: &str) -> Vec<String> {
+    findings("yaml", text).into_iter().map(|finding| finding.0).collect()
+}
+
+const GOOD: &str = "server:\n  server_name: example.com\n  public_baseurl: https://matrix.example.com/\n";
+
+#[test]
+fn three_languages_of_one_site_render_alike() {
+    let nix = load::load(Path::new("examples/example.com/site.nix")).expect("the example loads");
+    assert!(rules::apply(&nix).list.is_empty(), "{}", rules::apply(&nix));
+    let value = serde_json::to_value(&nix.site).expect("a value");
+    let json = load_text("json", &value.to_string()).expect("as JSON");
+    let yaml = load_text("yaml", &serde_yaml::to_string(&value).expect("as YAML")).expect("loads");
+    assert_eq!(nix.site, json.site);
+    assert_eq!(nix.site, yaml.site);
+    let images = |loaded: &Loaded| render::render(loaded).images;
+    assert_eq!(images(&nix), images(&json));
+    assert_eq!(images(&nix), images(&yaml));
+}
+
+#[test]
+fn starter_sites_are_good_in_every_language() {
+    let starters = ["yaml", "nix", "json"].map(|format| {
+        let loaded = load::load(Path::new(&format!("src/cli/new/site.{format}"))).unwrap_or_else(|error| panic!("{error}"));
+        assert!(rules::apply(&loaded).list.is_empty(), "{}", rules::apply(&loaded));
+        loaded.site
+    });
+    assert_eq!(starters[0], starters[1]);
+    assert_eq!(starters[0], starters[2]);
+}
+
+#[test]
+fn all_mistakes_at_once_with_places() {
+    let text = "server:\n  server_name: Exa_mple.com\n  public_baseurl: 7\n  report_statz: true\nturn:\n  port: 70000\n  source: bundeld\nworkers:\n  generic: 1.5\nmediaa: {}\nredis:\n  port: 1\n  port: 2\n";
+    let found = findings("yaml", text);
+    let expected: Vec<(&str, &str, usize)> = vec![
+        ("S0005", "server.server_name", 2),
+        ("S0002", "server.public_baseurl", 3),
+        ("S0001", "server.report_statz", 4),
+        ("S0004", "turn.port", 6),
+        ("S0003", "turn.source", 7),
+        ("S0002", "workers.generic", 9),
+        ("S0001", "mediaa", 10),
+        ("S0007", "redis.port", 13),
+    ];
+    let found: Vec<(&str, &str, usize)> = found.iter().map(|(code, option, line)| (code.as_str(), option.as_str(), line.expect("a line"))).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn json_tells_places_and_duplicates_too() {
+    let found = findings("json", "{\n\"server\": {\"server_name\": \"a.example\", \"public_baseurl\": \"https://a.example\",\n\"public_baseurl\": \"https://b.example\"}}");
+    assert_eq!(found, [("S0007".to_owned(), "server.public_baseurl".to_owned(), Some(3))]);
+}
+
+#[test]
+fn missing_sections_and_suggestions() {
+    let Err(Error::Site(found)) = load_text("yaml", "serverr: {}\n") else { panic!("accepted") };
+    let text = found.to_string();
+    assert!(text.contains("did you mean \"server\"?"), "{text}");
+    assert!(text.contains("server: is missing"), "{text}");
+    assert!(text.contains("^^^^^^^"), "{text}");
+}
+
+#[test]
+fn nix_that_does_not_evaluate_is_told_in_its_own_words() {
+    let Err(Error::Site(found)) = load_text("nix", "{ server = { server_name = nam; }; }") else { panic!("accepted") };
+    assert!(found.to_string().contains("undefined variable 'nam'"), "{found}");
+    let Err(Error::Site(found)) = load_text("nix", "{ lib }: { }") else { panic!("accepted") };
+    assert!(found.to_string().contains("give every argument a default"), "{found}");
+    assert!(load_text("nix", &format!("{{ ... }}: builtins.fromJSON ''{}''", serde_json::json!({ "server": { "server_name": "a.example", "public_baseurl": "https://a.example" } }))).is_ok());
+}
+
+#[test]
+fn rules_find_what_types_cannot() {
+    let with = |more: &str| codes(&format!("{GOOD}{more}"));
+    assert!(with("").is_empty());
+    assert_eq!(with("authentication: {method: ldap}\n"), ["S0101"]);
+    assert_eq!(with("ldap: {uri: 'ldaps://l.example', base: 'dc=x'}\n"), ["S0102"]);
+    let ldap = |more: &str| with(&format!("authentication: {{method: ldap}}\nldap: {{base: 'dc=x', {more}}}\n"));
+    assert!(ldap("uri: 'ldaps://l.example'").is_empty());
+    assert_eq!(ldap("uri: 'ldap://l.example'"), ["S0103"]);
+    assert_eq!(ldap("uri: 'ldaps://l.example', start_tls: true"), ["S0104"]);
+    assert_eq!(ldap("uri: 'ldaps://l.example', mode: simple, filter: '(a=b)'"), ["S0105"]);
+    assert_eq!(ldap("uri: 'ldaps://l.example', ca_certificate: none.pem"), ["S0009"]);
+    assert_eq!(with("registration: {enable_registration: true}\n"), ["S0107"]);
+    assert_eq!(with("registration: {enable_registration: true, registrations_require_3pid: [email]}\n"), ["S0108"]);
+    assert_eq!(with("registration: {enable_registration: true, enable_registration_without_verification: true}\n"), ["S0109"]);
+    assert_eq!(with("administrators: [a, b, a]\n"), ["S0110"]);
+    assert_eq!(with("database: {source: external}\n"), ["S0201"]);
+    assert_eq!(with("database: {host: db.example}\n"), ["S0201"]);
+    assert_eq!(with("database: {sslmode: require}\n"), ["S0202"]);
+    assert_eq!(with("database: {cp_min: 20}\n"), ["S0203"]);
+    assert_eq!(with("redis: {source: external}\n"), ["S0204"]);
+    assert_eq!(with("turn: {source: bundled}\n"), ["S0205", "S0205"]);
+    assert_eq!(with("turn: {source: external}\n"), ["S0206"]);
+    assert_eq!(with("turn: {source: bundled, host: t.example, external_ip: 192.0.2.1, min_port: 5000, max_port: 4000}\n"), ["S0207"]);
+    assert_eq!(with("turn: {source: bundled, host: t.example, external_ip: 192.0.2.1, min_port: 20000, max_port: 30000}\n"), ["S0208"]);
+    assert_eq!(with("media: {url_preview_enabled: true, url_preview_ip_range_blacklist: []}\n"), ["S0209"]);
+    assert_eq!(with("gateway: {tls: files, http_port: 443}\n"), ["S0302"]);
+    assert_eq!(with("gateway: {federation_port: 8448}\n"), ["S0303"]);
+    assert_eq!(with("well_known: {support: {contacts: [{role: m.role.admin}]}}\n"), ["S0304"]);
+    assert_eq!(with("well_known: {extra_client_content: {m.homeserver: {}}}\n"), ["S0305"]);
+    assert_eq!(with("well_known: {server: false}\n"), ["S0306"]);
+    assert_eq!(with("synapse: {settings: {listeners: []}}\n"), ["S0401"]);
+    assert_eq!(with("synapse: {settings: {email: {smtp_pass: hunter2}}}\n"), ["S0402"]);
+    assert!(with("synapse: {settings: {email: {smtp_pass: {_secret: smtp_password}}}}\n").is_empty());
+    assert_eq!(with("synapse: {settings: {email: {smtp_pass: {_secret: ../x}}}}\n"), ["S0403"]);
+    assert_eq!(with("synapse: {settings: {modules: [{module: ldap_auth_provider.LdapAuthProvider}]}}\n"), ["S0404"]);
+    assert_eq!(with("synapse: {settings: {turn-shared-secret: x}}\n"), ["S0405"]);
+}
+
+#[test]
+fn a_secret_is_never_repeated_in_a_message() {
+    let text = format!("{GOOD}synapse: {{settings: {{email: {{smtp_pass: hunter2}}}}}}\n");
+    let loaded = load_text("json", &serde_json::to_string(&serde_yaml::from_str::<serde_json::Value>(&text).expect("YAML")).expect("JSON")).expect("loads");
+    let found = rules::apply(&loaded);
+    assert!(found.list.iter().all(|finding| !finding.message.contains("hunter2") && !finding.remedy.as_deref().unwrap_or_default().contains("hunter2")));
+}
