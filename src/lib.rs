@@ -7,5 +7,6 @@
 pub mod check;
 pub mod error;
 pub mod image;
+pub mod interrupt;
 pub mod launch;
 pub mod package;
