@@ -162,7 +162,7 @@ impl LayerPlan {
                 "free some space, or choose another place for the cache",
             )
         };
-        let blob = Summing::new(store.create()?);
+        let blob = Summing::new(store.create(key)?);
         let gzip = GzipWriter::new(blob, threads).map_err(|error| unwritable(&error))?;
         let (gzip, members) = self.write(Summing::new(gzip), progress)?;
         let (gzip, diff_id, uncompressed_size) = gzip.finish();

@@ -10,6 +10,7 @@ pub mod gzip;
 pub mod layer;
 pub mod name;
 pub mod oci;
+pub mod outdir;
 pub mod plan;
 pub mod progress;
 pub mod spec;

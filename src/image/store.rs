@@ -1,15 +1,18 @@
-//! Where finished layers are kept between runs: a directory with, for each layer's key, the compressed blob and a record of
+//! Where finished layers are kept between runs: the cache has, for each layer's key, the compressed blob and a record of
 //! its digests. Both appear under their names only when complete; what turns out to be damaged is removed and built again.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 use crate::image::digest::Digest;
+use crate::package::cache::{Cache, Pending};
+
+/// What layers are called in the cache.
+const KIND: &str = "layers";
 
 /// What is known of a finished layer besides its name and packages, which belong to the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,20 +37,16 @@ struct Sealed {
     seal: Digest,
 }
 
-/// The layers in a cache directory.
+/// The layers in a cache.
 #[derive(Debug, Clone)]
 pub struct LayerStore {
-    directory: PathBuf,
+    cache: Cache,
 }
 
 impl LayerStore {
-    /// Uses (and makes) `directory`.
-    ///
-    /// # Errors
-    /// An environment failure when it cannot be made.
-    pub fn open(directory: &Path) -> Result<Self> {
-        fs::create_dir_all(directory).map_err(|error| Error::io("create the cache", directory, &error))?;
-        Ok(Self { directory: directory.to_owned() })
+    /// The layers in `cache`.
+    pub fn new(cache: &Cache) -> Self {
+        Self { cache: cache.clone() }
     }
 
     /// The blob and record of a layer, if both are there and fit each other as far as sizes tell.
@@ -55,45 +54,46 @@ impl LayerStore {
     /// # Errors
     /// An environment failure when the cache cannot be read.
     pub fn find(&self, key: &Digest) -> Result<Option<(PathBuf, Record)>> {
-        let path = self.record_path(key);
+        let (Some(path), Some(blob)) = (self.cache.object(KIND, &record_name(key)), self.cache.object(KIND, &blob_name(key))) else {
+            return Ok(None);
+        };
+        // Another process may remove a damaged layer between these lines.
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", &path, &error)),
+            Err(error) if gone(&error) => return Ok(None),
+            other => other.map_err(|error| Error::io("read", &path, &error))?,
         };
-        let sound = serde_json::from_slice::<Sealed>(&text).ok().filter(|sealed| seal(&sealed.record) == sealed.seal);
-        let blob = self.blob_path(key);
         let length = match fs::metadata(&blob) {
-            Ok(metadata) => Some(metadata.len()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Error::io("read", &blob, &error)),
+            Err(error) if gone(&error) => return Ok(None),
+            other => other.map_err(|error| Error::io("look at", &blob, &error))?.len(),
         };
-        Ok(sound.filter(|sealed| Some(sealed.record.size) == length).map(|sealed| (blob, sealed.record)))
+        // A record that cannot be read, or that was changed, is none: the layer is made again and takes its place.
+        let sound = serde_json::from_slice::<Sealed>(&text).ok().filter(|sealed| seal(&sealed.record) == sealed.seal);
+        Ok(sound.filter(|sealed| sealed.record.size == length).map(|sealed| (blob, sealed.record)))
     }
 
-    /// A new blob, under a temporary name until [`LayerStore::commit`]; dropped before, it vanishes.
+    /// A new blob; dropped before [`LayerStore::commit`], it vanishes.
     ///
     /// # Errors
     /// An environment failure when it cannot be made.
-    pub fn create(&self) -> Result<NamedTempFile> {
-        NamedTempFile::with_prefix_in(".layer-", &self.directory).map_err(|error| Error::io("write to", &self.directory, &error))
+    pub fn create(&self, key: &Digest) -> Result<Pending> {
+        self.cache.create(KIND, &blob_name(key))
     }
 
-    /// Gives a blob and its record their names.
+    /// Puts a blob and its record into the cache.
     ///
     /// # Errors
     /// An environment failure when that cannot be done.
-    pub fn commit(&self, key: &Digest, blob: NamedTempFile, record: &Record) -> Result<PathBuf> {
-        let blob_path = self.blob_path(key);
-        // The record last: it is what `find` looks for.
-        self.persist(blob, &blob_path)?;
+    pub fn commit(&self, key: &Digest, blob: Pending, record: &Record) -> Result<PathBuf> {
+        let blob = blob.commit()?;
         let sealed = Sealed { seal: seal(record), record: record.clone() };
-        let text = serde_json::to_vec(&sealed).map_err(|error| Error::io("write", &blob_path, &error.into()))?;
-        let mut file = self.create()?;
-        let path = self.record_path(key);
-        file.write_all(&text).map_err(|error| Error::io("write", &path, &error))?;
-        self.persist(file, &path)?;
-        Ok(blob_path)
+        let mut file = self.cache.create(KIND, &record_name(key))?;
+        serde_json::to_vec(&sealed)
+            .map_err(io::Error::from)
+            .and_then(|text| file.write_all(&text))
+            .map_err(|error| Error::io("write the record of", &blob, &error))?;
+        file.commit()?;
+        Ok(blob)
     }
 
     /// Removes a layer that turned out to be damaged.
@@ -101,26 +101,17 @@ impl LayerStore {
     /// # Errors
     /// An environment failure when that cannot be done.
     pub fn remove(&self, key: &Digest) -> Result<()> {
-        for path in [self.record_path(key), self.blob_path(key)] {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove the damaged", &path, &error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        self.cache.remove(KIND, &record_name(key))?;
+        self.cache.remove(KIND, &blob_name(key))
     }
+}
 
-    fn persist(&self, file: NamedTempFile, path: &Path) -> Result<File> {
-        file.persist(path).map_err(|error| Error::io("write", path, &error.error))
-    }
+fn record_name(key: &Digest) -> String {
+    format!("{}.json", key.hex())
+}
 
-    fn record_path(&self, key: &Digest) -> PathBuf {
-        self.directory.join(format!("{}.json", key.hex()))
-    }
-
-    fn blob_path(&self, key: &Digest) -> PathBuf {
-        self.directory.join(format!("{}.tar.gz", key.hex()))
-    }
+fn blob_name(key: &Digest) -> String {
+    format!("{}.tar.gz", key.hex())
 }
 
 fn seal(record: &Record) -> Digest {
@@ -135,28 +126,32 @@ mod tests {
     #[test]
     fn only_whole_layers_are_found() {
         let directory = tempfile::tempdir().unwrap();
-        let store = LayerStore::open(&directory.path().join("a/b")).unwrap();
+        let cache = Cache::open(Some(directory.path().to_owned())).unwrap();
+        let store = LayerStore::new(&cache);
         let key = Digest::of(b"key");
         assert_eq!(store.find(&key).unwrap(), None);
         let record = Record { diff_id: Digest::of(b"x"), digest: Digest::of(b"y"), size: 4, uncompressed_size: 9, members: 1 };
         let commit = || {
-            let mut blob = store.create().unwrap();
+            let mut blob = store.create(&key).unwrap();
             blob.write_all(b"blob").unwrap();
             store.commit(&key, blob, &record).unwrap()
         };
         let path = commit();
         assert_eq!(store.find(&key).unwrap(), Some((path.clone(), record.clone())));
-        assert_eq!(fs::read_dir(&store.directory).unwrap().count(), 2, "no temporary files stay");
 
         fs::write(&path, b"blo").unwrap();
         assert_eq!(store.find(&key).unwrap(), None, "a cut blob");
         commit();
-        let text = fs::read_to_string(store.record_path(&key)).unwrap();
-        fs::write(store.record_path(&key), text.replace("\"members\":1", "\"members\":2")).unwrap();
+        let record_path = cache.object(KIND, &record_name(&key)).unwrap();
+        let text = fs::read_to_string(&record_path).unwrap();
+        fs::write(&record_path, text.replace("\"members\":1", "\"members\":2")).unwrap();
         assert_eq!(store.find(&key).unwrap(), None, "a changed record");
+        fs::write(&record_path, &text[..10]).unwrap();
+        assert_eq!(store.find(&key).unwrap(), None, "a cut record");
         commit();
+        assert!(store.find(&key).unwrap().is_some());
         store.remove(&key).unwrap();
         store.remove(&key).unwrap();
-        assert_eq!(fs::read_dir(&store.directory).unwrap().count(), 0);
+        assert!(!path.exists() && !record_path.exists());
     }
 }
