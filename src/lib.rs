@@ -8,6 +8,7 @@ pub mod check;
 pub mod deploy;
 pub mod error;
 pub mod image;
+pub mod interrupt;
 pub mod launch;
 pub mod package;
 pub mod render;

@@ -2,6 +2,16 @@
 //! path) that can be walked entry by entry without being unpacked to disk. Everything after this stage sees only
 //! [`Entry`] values and their content.
 
+pub mod ar;
+pub mod cache;
+pub mod deb;
+pub mod entry_points;
+pub mod hash;
+pub mod path;
+pub mod record;
+pub mod tarball;
+pub mod wheel;
+
 use std::io::Read;
 
 use crate::error::Result;

@@ -1,0 +1,157 @@
+//! Where finished layers are kept between runs: the cache has, for each layer's key, the compressed blob and a record of
+//! its digests. Both appear under their names only when complete; what turns out to be damaged is removed and built again.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::image::digest::Digest;
+use crate::package::cache::{Cache, Pending};
+
+/// What layers are called in the cache.
+const KIND: &str = "layers";
+
+/// What is known of a finished layer besides its name and packages, which belong to the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Digest of the uncompressed tar archive.
+    pub diff_id: Digest,
+    /// Digest of the compressed blob.
+    pub digest: Digest,
+    /// Bytes of the compressed blob.
+    pub size: u64,
+    /// Bytes of the uncompressed tar archive.
+    pub uncompressed_size: u64,
+    /// Members of the archive.
+    pub members: u64,
+}
+
+/// A record with a sum of its own, since a flipped digit in a diff id would make an image that no engine loads.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    record: Record,
+    seal: Digest,
+}
+
+/// The layers in a cache.
+#[derive(Debug, Clone)]
+pub struct LayerStore {
+    cache: Cache,
+}
+
+impl LayerStore {
+    /// The layers in `cache`.
+    pub fn new(cache: &Cache) -> Self {
+        Self { cache: cache.clone() }
+    }
+
+    /// The blob and record of a layer, if both are there and fit each other as far as sizes tell.
+    ///
+    /// # Errors
+    /// An environment failure when the cache cannot be read.
+    pub fn find(&self, key: &Digest) -> Result<Option<(PathBuf, Record)>> {
+        let (Some(path), Some(blob)) = (self.cache.object(KIND, &record_name(key)), self.cache.object(KIND, &blob_name(key))) else {
+            return Ok(None);
+        };
+        // Another process may remove a damaged layer between these lines.
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let text = match fs::read(&path) {
+            Err(error) if gone(&error) => return Ok(None),
+            other => other.map_err(|error| Error::io("read", &path, &error))?,
+        };
+        let length = match fs::metadata(&blob) {
+            Err(error) if gone(&error) => return Ok(None),
+            other => other.map_err(|error| Error::io("look at", &blob, &error))?.len(),
+        };
+        // A record that cannot be read, or that was changed, is none: the layer is made again and takes its place.
+        let sound = serde_json::from_slice::<Sealed>(&text).ok().filter(|sealed| seal(&sealed.record) == sealed.seal);
+        Ok(sound.filter(|sealed| sealed.record.size == length).map(|sealed| (blob, sealed.record)))
+    }
+
+    /// A new blob; dropped before [`LayerStore::commit`], it vanishes.
+    ///
+    /// # Errors
+    /// An environment failure when it cannot be made.
+    pub fn create(&self, key: &Digest) -> Result<Pending> {
+        self.cache.create(KIND, &blob_name(key))
+    }
+
+    /// Puts a blob and its record into the cache.
+    ///
+    /// # Errors
+    /// An environment failure when that cannot be done.
+    pub fn commit(&self, key: &Digest, blob: Pending, record: &Record) -> Result<PathBuf> {
+        let blob = blob.commit()?;
+        let sealed = Sealed { seal: seal(record), record: record.clone() };
+        let mut file = self.cache.create(KIND, &record_name(key))?;
+        serde_json::to_vec(&sealed)
+            .map_err(io::Error::from)
+            .and_then(|text| file.write_all(&text))
+            .map_err(|error| Error::io("write the record of", &blob, &error))?;
+        file.commit()?;
+        Ok(blob)
+    }
+
+    /// Removes a layer that turned out to be damaged.
+    ///
+    /// # Errors
+    /// An environment failure when that cannot be done.
+    pub fn remove(&self, key: &Digest) -> Result<()> {
+        self.cache.remove(KIND, &record_name(key))?;
+        self.cache.remove(KIND, &blob_name(key))
+    }
+}
+
+fn record_name(key: &Digest) -> String {
+    format!("{}.json", key.hex())
+}
+
+fn blob_name(key: &Digest) -> String {
+    format!("{}.tar.gz", key.hex())
+}
+
+fn seal(record: &Record) -> Digest {
+    let Record { diff_id, digest, size, uncompressed_size, members } = record;
+    Digest::of(format!("{diff_id} {digest} {size} {uncompressed_size} {members}").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_layers_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(directory.path().to_owned())).unwrap();
+        let store = LayerStore::new(&cache);
+        let key = Digest::of(b"key");
+        assert_eq!(store.find(&key).unwrap(), None);
+        let record = Record { diff_id: Digest::of(b"x"), digest: Digest::of(b"y"), size: 4, uncompressed_size: 9, members: 1 };
+        let commit = || {
+            let mut blob = store.create(&key).unwrap();
+            blob.write_all(b"blob").unwrap();
+            store.commit(&key, blob, &record).unwrap()
+        };
+        let path = commit();
+        assert_eq!(store.find(&key).unwrap(), Some((path.clone(), record.clone())));
+
+        fs::write(&path, b"blo").unwrap();
+        assert_eq!(store.find(&key).unwrap(), None, "a cut blob");
+        commit();
+        let record_path = cache.object(KIND, &record_name(&key)).unwrap();
+        let text = fs::read_to_string(&record_path).unwrap();
+        fs::write(&record_path, text.replace("\"members\":1", "\"members\":2")).unwrap();
+        assert_eq!(store.find(&key).unwrap(), None, "a changed record");
+        fs::write(&record_path, &text[..10]).unwrap();
+        assert_eq!(store.find(&key).unwrap(), None, "a cut record");
+        commit();
+        assert!(store.find(&key).unwrap().is_some());
+        store.remove(&key).unwrap();
+        store.remove(&key).unwrap();
+        assert!(!path.exists() && !record_path.exists());
+    }
+}

@@ -1,0 +1,414 @@
+//! What a layer holds while it is written: every path with what it is and who brought it. Takes members one by one, puts
+//! missing parents before them, refuses contradictions, and passes the rest on to the tar writer.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use crate::error::{Error, Result};
+use crate::image::tarball::{Failure, Header, Member, Tarball};
+use crate::package::{Entry, Kind};
+
+/// Mode and owner of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Meta {
+    /// Permission bits.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+}
+
+impl Meta {
+    /// What a directory gets that nobody describes.
+    pub const PLAIN: Self = Self { mode: 0o755, uid: 0, gid: 0 };
+}
+
+/// Who brings a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// image.toml or the renderer: what they say about a directory counts more than what a package says.
+    Made,
+    /// Nobody: the parent of a member.
+    Implied,
+    /// The package with that number.
+    Package(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Node {
+    Directory(Meta),
+    File,
+    Symlink,
+}
+
+/// The state of a layer that is being written.
+pub struct Tree<'a, W: Write> {
+    tarball: Tarball<W>,
+    /// Links of this layer and of the layers below that stand for directories: path to resolved target.
+    aliases: &'a BTreeMap<String, String>,
+    /// Directories that lower layers made: mentioned again, they keep mode and owner.
+    inherited: &'a BTreeMap<String, Meta>,
+    /// Directories that packages have but rules leave out; they count when something below them stays.
+    described: BTreeMap<String, Meta>,
+    nodes: BTreeMap<String, (Node, Origin)>,
+    labels: Vec<String>,
+}
+
+impl<'a, W: Write> Tree<'a, W> {
+    /// An empty layer that is written to `out`.
+    pub fn new(out: W, aliases: &'a BTreeMap<String, String>, inherited: &'a BTreeMap<String, Meta>) -> Self {
+        Self { tarball: Tarball::new(out), aliases, inherited, described: BTreeMap::new(), nodes: BTreeMap::new(), labels: Vec::new() }
+    }
+
+    /// From here on members come from the package of that label.
+    pub fn begin_package(&mut self, label: String) {
+        self.labels.push(label);
+    }
+
+    /// Remembers a directory of a package that is left out.
+    pub fn describe(&mut self, entry: &Entry) {
+        if entry.kind == Kind::Directory {
+            self.described.entry(entry.path.clone()).or_insert_with(|| package_meta(entry));
+        }
+    }
+
+    /// Adds a member of the package that was begun last.
+    ///
+    /// # Errors
+    /// An environment failure for a member that contradicts another one, whose content cannot be read, or when the layer
+    /// cannot be written.
+    pub fn add_package_entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<()> {
+        let origin = Origin::Package(self.labels.len().saturating_sub(1));
+        if let Some(target) = self.aliases.get(&entry.path) {
+            let same = match &entry.kind {
+                Kind::Directory => true,
+                Kind::Symlink { target: own } => resolve(&entry.path, own) == *target,
+                _ => false,
+            };
+            if same {
+                return Ok(());
+            }
+            return Err(self.contradiction(&entry.path, origin, Origin::Made));
+        }
+        let path = self.real_path(&entry.path)?;
+        let meta = package_meta(entry);
+        match &entry.kind {
+            Kind::Directory => self.directory(&path, meta, origin),
+            Kind::File { size } => self.other(&path, meta, Member::File(*size), origin, content),
+            Kind::Symlink { target } => self.other(&path, meta, Member::Symlink(target), origin, content),
+            Kind::Hardlink { target } => {
+                let target = self.real_path(target)?;
+                if !matches!(self.nodes.get(&target), Some((Node::File, from)) if *from == origin) {
+                    return Err(Error::environment(
+                        format!("{}: {path} is a hard link to {target}, which is not in the layer", self.name(origin)),
+                        "exclude both in image.toml, or include both",
+                    ));
+                }
+                self.other(&path, meta, Member::Hardlink(&target), origin, content)
+            }
+        }
+    }
+
+    /// Adds a directory that image.toml asks for. Comes before the packages.
+    ///
+    /// # Errors
+    /// As [`Tree::add_package_entry`].
+    pub fn make_directory(&mut self, path: &str, meta: Meta) -> Result<()> {
+        self.directory(path, meta, Origin::Made)
+    }
+
+    /// Adds a file that image.toml or the renderer asks for, owned by root.
+    ///
+    /// # Errors
+    /// As [`Tree::add_package_entry`].
+    pub fn make_file(&mut self, path: &str, mode: u32, mut bytes: &[u8]) -> Result<()> {
+        let path = self.real_path(path)?;
+        let size = bytes.len() as u64;
+        self.other(&path, Meta { mode: file_mode(mode), ..Meta::PLAIN }, Member::File(size), Origin::Made, &mut bytes)
+    }
+
+    /// Adds a symbolic link that image.toml asks for. Comes after the packages.
+    ///
+    /// # Errors
+    /// As [`Tree::add_package_entry`].
+    pub fn make_link(&mut self, path: &str, target: &str) -> Result<()> {
+        self.other(path, Meta { mode: 0o777, ..Meta::PLAIN }, Member::Symlink(target), Origin::Made, &mut std::io::empty())
+    }
+
+    /// Ends the layer: what it was written to, and the number of members.
+    ///
+    /// # Errors
+    /// An environment failure when the layer cannot be written.
+    pub fn finish(self) -> Result<(W, u64)> {
+        let count = self.nodes.len() as u64;
+        Ok((self.tarball.finish().map_err(|error| unwritable(&error))?, count))
+    }
+
+    /// The path with links to directories replaced, as the kernel would walk it. A layer's member below a link of another
+    /// layer would otherwise hide that link behind a new directory.
+    fn real_path(&self, path: &str) -> Result<String> {
+        let mut path = path.to_owned();
+        // As many links as the kernel follows before it speaks of a loop.
+        for _ in 0..40 {
+            let Some((at, target)) =
+                path.match_indices('/').find_map(|(at, _)| self.aliases.get(&path[..at]).map(|target| (at, target)))
+            else {
+                return Ok(path);
+            };
+            path = format!("{target}{}", &path[at..]).trim_start_matches('/').to_owned();
+        }
+        Err(Error::environment(format!("{path} lies below links that go round in a circle"), "correct the links in image.toml"))
+    }
+
+    fn directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
+        match self.nodes.get(path) {
+            None => {
+                self.parents(path, origin)?;
+                self.emit_directory(path, meta, origin)
+            }
+            Some((Node::Directory(have), by)) if *have == meta || (*by == Origin::Made && origin != Origin::Made) => Ok(()),
+            Some((Node::Directory(have), by)) => {
+                let (by, have) = (*by, *have);
+                Err(Error::environment(
+                    format!(
+                        "the directory {path} is {:04o} {}:{} for {} and {:04o} {}:{} for {}",
+                        have.mode, have.uid, have.gid, self.name(by), meta.mode, meta.uid, meta.gid, self.name(origin)
+                    ),
+                    format!("say which in image.toml: [[layer.directory]] path = \"/{path}\""),
+                ))
+            }
+            Some((_, by)) => Err(self.contradiction(path, origin, *by)),
+        }
+    }
+
+    fn other(&mut self, path: &str, meta: Meta, member: Member<'_>, origin: Origin, content: &mut dyn Read) -> Result<()> {
+        if let Some((_, by)) = self.nodes.get(path) {
+            return Err(self.contradiction(path, origin, *by));
+        }
+        self.parents(path, origin)?;
+        let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member };
+        self.tarball.append(&header, content).map_err(|failure| match failure {
+            Failure::Read(error) => Error::environment(
+                format!("{}: {path} cannot be read: {error}", self.name(origin)),
+                "the package is damaged; remove it from the cache and build again",
+            ),
+            Failure::Write(error) => unwritable(&error),
+        })?;
+        let node = if matches!(member, Member::Symlink(_)) { Node::Symlink } else { Node::File };
+        self.nodes.insert(path.to_owned(), (node, origin));
+        Ok(())
+    }
+
+    fn parents(&mut self, path: &str, origin: Origin) -> Result<()> {
+        if path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains('\0') {
+            return Err(Error::environment(
+                format!("{}: {path:?} is no path inside an image", self.name(origin)),
+                "do not use this package; it is damaged or hostile",
+            ));
+        }
+        for (at, _) in path.match_indices('/') {
+            let parent = &path[..at];
+            match self.nodes.get(parent) {
+                Some((Node::Directory(_), _)) => {}
+                Some((_, by)) => {
+                    return Err(Error::environment(
+                        format!("{}: {path} lies below {parent}, which is no directory for {}", self.name(origin), self.name(*by)),
+                        "exclude one of them in image.toml",
+                    ));
+                }
+                None => {
+                    let meta = self.described.get(parent).or_else(|| self.inherited.get(parent)).copied().unwrap_or(Meta::PLAIN);
+                    self.emit_directory(parent, meta, Origin::Implied)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn emit_directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
+        let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member: Member::Directory };
+        self.tarball.begin(&header).map_err(|error| unwritable(&error))?;
+        self.nodes.insert(path.to_owned(), (Node::Directory(meta), origin));
+        Ok(())
+    }
+
+    fn contradiction(&self, path: &str, one: Origin, other: Origin) -> Error {
+        Error::environment(
+            format!("{path} comes from {} and from {}", self.name(other), self.name(one)),
+            "exclude it in image.toml, or put one of the two into a layer above",
+        )
+    }
+
+    fn name(&self, origin: Origin) -> &str {
+        match origin {
+            Origin::Made => "image.toml",
+            Origin::Implied => "what lies below it",
+            Origin::Package(number) => self.labels.get(number).map_or("a package", String::as_str),
+        }
+    }
+}
+
+/// Where a link leads, from the root of the image, without following further links. `..` stops at the root, as in the kernel.
+pub fn resolve(link: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = if target.starts_with('/') { Vec::new() } else { link.split('/').collect() };
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// No set-uid, no set-gid, no sticky bit, nothing that everybody may write to.
+fn file_mode(mode: u32) -> u32 {
+    mode & 0o775
+}
+
+fn package_meta(entry: &Entry) -> Meta {
+    let mode = match entry.kind {
+        // The permission bits of a link mean nothing; Linux shows these.
+        Kind::Symlink { .. } => 0o777,
+        _ => file_mode(entry.mode),
+    };
+    Meta { mode, uid: entry.uid, gid: entry.gid }
+}
+
+/// The place of a layer is the cache.
+fn unwritable(error: &std::io::Error) -> Error {
+    Error::environment(
+        format!("a layer cannot be written to the cache: {error}"),
+        "free some space, or choose another place for the cache",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none() -> BTreeMap<String, Meta> {
+        BTreeMap::new()
+    }
+
+    fn entry(path: &str, mode: u32, kind: Kind) -> Entry {
+        Entry { path: path.into(), mode, uid: 0, gid: 0, kind }
+    }
+
+    /// Path, type, mode and owner of every member.
+    fn list(tree: Tree<'_, Vec<u8>>) -> Vec<String> {
+        let (bytes, _) = tree.finish().unwrap();
+        tar::Archive::new(&bytes[..])
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let header = entry.header();
+                let link = entry.link_name().unwrap().map_or(String::new(), |l| format!(" -> {}", l.display()));
+                format!("{} {:o} {}{link}", entry.path().unwrap().display(), header.mode().unwrap(), header.uid().unwrap())
+            })
+            .collect()
+    }
+
+    fn add(tree: &mut Tree<'_, Vec<u8>>, path: &str, mode: u32, kind: Kind) -> Result<()> {
+        tree.add_package_entry(&entry(path, mode, kind), &mut std::io::empty())
+    }
+
+    fn file() -> Kind {
+        Kind::File { size: 0 }
+    }
+
+    fn link(target: &str) -> Kind {
+        Kind::Symlink { target: target.into() }
+    }
+
+    #[test]
+    fn parents_once_and_before_children() {
+        let (aliases, inherited) = (BTreeMap::new(), BTreeMap::from([("var".to_owned(), Meta { mode: 0o700, uid: 5, gid: 5 })]));
+        let mut tree = Tree::new(Vec::new(), &aliases, &inherited);
+        tree.make_directory("tmp", Meta { mode: 0o1777, uid: 0, gid: 0 }).unwrap();
+        tree.begin_package("one".into());
+        tree.describe(&entry("usr/share/doc", 0o750, Kind::Directory));
+        add(&mut tree, "usr/share/doc/x/copyright", 0o644, file()).unwrap();
+        add(&mut tree, "usr", 0o755, Kind::Directory).unwrap();
+        add(&mut tree, "tmp", 0o755, Kind::Directory).unwrap();
+        add(&mut tree, "usr/share/b", 0o644, file()).unwrap();
+        add(&mut tree, "var/x", 0o644, file()).unwrap();
+        assert_eq!(
+            list(tree),
+            [
+                "tmp/ 1777 0", "usr/ 755 0", "usr/share/ 755 0", "usr/share/doc/ 750 0", "usr/share/doc/x/ 755 0",
+                "usr/share/doc/x/copyright 644 0", "usr/share/b 644 0", "var/ 700 5", "var/x 644 0"
+            ]
+        );
+    }
+
+    #[test]
+    fn dangerous_bits_go() {
+        let (aliases, inherited) = (BTreeMap::new(), none());
+        let mut tree = Tree::new(Vec::new(), &aliases, &inherited);
+        tree.begin_package("one".into());
+        add(&mut tree, "su", 0o6757, file()).unwrap();
+        add(&mut tree, "open", 0o1777, Kind::Directory).unwrap();
+        add(&mut tree, "link", 0o644, link("su")).unwrap();
+        add(&mut tree, "hard", 0o4755, Kind::Hardlink { target: "su".into() }).unwrap();
+        tree.make_file("made", 0o4666, b"").unwrap();
+        assert_eq!(list(tree), ["su 755 0", "open/ 775 0", "link 777 0 -> su", "hard 755 0 -> su", "made 664 0"]);
+    }
+
+    #[test]
+    fn members_below_links_go_where_the_links_lead() {
+        let aliases = BTreeMap::from([("lib".to_owned(), "usr/lib".to_owned()), ("usr/lib/ssl".to_owned(), "etc/ssl".to_owned())]);
+        let inherited = none();
+        let mut tree = Tree::new(Vec::new(), &aliases, &inherited);
+        tree.begin_package("one".into());
+        add(&mut tree, "lib", 0o755, Kind::Directory).unwrap();
+        add(&mut tree, "lib/ssl/x", 0o644, file()).unwrap();
+        add(&mut tree, "lib/y", 0o644, file()).unwrap();
+        add(&mut tree, "lib/z", 0o644, Kind::Hardlink { target: "lib/y".into() }).unwrap();
+        let error = add(&mut tree, "usr/lib/ssl", 0o644, file()).unwrap_err().to_string();
+        assert!(error.contains("usr/lib/ssl comes from image.toml and from one"), "{error}");
+        tree.make_link("lib", "usr/lib").unwrap();
+        assert_eq!(
+            list(tree),
+            ["etc/ 755 0", "etc/ssl/ 755 0", "etc/ssl/x 644 0", "usr/ 755 0", "usr/lib/ 755 0", "usr/lib/y 644 0",
+             "usr/lib/z 644 0 -> usr/lib/y", "lib 777 0 -> usr/lib"]
+        );
+        let circle = BTreeMap::from([("a".to_owned(), "b".to_owned()), ("b".to_owned(), "a".to_owned())]);
+        let mut tree = Tree::new(Vec::new(), &circle, &inherited);
+        tree.begin_package("one".into());
+        assert!(add(&mut tree, "a/x", 0o644, file()).is_err());
+    }
+
+    #[test]
+    fn contradictions_name_both_sides() {
+        let (aliases, inherited) = (BTreeMap::new(), none());
+        let mut tree = Tree::new(Vec::new(), &aliases, &inherited);
+        tree.begin_package("one 1".into());
+        add(&mut tree, "a/x", 0o644, file()).unwrap();
+        add(&mut tree, "l", 0o777, link("/etc")).unwrap();
+        tree.begin_package("two 2".into());
+        for (path, mode, kind, expected) in [
+            ("a/x", 0o644, file(), "a/x comes from one 1 and from two 2"),
+            ("a/x", 0o755, Kind::Directory, "a/x comes from one 1 and from two 2"),
+            ("a", 0o700, Kind::Directory, "the directory a is 0755 0:0 for what lies below it and 0700 0:0 for two 2"),
+            ("l/passwd", 0o644, file(), "l/passwd lies below l, which is no directory for one 1"),
+            ("h", 0o644, Kind::Hardlink { target: "a/x".into() }, "h is a hard link to a/x"),
+            ("b/../../x", 0o644, file(), "is no path inside an image"),
+            ("/x", 0o644, file(), "is no path inside an image"),
+        ] {
+            let error = add(&mut tree, path, mode, kind).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn links_resolve_like_in_the_kernel() {
+        assert_eq!(resolve("bin", "usr/bin"), "usr/bin");
+        assert_eq!(resolve("usr/lib/ssl/certs", "/etc/ssl/certs"), "etc/ssl/certs");
+        assert_eq!(resolve("usr/lib/a", "../share/./b"), "usr/share/b");
+        assert_eq!(resolve("a", "../../../b"), "b");
+    }
+}
