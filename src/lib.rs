@@ -5,6 +5,7 @@
 //! last step of [`image`] only.
 
 pub mod check;
+pub mod deploy;
 pub mod error;
 pub mod image;
 pub mod launch;
