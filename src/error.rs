@@ -10,6 +10,13 @@ use crate::check::Findings;
 pub enum Error {
     /// The description of the site is wrong. Exit code 1.
     Site(Findings),
+    /// What lies on the target contradicts the site, and going on would damage it. Exit code 1.
+    Refused {
+        /// What was found and what was expected, in one sentence without a full stop.
+        what: String,
+        /// How to go back, and how to go on.
+        remedy: String,
+    },
     /// The command line is wrong. Exit code 2.
     Usage(String),
     /// The surroundings failed: network, disk, a missing program, a package that is gone, a damaged file. Exit code 3.
@@ -32,6 +39,11 @@ impl Error {
         Self::Environment { what: what.into(), remedy: remedy.into() }
     }
 
+    /// A refusal to touch what is there, with its remedy.
+    pub fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), remedy: remedy.into() }
+    }
+
     /// An input or output failure on a path; the remedy follows from the kind of failure.
     pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
         use std::io::ErrorKind::*;
@@ -48,7 +60,7 @@ impl Error {
     /// The process's exit code, as the architecture fixes it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Site(_) => 1,
+            Self::Site(_) | Self::Refused { .. } => 1,
             Self::Usage(_) => 2,
             Self::Environment { .. } => 3,
             Self::Interrupted => 130,
@@ -61,7 +73,7 @@ impl fmt::Display for Error {
         match self {
             Self::Site(findings) => write!(f, "{findings}"),
             Self::Usage(message) => write!(f, "error: {message}"),
-            Self::Environment { what, remedy } => write!(f, "error: {what}\n  what to do: {remedy}"),
+            Self::Refused { what, remedy } | Self::Environment { what, remedy } => write!(f, "error: {what}\n  what to do: {remedy}"),
             Self::Interrupted => write!(f, "interrupted; nothing was left half written"),
         }
     }

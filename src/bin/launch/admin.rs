@@ -1,0 +1,160 @@
+//! `launch admin`: makes the site's administrators. A new account is registered with the shared secret. An account that
+//! exists already cannot be changed that way, so a temporary administrator is registered, gives it the rights, and is
+//! closed again, whatever happened in between.
+
+use std::time::Duration;
+
+use synapse_site::deploy::secrets::generate;
+use synapse_site::error::{Error, Result};
+use synapse_site::launch::{Admin, AdminUser, Plan, Probe, Wait};
+
+use crate::place::Place;
+use crate::signals::Stop;
+use crate::synapse_api::{Failure, Registration, Synapse};
+use crate::values::{Value, Values};
+use crate::wait;
+
+/// How long Synapse may take to come up.
+const DEADLINE: Duration = Duration::from_secs(120);
+const IN_USE: &str = "M_USER_IN_USE";
+
+/// Makes every administrator of the plan, prints a line for each, and fails with everything that did not work.
+pub fn run(place: &Place, plan: &Plan, stop: &Stop) -> Result<()> {
+    let admin = plan.admin.as_ref().ok_or_else(|| {
+        Error::environment(
+            "this image's plan names no administrators",
+            "list them in the site's `administrators`, and run this in the Synapse image",
+        )
+    })?;
+    let names = admin.users.iter().filter_map(|user| user.password_secret.as_deref());
+    let values = Values::require(&place.secrets, names.chain([admin.registration_secret.as_str()]))?;
+    let probe = Probe::Http { host: admin.host.clone(), port: admin.port, path: "/health".into() };
+    wait::for_all(&[Wait { name: "Synapse".into(), probe }], DEADLINE)?;
+
+    let site = Work {
+        admin,
+        server_name: &plan.server_name,
+        synapse: Synapse::new(&admin.host, admin.port),
+        secret: values.get(&admin.registration_secret)?,
+        values: &values,
+    };
+    let mut failures = Vec::new();
+    let existing = site.register_all(&mut failures)?;
+    if !existing.is_empty() && failures.is_empty() {
+        // A signal now would leave a temporary administrator behind.
+        let _unfinished = stop.finish_first();
+        site.promote_all(&existing, stop, &mut failures)?;
+    }
+    stop.give_way();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Error::environment(
+        failures.join("\n       "),
+        "mend what is named above and run this again, it changes only what is still missing \
+         (`HMAC incorrect` means that Synapse runs with another registration secret: recreate its container)",
+    ))
+}
+
+struct Work<'a> {
+    admin: &'a Admin,
+    server_name: &'a str,
+    synapse: Synapse,
+    secret: &'a Value,
+    values: &'a Values,
+}
+
+impl Work<'_> {
+    /// Registers every user; gives those that exist already.
+    fn register_all(&self, failures: &mut Vec<String>) -> Result<Vec<&AdminUser>> {
+        let mut existing = Vec::new();
+        for user in &self.admin.users {
+            let unknown;
+            let password = match &user.password_secret {
+                Some(name) => self.values.get(name)?,
+                None => {
+                    unknown = Value::new(generate::unknown_password()?);
+                    &unknown
+                }
+            };
+            let wanted = Registration { localpart: &user.localpart, password, user_type: None, log_in: false };
+            match self.synapse.register_administrator(self.secret, &wanted) {
+                Ok(registered) => {
+                    // Asked not to, Synapse opens no session; one that is open all the same is closed.
+                    if let Some(Err(failure)) = registered.access_token.map(|token| self.synapse.log_out(&token)) {
+                        failures.push(format!("a session of {} is left open: {}", registered.user_id, failure.message));
+                    }
+                    println!("{}: account made, an administrator. {}", registered.user_id, how_to_log_in(user));
+                }
+                Err(Failure { code, .. }) if code == IN_USE => existing.push(user),
+                Err(failure) => failures.push(format!("{}: {}", self.user_id(user), failure.message)),
+            }
+        }
+        Ok(existing)
+    }
+
+    /// Makes existing accounts administrators through a temporary one.
+    fn promote_all(&self, users: &[&AdminUser], stop: &Stop, failures: &mut Vec<String>) -> Result<()> {
+        const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let localpart = format!("setup-{}", generate::characters(LETTERS, 12)?);
+        let password = Value::new(generate::unknown_password()?);
+        // A bot: no consent to ask for, and no person in the counts of users.
+        let wanted = Registration { localpart: &localpart, password: &password, user_type: Some("bot"), log_in: true };
+        let temporary = match self.synapse.register_administrator(self.secret, &wanted) {
+            Ok(temporary) => temporary,
+            Err(failure) => {
+                failures.push(format!("the temporary administrator {localpart}: {}", failure.message));
+                return Ok(());
+            }
+        };
+        let Some(token) = &temporary.access_token else {
+            failures.push(format!(
+                "Synapse gave no session to the temporary administrator {}: deactivate that account by hand",
+                temporary.user_id
+            ));
+            return Ok(());
+        };
+        for user in users {
+            if stop.is_requested() {
+                break;
+            }
+            let user_id = self.user_id(user);
+            match self.promote(token, &user_id) {
+                Ok(what) => println!("{user_id}: {what}. {}", how_to_log_in(user)),
+                Err(failure) => failures.push(format!("{user_id}: {}", failure.message)),
+            }
+        }
+        if let Err(failure) = self.synapse.deactivate(token, &temporary.user_id) {
+            failures.push(format!(
+                "the temporary administrator {} is still there, deactivate it by hand: {}",
+                temporary.user_id, failure.message
+            ));
+        }
+        Ok(())
+    }
+
+    fn promote(&self, token: &Value, user_id: &str) -> std::result::Result<&'static str, Failure> {
+        let account = self.synapse.account(token, user_id)?;
+        if account.deactivated {
+            let message = "the account is deactivated; reactivate it, or name another administrator".to_owned();
+            return Err(Failure { code: String::new(), message });
+        }
+        if account.admin {
+            return Ok("already an administrator");
+        }
+        self.synapse.promote(token, user_id)?;
+        Ok("the account was there, now an administrator")
+    }
+
+    /// Synapse registers localparts in lower case.
+    fn user_id(&self, user: &AdminUser) -> String {
+        format!("@{}:{}", user.localpart.to_lowercase(), self.server_name)
+    }
+}
+
+fn how_to_log_in(user: &AdminUser) -> String {
+    match &user.password_secret {
+        Some(secret) => format!("The first password is in the secret {secret}."),
+        None => format!("Log in as {} with the directory's password.", user.localpart),
+    }
+}

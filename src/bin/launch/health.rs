@@ -1,0 +1,86 @@
+//! `launch health ROLE`: asks the service in this container whether it is well, the way its plan says. The answer is an
+//! exit code for the container engine, and one line for people when it is bad.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use synapse_site::error::{Error, Result};
+use synapse_site::launch::{Health, Plan};
+
+use crate::place::{self, Place};
+use crate::probe::{self, Answer};
+use crate::stun;
+use crate::values::{Value, Values};
+
+/// Longer than this, no answer is a bad answer; container engines wait longer by default.
+pub const LIMIT: Duration = Duration::from_secs(5);
+/// Time for one network operation, so that its own message arrives before the overall limit.
+const STEP: Duration = Duration::from_secs(4);
+
+/// Asks the role's service.
+pub fn check(place: &Place, plan: &Plan, name: &str) -> Result<()> {
+    let role = place::role(plan, name)?;
+    let health = role.health.clone().ok_or_else(|| {
+        Error::environment(
+            format!("the role {name:?} has no health check"),
+            "leave the health check of its container out",
+        )
+    })?;
+    let secrets = place.secrets.clone();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody listens any more when the limit has passed.
+        let _late = sender.send(ask(&health, &secrets));
+    });
+    let answer = receiver
+        .recv_timeout(LIMIT)
+        .unwrap_or_else(|_| Err(format!("there was no answer within {} s", LIMIT.as_secs())));
+    answer.map_err(|reason| Error::environment(format!("{name} is not well: {reason}"), "look at the service's log"))
+}
+
+fn ask(health: &Health, secrets: &Path) -> Answer {
+    const OWN: &str = "127.0.0.1";
+    match health {
+        Health::Http { port, path } => probe::http(OWN, *port, path, STEP),
+        Health::Tcp { port } => probe::connect(OWN, *port, STEP).map(drop),
+        Health::Postgres { socket, port } => probe::postgres(socket, *port, STEP),
+        Health::Stun { host, port } => stun::ask(host, *port, STEP),
+        Health::Redis { port, password_secret } => {
+            let names = password_secret.as_deref();
+            let values = Values::require(secrets, names).map_err(|error| error.to_string())?;
+            let password = names.map(|name| values.get(name)).transpose().map_err(|error| error.to_string())?;
+            redis(*port, password)
+        }
+    }
+}
+
+/// `AUTH` when there is a password, then `PING` (Redis serialization protocol 2).
+fn redis(port: u16, password: Option<&Value>) -> Answer {
+    let stream = probe::connect("127.0.0.1", port, STEP)?;
+    let mut reader = BufReader::new(&stream);
+    let mut say = |words: &[&str]| -> std::result::Result<String, String> {
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        let mut line = String::new();
+        (&stream)
+            .write_all(request.as_bytes())
+            .and_then(|()| std::io::Read::take(&mut reader, 1024).read_line(&mut line))
+            .map_err(|error| error.to_string())?;
+        Ok(line.trim_end().to_owned())
+    };
+    if let Some(password) = password {
+        let reply = say(&["AUTH", password.expose()])?;
+        if reply != "+OK" {
+            return Err(format!("the password of its secret is not accepted: {reply}"));
+        }
+    }
+    match say(&["PING"])?.as_str() {
+        "+PONG" => Ok(()),
+        "" => Err("it closed the connection without an answer".into()),
+        reply => Err(format!("it answered {reply}")),
+    }
+}

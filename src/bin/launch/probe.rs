@@ -1,0 +1,225 @@
+//! Questions to services that need no credentials: does it accept connections, does it answer HTTP, has PostgreSQL come up.
+//! Takes an address and a time limit, gives nothing or the reason why not, in a form that ends a sentence.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use synapse_site::launch::Probe;
+
+/// Nothing when the service answered as it should; otherwise what happened instead.
+pub type Answer = Result<(), String>;
+
+/// Asks once.
+pub fn ask(probe: &Probe, limit: Duration) -> Answer {
+    match probe {
+        Probe::Tcp { host, port } => connect(host, *port, limit).map(drop),
+        Probe::Postgres { host, port } => postgres(host, *port, limit),
+        Probe::Http { host, port, path } => http(host, *port, path, limit),
+    }
+}
+
+/// What is asked, for people: `tcp redis:6379`.
+pub fn describe(probe: &Probe) -> String {
+    match probe {
+        Probe::Tcp { host, port } => format!("tcp {}", authority(host, *port)),
+        Probe::Postgres { host, port } if host.starts_with('/') => format!("socket {host}/.s.PGSQL.{port}"),
+        Probe::Postgres { host, port } => format!("postgres {}", authority(host, *port)),
+        Probe::Http { host, port, path } => format!("http://{}{path}", authority(host, *port)),
+    }
+}
+
+/// Host and port as they stand in a URL, with brackets around an IPv6 address.
+pub fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Looks a name up. The C library has time limits of its own, longer than ours, so it is asked in a thread that is left
+/// behind when it is too slow.
+pub fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, String> {
+    let (sender, receiver) = mpsc::channel();
+    let name = host.to_owned();
+    std::thread::Builder::new()
+        .spawn(move || {
+            let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+            // Nobody listens any more when the limit has passed.
+            let _late = sender.send(found);
+        })
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
+    match receiver.recv_timeout(limit) {
+        Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
+        Ok(Ok(_)) => Err(format!("the name {host} has no address")),
+        Ok(Err(error)) => Err(format!("the name {host} cannot be looked up: {error}")),
+        Err(_) => Err(format!("looking up the name {host} takes too long")),
+    }
+}
+
+/// Connects to the first address that accepts; reading and writing have the same limit.
+pub fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, String> {
+    let begun = Instant::now();
+    let mut last = String::new();
+    for address in resolve(host, port, limit)? {
+        let left = limit.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        match TcpStream::connect_timeout(&address, left).and_then(|stream| {
+            stream.set_read_timeout(Some(limit))?;
+            stream.set_write_timeout(Some(limit))?;
+            Ok(stream)
+        }) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = format!("{address}: {error}"),
+        }
+    }
+    Err(if last.is_empty() { "no answer in time".into() } else { last })
+}
+
+/// An agent for the containers' own network: no proxy, no redirects, statuses are answers and not errors.
+pub fn agent(limit: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(limit))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .user_agent("synapse-site-launch")
+        .build()
+        .into()
+}
+
+/// A GET that has to give status 200.
+pub fn http(host: &str, port: u16, path: &str, limit: Duration) -> Answer {
+    let url = format!("http://{}{path}", authority(host, port));
+    match agent(limit).get(&url).call() {
+        Ok(answer) if answer.status() == 200 => Ok(()),
+        Ok(answer) => Err(format!("it answered with status {}", answer.status().as_u16())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether PostgreSQL accepts connections. The host is a socket directory when it starts with `/`.
+pub fn postgres(host: &str, port: u16, limit: Duration) -> Answer {
+    if !host.starts_with('/') {
+        return start_up(connect(host, port, limit)?);
+    }
+    let path = Path::new(host).join(format!(".s.PGSQL.{port}"));
+    let stream = UnixStream::connect(&path).and_then(|stream| {
+        stream.set_read_timeout(Some(limit))?;
+        stream.set_write_timeout(Some(limit))?;
+        Ok(stream)
+    });
+    start_up(stream.map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+/// The longest message that is worth reading before a session has begun.
+const MAX_MESSAGE: usize = 64 * 1024;
+/// `cannot_connect_now`: starting up, shutting down, in recovery.
+const CANNOT_CONNECT_NOW: &str = "57P03";
+
+/// Sends a start-up packet and reads until it is clear whether the server takes sessions (PostgreSQL documentation,
+/// "Message Flow", 54.2.1). Any demand for authentication shows that it does, and so does any error but 57P03. The user is
+/// `postgres`, who may log in by peer authentication on our own socket; elsewhere the server asks for a password, and
+/// ending the connection then leaves no line in its log.
+fn start_up(mut stream: impl Read + Write) -> Answer {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it closed the connection without an answer".to_owned(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            "it accepted the connection and does not answer".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    let mut body = 196_608_i32.to_be_bytes().to_vec(); // protocol 3.0
+    body.extend_from_slice(b"user\0postgres\0database\0postgres\0application_name\0launch\0\0");
+    let mut packet = (body.len() as u32 + 4).to_be_bytes().to_vec();
+    packet.extend_from_slice(&body);
+    stream.write_all(&packet).map_err(failed)?;
+    loop {
+        let (kind, body) = message(&mut stream).map_err(failed)?;
+        match kind {
+            // AuthenticationOk: go on to ReadyForQuery, and leave properly.
+            b'R' if body == [0; 4] => {}
+            b'R' => return Ok(()),
+            b'Z' => return stream.write_all(b"X\0\0\0\x04").map_err(failed),
+            b'E' => {
+                let field = |code: u8| {
+                    let found = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&code));
+                    found.map(|field| String::from_utf8_lossy(&field[1..]).into_owned()).unwrap_or_default()
+                };
+                return if field(b'C') == CANNOT_CONNECT_NOW { Err(field(b'M')) } else { Ok(()) };
+            }
+            // ParameterStatus, BackendKeyData, notices.
+            b'S' | b'K' | b'N' | b'v' => {}
+            _ => return Err("what answers there is not PostgreSQL".into()),
+        }
+    }
+}
+
+fn message(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head)?;
+    let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+    if !(4..=MAX_MESSAGE).contains(&length) {
+        return Err(io::Error::other("what answers there is not PostgreSQL"));
+    }
+    let mut body = vec![0; length - 4];
+    stream.read_exact(&mut body)?;
+    Ok((head[0], body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The two directions of a connection to a server that says what it says.
+    struct Scripted(io::Cursor<Vec<u8>>, Vec<u8>);
+    impl Read for Scripted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+    impl Write for Scripted {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            self.1.write(data)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn said(messages: &[(u8, &[u8])]) -> Answer {
+        let mut bytes = Vec::new();
+        for (kind, body) in messages {
+            bytes.push(*kind);
+            bytes.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+            bytes.extend_from_slice(body);
+        }
+        start_up(Scripted(io::Cursor::new(bytes), Vec::new()))
+    }
+
+    #[test]
+    fn postgres_is_up_unless_it_says_57p03() {
+        assert_eq!(said(&[(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0")]), Ok(()));
+        assert_eq!(said(&[(b'R', &[0; 4]), (b'S', b"a\0b\0"), (b'Z', b"I")]), Ok(()));
+        assert_eq!(said(&[(b'E', b"SFATAL\0C28000\0Mno entry\0\0")]), Ok(()));
+        assert_eq!(
+            said(&[(b'E', b"SFATAL\0C57P03\0Mthe database system is starting up\0\0")]),
+            Err("the database system is starting up".into())
+        );
+    }
+
+    #[test]
+    fn other_services_are_not_taken_for_postgres() {
+        for bytes in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"-ERR unknown command\r\n", b""] {
+            assert!(start_up(Scripted(io::Cursor::new(bytes.to_vec()), vec![])).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_as_in_a_url() {
+        assert_eq!(authority("db", 5432), "db:5432");
+        assert_eq!(authority("::1", 5432), "[::1]:5432");
+    }
+}

@@ -1,0 +1,82 @@
+//! `launch run ROLE`: checks that everything is there, completes files, waits, prepares, and becomes the service. Whatever
+//! can be wrong with the surroundings is checked first and reported all at once.
+
+use std::os::unix::process::CommandExt as _;
+use std::time::Duration;
+
+use synapse_site::error::{Error, Result};
+use synapse_site::launch::{Plan, Prepare, Role};
+
+use crate::place::Place;
+use crate::signals::Stop;
+use crate::values::{self, Values};
+use crate::{files, marker, place, postgres, program, template, wait};
+
+/// Starts a role. It returns only if the service could not be started.
+pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
+    let role = place::role(plan, name)?;
+    let Some((program_name, arguments)) = role.exec.split_first() else {
+        return Err(Error::environment(format!("the plan's role {name:?} starts nothing"), "build the images again"));
+    };
+    let program = program::find(program_name, &role.env)?;
+    let values = check(place, role)?;
+
+    // All files are completed before the first is written: a value that does not fit is found before anything happens.
+    let completed = role
+        .files
+        .iter()
+        .map(|template| template::complete(template, &place.run, &values))
+        .collect::<Result<Vec<_>>>()?;
+    completed.iter().try_for_each(|file| file.write(&place.run))?;
+
+    wait::for_all(&role.wait, Duration::from_secs(role.deadline_seconds))?;
+    match &role.prepare {
+        None => {}
+        Some(Prepare::Postgres { volume, major, user, database, password_secret }) => {
+            let cluster = postgres::Cluster { volume: volume.as_ref(), major: *major, user, database };
+            cluster.prepare(values.get(password_secret)?, &values.path(password_secret), &role.env, stop)?;
+        }
+        Some(Prepare::Synapse { state, signing_key_secret, pepper_secret, old_signing_keys }) => {
+            let site = marker::Site {
+                server_name: &plan.server_name,
+                signing_key: values.get(signing_key_secret)?,
+                signing_key_path: &values.path(signing_key_secret),
+                pepper: pepper_secret.as_deref().map(|name| values.get(name)).transpose()?,
+                old_signing_keys,
+            };
+            site.check(state.as_ref())?;
+        }
+    }
+    stop.give_way();
+    let error = program::command(&program, program_name, &role.env).args(arguments).exec();
+    Err(Error::environment(
+        format!("cannot execute {}: {error}", program.display()),
+        "check that the image is built for this machine's architecture",
+    ))
+}
+
+/// Looks at all secrets and all directories, and reports everything that is missing in one error.
+fn check(place: &Place, role: &Role) -> Result<Values> {
+    let mut problems = Vec::new();
+    let secrets = Values::read(&place.secrets, role.secrets.iter().map(String::as_str), &mut problems);
+    let without_secrets = problems.len();
+    let run = (!role.files.is_empty()).then_some(place.run.as_path());
+    let directories = role.writable.iter().map(std::path::Path::new).chain(run);
+    let mut seen = Vec::new();
+    for directory in directories {
+        if !seen.contains(&directory) {
+            problems.extend(files::unwritable(directory));
+            seen.push(directory);
+        }
+    }
+    if problems.is_empty() {
+        return Ok(secrets);
+    }
+    let mounts = "mount the directories as the generated compose file does";
+    let remedy = match (without_secrets, problems.len() - without_secrets) {
+        (_, 0) => values::REMEDY.to_owned(),
+        (0, _) => mounts.to_owned(),
+        _ => format!("{}; and {mounts}", values::REMEDY),
+    };
+    Err(Error::environment(problems.join("\n       "), remedy))
+}
