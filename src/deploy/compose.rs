@@ -17,8 +17,6 @@ pub struct ImageFacts {
     pub reference: String,
     /// The numeric user and group that services run as.
     pub user: u32,
-    /// The service's PATH and other environment is part of the image; only its writable places are mounted here.
-    pub tmpfs: Vec<String>,
 }
 
 /// Writes the manifest.
@@ -54,8 +52,8 @@ fn head(site: &Site) -> String {
 }
 
 fn definition(site: &Site, service: &Service, image: &ImageFacts) -> Value {
-    let mut tmpfs = vec![format!("/tmp:mode=1777,size=256m"), format!("{RUN_DIR}:mode=0700,uid={0},gid={0},size=16m", image.user)];
-    tmpfs.extend(image.tmpfs.iter().map(|path| format!("{path}:mode=0700,uid={0},gid={0},size=16m", image.user)));
+    let mut tmpfs = vec!["/tmp:mode=1777,size=256m".to_owned(), format!("{RUN_DIR}:mode=0700,uid={0},gid={0},size=16m", image.user)];
+    tmpfs.extend(service.tmpfs.iter().map(|path| format!("{path}:mode=0700,uid={0},gid={0},size=16m", image.user)));
     let mut definition = json!({
         "image": image.reference,
         "command": service.command,

@@ -49,6 +49,8 @@ pub struct Service {
     pub volumes: Vec<(&'static str, String)>,
     /// Directories of the target that are mounted at the same path.
     pub binds: Vec<String>,
+    /// Directories in memory, beyond those that every service has, owned by the service's user.
+    pub tmpfs: Vec<String>,
     /// Networks.
     pub networks: Vec<Network>,
     /// Published ports in the manifest's form.

@@ -78,6 +78,7 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         command: vec!["run".to_owned(), "postgres".to_owned()],
         role: Some(("postgres".to_owned(), role)),
         volumes: vec![("postgres", VOLUME.to_owned())],
+        tmpfs: vec![SOCKETS.to_owned()],
         networks: vec![Network::Back],
         // "Fast shutdown": the default signal would wait for every client to go by itself.
         stop_signal: Some("SIGINT"),

@@ -27,7 +27,7 @@ pub const PORT: u16 = 8008;
 const REPLICATION_PORT: u16 = 9093;
 const CONFIG: &str = "/etc/matrix-synapse";
 /// Media store and marker; the only thing of Synapse that is written to.
-const STATE: &str = "/var/lib/matrix-synapse";
+const STATE: &str = "/var/lib/synapse";
 /// How long a process waits for what it needs, in seconds. A first start makes the whole database schema.
 const DEADLINE: u64 = 300;
 const PASSFILE: &str = "pgpass";

@@ -1,0 +1,52 @@
+# Two commands are the whole set-up: `make image` and `make test`.
+
+SITE ?= examples/example.com/site.nix
+OUT ?= out
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+TOOL := target/$(HOST)/release/synapse-site
+VENV := target/venv
+
+.PHONY: image test lint unit stack tool lock bench clean tools test-tools
+
+## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
+image: tool
+	$(TOOL) build $(SITE) --images images --relock-if-gone --out $(OUT)
+
+## Everything that CI runs.
+test: lint unit stack
+
+tool: tools
+	cargo build --release --locked
+
+tools:
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it with rustup, then run make again" >&2; exit 3; }
+	@tools/ensure cc=gcc nix=nix-bin pip3=python3-pip
+
+test-tools: tools
+	@tools/ensure cargo-nextest=cargo-nextest slapd=slapd ldapsearch=ldap-utils turnutils_uclient=coturn openssl=openssl \
+	  gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar
+	@test -x /usr/lib/postgresql/15/bin/initdb || tools/ensure no-such-program=postgresql-15
+	@python3 -c 'import ensurepip' 2>/dev/null || tools/ensure no-such-program=python3-venv
+
+lint: test-tools
+	cargo fmt --all -- --check
+	cargo clippy --all-targets --locked -- -D warnings
+
+unit: test-tools
+	cargo nextest run --locked
+
+$(VENV)/done: tests/stack/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement tests/stack/requirements.txt
+	touch $@
+
+## The real thing, in Docker.
+stack: tool test-tools $(VENV)/done
+	$(VENV)/bin/python -m pytest tests/stack
+
+## Bring the package locks up to date.
+lock: tool
+	$(TOOL) lock --images images
+
+clean:
+	rm -rf out target
