@@ -1,0 +1,232 @@
+//! `build`: the main job. Description in; images, manifest and everything else that a target needs out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indicatif::HumanBytes;
+use serde_json::{Value, json};
+
+use super::progress::Shown;
+use super::render::write;
+use super::sources::{From, Sources};
+use crate::deploy::compose::{self, ImageFacts};
+use crate::error::{Error, Result};
+use crate::image::build::build_archive;
+use crate::image::layer::{FileContent, SharedPackage};
+use crate::image::oci::{Arch, Image};
+use crate::image::outdir::OutDir;
+use crate::image::plan::{self, Content, plan};
+use crate::image::spec::LayerSpec;
+use crate::image::store::LayerStore;
+use crate::package::cache::Cache;
+use crate::package::fetch;
+use crate::render::Rendered;
+use crate::site::Site;
+
+/// Build the images and the manifest of a site.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  synapse-site build site.yaml --out out
+  synapse-site build examples/example.com --out out --cache /var/cache/synapse-site
+On the target: docker load -i out/images.tar, synapse-site secrets init out, docker compose up -d
+Two builds of one site give the same bytes. A changed option rebuilds the layer with the configuration only.")]
+pub struct Arguments {
+    /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
+    site: PathBuf,
+    /// Where to write. What an earlier build wrote there is replaced as a whole; your own files in it stay.
+    #[arg(long)]
+    out: PathBuf,
+    #[command(flatten)]
+    from: From,
+    #[command(flatten)]
+    machine: Machine,
+    /// When an archive no longer carries a locked Debian version: lock anew, say what moved, and go on. Needs --images.
+    #[arg(long, requires = "images")]
+    relock_if_gone: bool,
+    /// Print what was built as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options about this machine; none of them changes a byte of the output.
+#[derive(Debug, clap::Args)]
+pub struct Machine {
+    /// Where downloads and layers are kept; absent means $XDG_CACHE_HOME/synapse-site.
+    #[arg(long, value_name = "DIR", env = "SYNAPSE_SITE_CACHE")]
+    pub cache: Option<PathBuf>,
+    /// The static program that starts every image; absent means the `launch` beside this program.
+    #[arg(long, value_name = "FILE", env = "SYNAPSE_SITE_LAUNCH")]
+    launch: Option<PathBuf>,
+    /// Threads that compress; absent means one a processor.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+/// What a build writes at the top of its directory.
+pub const OUTPUTS: [&str; 6] = ["images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom"];
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    crate::interrupt::install()?;
+    let (loaded, _) = super::checked(&arguments.site, false)?;
+    let site = &loaded.site;
+    let rendered = crate::render::render(&loaded);
+    let cache = Cache::open(arguments.machine.cache.clone())?;
+    let shown = Shown::new();
+    let mut sources = arguments.from.load()?;
+    // Claimed before the work, so that a second build into the same directory fails at once.
+    let out = OutDir::create(&arguments.out, &OUTPUTS)?;
+
+    let wanted = wanted(&sources, &rendered)?;
+    if let Err(error) = fetch_packages(&cache, &sources, &wanted, &shown) {
+        if !(arguments.relock_if_gone && fetch::is_gone(&error)) {
+            return Err(error);
+        }
+        shown.step(&error.to_string());
+        super::lock::relock(&arguments.from, &cache, &shown)?;
+        sources = arguments.from.load()?;
+        fetch_packages(&cache, &sources, &wanted, &shown)?;
+    }
+
+    let launch = arguments.machine.launch()?;
+    let contents = contents(&rendered);
+    let mut packages = super::packages::Packages::new(&cache, &sources);
+    let plans = plan(
+        &plan::Site { server_name: site.server.server_name.as_str(), repository: site.images.repository.as_str(), specs: &sources.specs, contents: &contents, launch: &launch, architecture: Arch::Amd64 },
+        &mut |image: &str, layer: &LayerSpec| -> Result<Vec<SharedPackage>> { packages.of(image, layer) },
+    )?;
+    let store = LayerStore::new(&cache);
+    let threads = arguments.machine.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let archive = out.path().join("images.tar");
+    let (images, bytes) = build_archive(&plans, &store, threads, &shown, &archive)?;
+    drop(packages);
+
+    let facts: BTreeMap<String, ImageFacts> = images
+        .iter()
+        .filter_map(|image| {
+            let user = sources.specs.get(&image.name)?.user.as_ref()?.id;
+            Some((image.name.clone(), ImageFacts { reference: image.reference.to_string(), user }))
+        })
+        .collect();
+    write(&out.path().join("compose.yaml"), compose::manifest(site, &rendered, &facts).as_bytes())?;
+    for (name, content) in &rendered.well_known {
+        write(&out.path().join("well-known").join(name), content)?;
+    }
+    write(&out.path().join("secrets.example/README.txt"), compose::secrets_page(site, &rendered.secrets).as_bytes())?;
+    for image in &images {
+        let bill = super::packages::bill_of_materials(&sources, image)?;
+        write(&out.path().join("sbom").join(format!("{}.cdx.json", image.name)), &bill)?;
+    }
+    let report = report(site, &rendered, &images, &sources);
+    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    text.push('\n');
+    write(&out.path().join("site.json"), text.as_bytes())?;
+    out.commit()?;
+
+    if arguments.json {
+        print!("{text}");
+    }
+    tell(site, &images, bytes, &shown, &arguments.out);
+    Ok(())
+}
+
+/// The images that the site's services run, and those below them.
+fn wanted(sources: &Sources, rendered: &Rendered) -> Result<BTreeSet<String>> {
+    let mut wanted = BTreeSet::new();
+    for service in &rendered.services {
+        let mut next = Some(service.image.to_owned());
+        while let Some(name) = next.filter(|name| !wanted.contains(name)) {
+            let spec = sources.specs.get(&name).ok_or_else(|| Error::environment(format!("there is no definition of the image {name}"), "name the directory images/ of this version with --images"))?;
+            next = spec.from.clone();
+            wanted.insert(name);
+        }
+    }
+    Ok(wanted)
+}
+
+fn fetch_packages(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>, shown: &Shown) -> Result<()> {
+    let debian: Vec<_> = sources.debian.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
+    let python: Vec<_> = sources.python.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
+    fetch::ensure(cache, &debian, &python, shown)
+}
+
+/// What each image holds besides its definition.
+fn contents(rendered: &Rendered) -> BTreeMap<String, Content> {
+    let mut contents: BTreeMap<String, Content> = BTreeMap::new();
+    for service in &rendered.services {
+        let content = contents.entry(service.image.to_owned()).or_default();
+        if content.cmd.is_empty() {
+            content.cmd.clone_from(&service.command);
+        }
+    }
+    for (image, files) in &rendered.images {
+        if let Some(content) = contents.get_mut(image) {
+            content.files = files.iter().map(|(path, bytes)| (path.clone(), FileContent { bytes: bytes.clone(), mode: 0o644 })).collect();
+        }
+    }
+    contents
+}
+
+/// `site.json`: what was built, for programs.
+fn report(site: &Site, rendered: &Rendered, images: &[Image], sources: &Sources) -> Value {
+    let packages = |image: &Image| -> Vec<Value> {
+        image.layers.iter().map(|layer| json!({ "name": layer.name, "digest": layer.digest, "diff_id": layer.diff_id, "size": layer.size, "packages": layer.packages })).collect()
+    };
+    json!({
+        "format": 1,
+        "kind": "build",
+        "tool": { "name": "synapse-site", "version": env!("CARGO_PKG_VERSION") },
+        "server_name": site.server.server_name,
+        "debian": sources.debian.values().next().map(|lock| lock.release.clone()),
+        "images": images.iter().map(|image| json!({
+            "name": image.name,
+            "reference": image.reference,
+            "manifest": image.manifest_digest,
+            "config": image.config_digest,
+            "size": image.size(),
+            "layers": packages(image),
+        })).collect::<Vec<_>>(),
+        "services": rendered.services.iter().map(|service| json!({ "name": service.name, "image": service.image })).collect::<Vec<_>>(),
+        "secrets": rendered.secrets,
+    })
+}
+
+fn tell(site: &Site, images: &[Image], bytes: u64, shown: &Shown, out: &Path) {
+    let sizes: Vec<String> = images.iter().map(|image| format!("{} {}", image.name, HumanBytes(image.size()))).collect();
+    let reused = match shown.reused() {
+        0 => String::new(),
+        1 => ", 1 layer from the cache".to_owned(),
+        number => format!(", {number} layers from the cache"),
+    };
+    shown.step(&format!("images.tar: {} ({}){reused}", HumanBytes(bytes), sizes.join(", ")));
+    let out = out.display();
+    shown.step(&format!(
+        "\n{} is built. Carry {out} to the target, and there:\n  cd {out}\n  docker load -i images.tar\n  synapse-site secrets init .      (or: docker compose run --rm secrets)\n  docker compose up -d",
+        site.server.server_name
+    ));
+    if !site.administrators.is_empty() {
+        shown.step("  docker compose run --rm admin");
+    }
+}
+
+impl Machine {
+    /// The launcher.
+    fn launch(&self) -> Result<PathBuf> {
+        if let Some(path) = &self.launch {
+            return Ok(path.clone());
+        }
+        let this = std::env::current_exe().map_err(|error| Error::environment(format!("cannot find this program's own place: {error}"), "name the launcher with --launch"))?;
+        let beside = this.with_file_name("launch");
+        if beside.is_file() {
+            return Ok(beside);
+        }
+        Err(Error::environment(
+            format!("there is no `launch` beside {}", this.display()),
+            "build it with `cargo build --release`, which makes both programs, or name it with --launch",
+        ))
+    }
+}
+
+/// Shared by all who plan layers.
+pub type Shared = Arc<dyn crate::package::Package + Send + Sync>;
