@@ -22,7 +22,14 @@ impl Reference {
     /// The name of an image of a site. The tag covers configuration and manifest, which cover everything else.
     pub fn new(server_name: &str, image: &str, config: &Digest, manifest: &Digest) -> Self {
         let digest = Digest::of(format!("{config}\n{manifest}\n").as_bytes());
-        Self { repository: format!("localhost/synapse-site/{}/{}", component(server_name), component(image)), tag: digest.hex()[..16].to_owned() }
+        Self {
+            repository: format!(
+                "localhost/synapse-site/{}/{}",
+                component(server_name),
+                component(image)
+            ),
+            tag: digest.hex()[..16].to_owned(),
+        }
     }
 
     /// The part after the colon.
@@ -51,7 +58,11 @@ fn component(text: &str) -> String {
         if letter.is_ascii_lowercase() || letter.is_ascii_digit() {
             name.push(letter);
         } else if name.ends_with(|last: char| last.is_ascii_alphanumeric()) {
-            name.push(if matches!(letter, '.' | '_') { letter } else { '-' });
+            name.push(if matches!(letter, '.' | '_') {
+                letter
+            } else {
+                '-'
+            });
         }
     }
     if name.len() > MAX_SITE {
@@ -61,7 +72,11 @@ fn component(text: &str) -> String {
     }
     let end = name.trim_end_matches(['.', '_', '-']).len();
     name.truncate(end);
-    if name.is_empty() { "x".to_owned() } else { name }
+    if name.is_empty() {
+        "x".to_owned()
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]
@@ -88,7 +103,13 @@ mod tests {
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
         let reference = Reference::new("example.com", "synapse", &a, &b);
         assert_eq!(reference.tag().len(), 16);
-        assert_eq!(reference.to_string(), format!("localhost/synapse-site/example.com/synapse:{}", reference.tag()));
+        assert_eq!(
+            reference.to_string(),
+            format!(
+                "localhost/synapse-site/example.com/synapse:{}",
+                reference.tag()
+            )
+        );
         assert_ne!(reference, Reference::new("example.com", "synapse", &b, &b));
         assert_ne!(reference, Reference::new("example.com", "synapse", &a, &a));
     }

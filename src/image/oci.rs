@@ -64,19 +64,36 @@ impl Image {
     ///
     /// # Errors
     /// An environment failure for more than [`MAX_LAYERS`] layers.
-    pub fn new(server_name: &str, name: &str, settings: &Settings, layers: Vec<Arc<Layer>>) -> Result<Self> {
+    pub fn new(
+        server_name: &str,
+        name: &str,
+        settings: &Settings,
+        layers: Vec<Arc<Layer>>,
+    ) -> Result<Self> {
         if layers.len() > MAX_LAYERS {
             return Err(Error::environment(
-                format!("the image {name} has {} layers, and engines take no more than {MAX_LAYERS} of ours", layers.len()),
+                format!(
+                    "the image {name} has {} layers, and engines take no more than {MAX_LAYERS} of ours",
+                    layers.len()
+                ),
                 "join some of its layers in image.toml",
             ));
         }
         let config = canonical(&configuration(settings, &layers).map_err(document_failed)?)?;
         let config_digest = Digest::of(&config);
-        let manifest = canonical(&manifest(&config, &config_digest, &layers).map_err(document_failed)?)?;
+        let manifest =
+            canonical(&manifest(&config, &config_digest, &layers).map_err(document_failed)?)?;
         let manifest_digest = Digest::of(&manifest);
         let reference = Reference::new(server_name, name, &config_digest, &manifest_digest);
-        Ok(Self { name: name.to_owned(), reference, config, config_digest, manifest, manifest_digest, layers })
+        Ok(Self {
+            name: name.to_owned(),
+            reference,
+            config,
+            config_digest,
+            manifest,
+            manifest_digest,
+            layers,
+        })
     }
 
     /// Bytes of all layers, compressed.
@@ -85,11 +102,26 @@ impl Image {
     }
 }
 
-fn configuration(settings: &Settings, layers: &[Arc<Layer>]) -> std::result::Result<spec::ImageConfiguration, OciSpecError> {
+fn configuration(
+    settings: &Settings,
+    layers: &[Arc<Layer>],
+) -> std::result::Result<spec::ImageConfiguration, OciSpecError> {
     let mut config = spec::ConfigBuilder::default()
-        .env(settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
+        .env(
+            settings
+                .env
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>(),
+        )
         .entrypoint(settings.entrypoint.clone())
-        .labels(settings.labels.clone().into_iter().collect::<std::collections::HashMap<_, _>>());
+        .labels(
+            settings
+                .labels
+                .clone()
+                .into_iter()
+                .collect::<std::collections::HashMap<_, _>>(),
+        );
     if let Some(user) = settings.user {
         config = config.user(format!("{user}:{user}"));
     }
@@ -105,7 +137,11 @@ fn configuration(settings: &Settings, layers: &[Arc<Layer>]) -> std::result::Res
     let history = layers
         .iter()
         .map(|layer| {
-            let packages = if layer.packages.is_empty() { String::new() } else { format!(": {}", layer.packages.join(", ")) };
+            let packages = if layer.packages.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", layer.packages.join(", "))
+            };
             spec::HistoryBuilder::default()
                 .created(MTIME_RFC3339)
                 .created_by(format!("synapse-site layer {}{packages}", layer.name))
@@ -114,7 +150,12 @@ fn configuration(settings: &Settings, layers: &[Arc<Layer>]) -> std::result::Res
         .collect::<std::result::Result<Vec<_>, _>>()?;
     let rootfs = spec::RootFsBuilder::default()
         .typ("layers")
-        .diff_ids(layers.iter().map(|layer| layer.diff_id.to_string()).collect::<Vec<_>>())
+        .diff_ids(
+            layers
+                .iter()
+                .map(|layer| layer.diff_id.to_string())
+                .collect::<Vec<_>>(),
+        )
         .build()?;
     spec::ImageConfigurationBuilder::default()
         .architecture(settings.architecture.clone())
@@ -127,7 +168,11 @@ fn configuration(settings: &Settings, layers: &[Arc<Layer>]) -> std::result::Res
         .build()
 }
 
-fn manifest(config: &[u8], digest: &Digest, layers: &[Arc<Layer>]) -> std::result::Result<spec::ImageManifest, OciSpecError> {
+fn manifest(
+    config: &[u8],
+    digest: &Digest,
+    layers: &[Arc<Layer>],
+) -> std::result::Result<spec::ImageManifest, OciSpecError> {
     spec::ImageManifestBuilder::default()
         .schema_version(spec::SCHEMA_VERSION)
         .media_type(spec::MediaType::ImageManifest)
@@ -135,7 +180,9 @@ fn manifest(config: &[u8], digest: &Digest, layers: &[Arc<Layer>]) -> std::resul
         .layers(
             layers
                 .iter()
-                .map(|layer| descriptor(spec::MediaType::ImageLayerGzip, layer.size, &layer.digest)?.build())
+                .map(|layer| {
+                    descriptor(spec::MediaType::ImageLayerGzip, layer.size, &layer.digest)?.build()
+                })
                 .collect::<std::result::Result<Vec<_>, _>>()?,
         )
         .build()
@@ -151,12 +198,22 @@ pub fn index(images: &[Image]) -> Result<Vec<u8>> {
         .iter()
         .map(|image| {
             let names = [
-                ("io.containerd.image.name".to_owned(), image.reference.to_string()),
-                (spec::ANNOTATION_REF_NAME.to_owned(), image.reference.tag().to_owned()),
+                (
+                    "io.containerd.image.name".to_owned(),
+                    image.reference.to_string(),
+                ),
+                (
+                    spec::ANNOTATION_REF_NAME.to_owned(),
+                    image.reference.tag().to_owned(),
+                ),
             ];
-            descriptor(spec::MediaType::ImageManifest, image.manifest.len() as u64, &image.manifest_digest)?
-                .annotations(std::collections::HashMap::from(names))
-                .build()
+            descriptor(
+                spec::MediaType::ImageManifest,
+                image.manifest.len() as u64,
+                &image.manifest_digest,
+            )?
+            .annotations(std::collections::HashMap::from(names))
+            .build()
         })
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(document_failed)?;
@@ -169,9 +226,16 @@ pub fn index(images: &[Image]) -> Result<Vec<u8>> {
     canonical(&index)
 }
 
-fn descriptor(kind: spec::MediaType, size: u64, digest: &Digest) -> std::result::Result<spec::DescriptorBuilder, OciSpecError> {
+fn descriptor(
+    kind: spec::MediaType,
+    size: u64,
+    digest: &Digest,
+) -> std::result::Result<spec::DescriptorBuilder, OciSpecError> {
     let digest: spec::Digest = digest.to_string().parse()?;
-    Ok(spec::DescriptorBuilder::default().media_type(kind).size(size).digest(digest))
+    Ok(spec::DescriptorBuilder::default()
+        .media_type(kind)
+        .size(size)
+        .digest(digest))
 }
 
 /// JSON without blanks, the keys of every object sorted: labels, annotations and ports are hash maps in oci-spec, whose order
@@ -186,7 +250,10 @@ pub fn canonical(document: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 fn document_failed(error: impl std::fmt::Display) -> Error {
-    Error::environment(format!("a document of an image cannot be written: {error}"), "report this as a defect")
+    Error::environment(
+        format!("a document of an image cannot be written: {error}"),
+        "report this as a defect",
+    )
 }
 
 #[cfg(test)]
@@ -212,12 +279,17 @@ mod tests {
         Settings {
             architecture: Arch::Amd64,
             user: Some(991),
-            env: BTreeMap::from([("PATH".into(), "/usr/bin".into()), ("LANG".into(), "C.UTF-8".into())]),
+            env: BTreeMap::from([
+                ("PATH".into(), "/usr/bin".into()),
+                ("LANG".into(), "C.UTF-8".into()),
+            ]),
             entrypoint: vec!["/launch".into()],
             cmd: vec!["run".into(), "main".into()],
             working_dir: Some("/data".into()),
             ports: (1..20).map(|n| format!("{n}/tcp")).collect(),
-            labels: (1..20).map(|n| (format!("label.{n}"), n.to_string())).collect(),
+            labels: (1..20)
+                .map(|n| (format!("label.{n}"), n.to_string()))
+                .collect(),
         }
     }
 
@@ -229,23 +301,50 @@ mod tests {
         assert_eq!(config["os"], "linux");
         assert_eq!(config["created"], MTIME_RFC3339);
         assert_eq!(config["config"]["User"], "991:991");
-        assert_eq!(config["config"]["Env"], serde_json::json!(["LANG=C.UTF-8", "PATH=/usr/bin"]));
-        assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/launch"]));
+        assert_eq!(
+            config["config"]["Env"],
+            serde_json::json!(["LANG=C.UTF-8", "PATH=/usr/bin"])
+        );
+        assert_eq!(
+            config["config"]["Entrypoint"],
+            serde_json::json!(["/launch"])
+        );
         assert_eq!(config["config"]["Cmd"], serde_json::json!(["run", "main"]));
         assert_eq!(config["config"]["WorkingDir"], "/data");
-        assert_eq!(config["config"]["ExposedPorts"]["19/tcp"], serde_json::json!({}));
-        assert_eq!(config["rootfs"]["diff_ids"], serde_json::json!([Digest::of(b"diff").to_string()]));
-        assert_eq!(config["history"][0]["created_by"], "synapse-site layer base: libc6 2.41-12, zlib1g 1.3");
+        assert_eq!(
+            config["config"]["ExposedPorts"]["19/tcp"],
+            serde_json::json!({})
+        );
+        assert_eq!(
+            config["rootfs"]["diff_ids"],
+            serde_json::json!([Digest::of(b"diff").to_string()])
+        );
+        assert_eq!(
+            config["history"][0]["created_by"],
+            "synapse-site layer base: libc6 2.41-12, zlib1g 1.3"
+        );
         let manifest: serde_json::Value = serde_json::from_slice(&image.manifest).unwrap();
-        assert_eq!(manifest["config"]["digest"], image.config_digest.to_string());
+        assert_eq!(
+            manifest["config"]["digest"],
+            image.config_digest.to_string()
+        );
         assert_eq!(manifest["config"]["size"], image.config.len());
-        assert_eq!(manifest["layers"][0]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
+        assert_eq!(
+            manifest["layers"][0]["mediaType"],
+            "application/vnd.oci.image.layer.v1.tar+gzip"
+        );
         assert_eq!(manifest["layers"][0]["size"], 4);
     }
 
     #[test]
     fn maps_have_one_order() {
-        let bytes: Vec<_> = (0..8).map(|_| Image::new("a", "b", &settings(), vec![layer("base")]).unwrap().config).collect();
+        let bytes: Vec<_> = (0..8)
+            .map(|_| {
+                Image::new("a", "b", &settings(), vec![layer("base")])
+                    .unwrap()
+                    .config
+            })
+            .collect();
         assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]));
         let text = String::from_utf8(bytes[0].clone()).unwrap();
         let at = |what: &str| text.find(what).unwrap();
@@ -256,6 +355,11 @@ mod tests {
     #[test]
     fn too_many_layers() {
         let layers = (0..=MAX_LAYERS).map(|n| layer(&n.to_string())).collect();
-        assert!(Image::new("a", "b", &settings(), layers).unwrap_err().to_string().contains("101 layers"));
+        assert!(
+            Image::new("a", "b", &settings(), layers)
+                .unwrap_err()
+                .to_string()
+                .contains("101 layers")
+        );
     }
 }

@@ -37,13 +37,22 @@ impl OutDir {
     pub fn create(target: &Path, outputs: &[&str]) -> Result<Self> {
         let target = absolute(target)?;
         let name = target.file_name().ok_or_else(|| {
-            Error::environment(format!("{} cannot be replaced as a whole", target.display()), "name a directory of its own, such as ./out")
+            Error::environment(
+                format!("{} cannot be replaced as a whole", target.display()),
+                "name a directory of its own, such as ./out",
+            )
         })?;
         let work = target.with_file_name(sibling(name));
         let outputs: Vec<OsString> = outputs.iter().map(OsString::from).collect();
         check_ours(&target)?;
         let lock = lock_work(&work, &target)?;
-        let this = Self { target, work, outputs, _lock: lock, done: false };
+        let this = Self {
+            target,
+            work,
+            outputs,
+            _lock: lock,
+            done: false,
+        };
         this.take_back()?;
         Ok(this)
     }
@@ -66,27 +75,37 @@ impl OutDir {
         let written = names(&self.work)?;
         if let Some(name) = written.iter().find(|name| !self.outputs.contains(name)) {
             return Err(Error::environment(
-                format!("the build wrote {}, which is not among its outputs", Path::new(name).display()),
+                format!(
+                    "the build wrote {}, which is not among its outputs",
+                    Path::new(name).display()
+                ),
                 "report this as a defect",
             ));
         }
         if !written.iter().any(|name| name == MARKER) {
-            return Err(Error::environment(format!("the build wrote no {MARKER}"), "report this as a defect"));
+            return Err(Error::environment(
+                format!("the build wrote no {MARKER}"),
+                "report this as a defect",
+            ));
         }
         // Again: the user may have put files there in the meantime.
         check_ours(&self.target)?;
         match File::open(&self.target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::NOREPLACE).map_err(|error| self.not_renamed(error))?;
+                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::NOREPLACE)
+                    .map_err(|error| self.not_renamed(error))?;
                 self.done = true;
             }
             Err(error) => return Err(Error::io("open", &self.target, &error)),
             Ok(old) => {
                 // After the exchange the old directory has the sibling's name: its lock keeps other builds from using it.
-                flock(&old, FlockOperation::NonBlockingLockExclusive).map_err(|_| busy(&self.target))?;
-                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::EXCHANGE).map_err(|error| self.not_renamed(error))?;
+                flock(&old, FlockOperation::NonBlockingLockExclusive)
+                    .map_err(|_| busy(&self.target))?;
+                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::EXCHANGE)
+                    .map_err(|error| self.not_renamed(error))?;
                 self.take_back()?;
-                fs::remove_dir_all(&self.work).map_err(|error| Error::io("remove the old files in", &self.work, &error))?;
+                fs::remove_dir_all(&self.work)
+                    .map_err(|error| Error::io("remove the old files in", &self.work, &error))?;
                 self.done = true;
             }
         }
@@ -98,17 +117,29 @@ impl OutDir {
         for name in names(&self.work)? {
             let path = self.work.join(&name);
             if self.outputs.contains(&name) {
-                let directory = fs::symlink_metadata(&path).map_err(|error| Error::io("look at", &path, &error))?.is_dir();
-                let removed = if directory { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                let directory = fs::symlink_metadata(&path)
+                    .map_err(|error| Error::io("look at", &path, &error))?
+                    .is_dir();
+                let removed = if directory {
+                    fs::remove_dir_all(&path)
+                } else {
+                    fs::remove_file(&path)
+                };
                 removed.map_err(|error| Error::io("remove", &path, &error))?;
             } else {
                 let place = self.target.join(&name);
-                renameat_with(CWD, &path, CWD, &place, RenameFlags::NOREPLACE).map_err(|error| {
-                    Error::environment(
-                        format!("{} cannot be moved back to {}: {error}", path.display(), place.display()),
-                        "it is yours: move it to where you want it, then build again",
-                    )
-                })?;
+                renameat_with(CWD, &path, CWD, &place, RenameFlags::NOREPLACE).map_err(
+                    |error| {
+                        Error::environment(
+                            format!(
+                                "{} cannot be moved back to {}: {error}",
+                                path.display(),
+                                place.display()
+                            ),
+                            "it is yours: move it to where you want it, then build again",
+                        )
+                    },
+                )?;
             }
         }
         Ok(())
@@ -117,7 +148,10 @@ impl OutDir {
     fn not_renamed(&self, error: Errno) -> Error {
         match error {
             Errno::INVAL | Errno::NOSYS | Errno::BUSY | Errno::XDEV => Error::environment(
-                format!("{} cannot be replaced in one step: {error}", self.target.display()),
+                format!(
+                    "{} cannot be replaced in one step: {error}",
+                    self.target.display()
+                ),
                 "the file system does not allow it, or it is a mount point: build into a new directory inside it",
             ),
             error => Error::io("put the finished build into", &self.target, &error.into()),
@@ -150,12 +184,16 @@ fn absolute(target: &Path) -> Result<PathBuf> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Error::io("open", target, &error)),
     }
-    let name = target.file_name().ok_or_else(|| Error::io("create", target, &io::ErrorKind::NotFound.into()))?;
+    let name = target
+        .file_name()
+        .ok_or_else(|| Error::io("create", target, &io::ErrorKind::NotFound.into()))?;
     let parent = match target.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    Ok(fs::canonicalize(parent).map_err(|error| Error::io("write into", parent, &error))?.join(name))
+    Ok(fs::canonicalize(parent)
+        .map_err(|error| Error::io("write into", parent, &error))?
+        .join(name))
 }
 
 /// Refuses a directory that no build has written.
@@ -165,7 +203,10 @@ fn check_ours(target: &Path) -> Result<()> {
         Err(error) => return Err(Error::io("look at", target, &error)),
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => {
-            return Err(Error::environment(format!("{} is no directory", target.display()), "remove it, or name another directory"));
+            return Err(Error::environment(
+                format!("{} is no directory", target.display()),
+                "remove it, or name another directory",
+            ));
         }
     }
     let names = names(target)?;
@@ -173,7 +214,10 @@ fn check_ours(target: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::environment(
-        format!("{} holds files but no {MARKER}, so it was not written by a build", target.display()),
+        format!(
+            "{} holds files but no {MARKER}, so it was not written by a build",
+            target.display()
+        ),
         "name a new or an empty directory",
     ))
 }
@@ -183,7 +227,9 @@ fn lock_work(work: &Path, target: &Path) -> Result<File> {
     // Each turn fails only when another process removed the directory between two of these steps.
     for _ in 0..100 {
         match fs::create_dir(work) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(Error::io("create", work, &error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("create", work, &error));
+            }
             _ => {}
         }
         let lock = match File::open(work) {
@@ -202,12 +248,17 @@ fn lock_work(work: &Path, target: &Path) -> Result<File> {
 }
 
 fn busy(target: &Path) -> Error {
-    Error::environment(format!("another build is writing {}", target.display()), "wait until it is done, or build into another directory")
+    Error::environment(
+        format!("another build is writing {}", target.display()),
+        "wait until it is done, or build into another directory",
+    )
 }
 
 fn same_file(open: &File, path: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    let one = open.metadata().map_err(|error| Error::io("look at", path, &error))?;
+    let one = open
+        .metadata()
+        .map_err(|error| Error::io("look at", path, &error))?;
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         other => {
@@ -220,7 +271,11 @@ fn same_file(open: &File, path: &Path) -> Result<bool> {
 /// The names in a directory, sorted.
 fn names(directory: &Path) -> Result<Vec<OsString>> {
     let mut names = fs::read_dir(directory)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())
+        .and_then(|entries| {
+            entries
+                .map(|entry| Ok(entry?.file_name()))
+                .collect::<io::Result<Vec<_>>>()
+        })
         .map_err(|error| Error::io("read", directory, &error))?;
     names.sort();
     Ok(names)
@@ -241,7 +296,11 @@ mod tests {
     }
 
     fn entries(directory: &Path) -> Vec<String> {
-        names(directory).unwrap().into_iter().map(|name| name.into_string().unwrap()).collect()
+        names(directory)
+            .unwrap()
+            .into_iter()
+            .map(|name| name.into_string().unwrap())
+            .collect()
     }
 
     #[test]
@@ -249,8 +308,14 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let target = parent.path().join("out");
         for text in ["new", "old"] {
-            assert_eq!(build(&target, text).unwrap(), fs::canonicalize(&target).unwrap());
-            assert_eq!(fs::read_to_string(target.join("sbom/a.json")).unwrap(), text);
+            assert_eq!(
+                build(&target, text).unwrap(),
+                fs::canonicalize(&target).unwrap()
+            );
+            assert_eq!(
+                fs::read_to_string(target.join("sbom/a.json")).unwrap(),
+                text
+            );
         }
         let empty = parent.path().join("empty");
         fs::create_dir(&empty).unwrap();
@@ -266,16 +331,29 @@ mod tests {
         fs::create_dir(target.join("secrets")).unwrap();
         fs::write(target.join("secrets/pepper"), "value").unwrap();
         build(&target, "two").unwrap();
-        assert_eq!(fs::read_to_string(target.join("secrets/pepper")).unwrap(), "value");
+        assert_eq!(
+            fs::read_to_string(target.join("secrets/pepper")).unwrap(),
+            "value"
+        );
         assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), "two");
         assert_eq!(entries(parent.path()), ["out"]);
 
         let foreign = parent.path().join("home");
         fs::create_dir(&foreign).unwrap();
         fs::write(foreign.join("thesis"), "").unwrap();
-        assert!(build(&foreign, "x").unwrap_err().to_string().contains("not written by a build"));
+        assert!(
+            build(&foreign, "x")
+                .unwrap_err()
+                .to_string()
+                .contains("not written by a build")
+        );
         fs::write(parent.path().join("file"), "").unwrap();
-        assert!(build(&parent.path().join("file"), "x").unwrap_err().to_string().contains("is no directory"));
+        assert!(
+            build(&parent.path().join("file"), "x")
+                .unwrap_err()
+                .to_string()
+                .contains("is no directory")
+        );
         assert_eq!(entries(&foreign), ["thesis"]);
         assert_eq!(entries(parent.path()), ["file", "home", "out"]);
     }
@@ -285,7 +363,9 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let target = parent.path().join("out");
         let first = OutDir::create(&target, OUTPUTS).unwrap();
-        let error = OutDir::create(&parent.path().join(".").join("out"), OUTPUTS).unwrap_err().to_string();
+        let error = OutDir::create(&parent.path().join(".").join("out"), OUTPUTS)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("another build is writing"), "{error}");
         let other = OutDir::create(&parent.path().join("out2"), OUTPUTS).unwrap();
         drop(first);
@@ -301,7 +381,12 @@ mod tests {
         build(&target, "one").unwrap();
         let out = OutDir::create(&target, OUTPUTS).unwrap();
         fs::write(out.path().join("images.tar"), "half").unwrap();
-        assert!(out.commit().unwrap_err().to_string().contains("no site.json"));
+        assert!(
+            out.commit()
+                .unwrap_err()
+                .to_string()
+                .contains("no site.json")
+        );
         assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), "one");
         assert_eq!(entries(parent.path()), ["out"]);
     }
@@ -317,7 +402,10 @@ mod tests {
         fs::write(work.join("secrets/key"), "value").unwrap();
         fs::write(work.join("images.tar"), "half").unwrap();
         build(&target, "two").unwrap();
-        assert_eq!(fs::read_to_string(target.join("secrets/key")).unwrap(), "value");
+        assert_eq!(
+            fs::read_to_string(target.join("secrets/key")).unwrap(),
+            "value"
+        );
         assert_eq!(entries(&target), ["sbom", "secrets", MARKER]);
         assert_eq!(entries(parent.path()), ["out"]);
     }

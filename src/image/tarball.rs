@@ -55,7 +55,10 @@ pub struct Tarball<W: Write> {
 impl<W: Write> Tarball<W> {
     /// Starts an archive.
     pub fn new(out: W) -> Self {
-        Self { out, buffer: vec![0; 128 * 1024] }
+        Self {
+            out,
+            buffer: vec![0; 128 * 1024],
+        }
     }
 
     /// Adds a member. `content` must give exactly as many bytes as the header says, none for anything but a file.
@@ -63,7 +66,11 @@ impl<W: Write> Tarball<W> {
     /// # Errors
     /// [`Failure::Read`] when the content fails or has another length, [`Failure::Write`] when the archive cannot be written.
     pub fn append(&mut self, header: &Header<'_>, content: &mut dyn Read) -> Result<(), Failure> {
-        let size = if let Member::File(size) = header.member { size } else { 0 };
+        let size = if let Member::File(size) = header.member {
+            size
+        } else {
+            0
+        };
         self.write_header(header, size).map_err(Failure::Write)?;
         let mut left = size;
         loop {
@@ -78,13 +85,21 @@ impl<W: Write> Tarball<W> {
                 break;
             }
             if read as u64 > left {
-                return Err(Failure::Read(io::Error::new(io::ErrorKind::InvalidData, "it is longer than its package says")));
+                return Err(Failure::Read(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "it is longer than its package says",
+                )));
             }
-            self.out.write_all(&self.buffer[..read]).map_err(Failure::Write)?;
+            self.out
+                .write_all(&self.buffer[..read])
+                .map_err(Failure::Write)?;
             left -= read as u64;
         }
         if left > 0 {
-            return Err(Failure::Read(io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than its package says")));
+            return Err(Failure::Read(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it is shorter than its package says",
+            )));
         }
         self.pad(size).map_err(Failure::Write)
     }
@@ -94,7 +109,14 @@ impl<W: Write> Tarball<W> {
     /// # Errors
     /// When the archive cannot be written.
     pub fn begin(&mut self, header: &Header<'_>) -> io::Result<()> {
-        self.write_header(header, if let Member::File(size) = header.member { size } else { 0 })
+        self.write_header(
+            header,
+            if let Member::File(size) = header.member {
+                size
+            } else {
+                0
+            },
+        )
     }
 
     /// What the archive is written to.
@@ -108,7 +130,11 @@ impl<W: Write> Tarball<W> {
     /// When the archive cannot be written.
     pub fn pad(&mut self, size: u64) -> io::Result<()> {
         let over = (size % BLOCK as u64) as usize;
-        if over > 0 { self.out.write_all(&[0; BLOCK][over..]) } else { Ok(()) }
+        if over > 0 {
+            self.out.write_all(&[0; BLOCK][over..])
+        } else {
+            Ok(())
+        }
     }
 
     /// Ends the archive with its two zero blocks and gives back what was written to.
@@ -149,14 +175,30 @@ impl<W: Write> Tarball<W> {
             record(&mut records, "uid", &header.uid.to_string());
         }
         if !records.is_empty() {
-            let extended = block(EntryType::XHeader, "PaxHeader", "", 0o644, 0, 0, records.len() as u64)?;
+            let extended = block(
+                EntryType::XHeader,
+                "PaxHeader",
+                "",
+                0o644,
+                0,
+                0,
+                records.len() as u64,
+            )?;
             self.out.write_all(&extended)?;
             self.out.write_all(&records)?;
             self.pad(records.len() as u64)?;
         }
         let within = |id: u32| if u64::from(id) > MAX_ID { 0 } else { id };
         let size = if size > MAX_SIZE { 0 } else { size };
-        self.out.write_all(&block(kind, &path, link, header.mode, within(header.uid), within(header.gid), size)?)
+        self.out.write_all(&block(
+            kind,
+            &path,
+            link,
+            header.mode,
+            within(header.uid),
+            within(header.gid),
+            size,
+        )?)
     }
 }
 
@@ -185,7 +227,15 @@ fn record(records: &mut Vec<u8>, key: &str, value: &str) {
 }
 
 /// One header block with every field set.
-fn block(kind: EntryType, path: &str, link: &str, mode: u32, uid: u32, gid: u32, size: u64) -> io::Result<[u8; BLOCK]> {
+fn block(
+    kind: EntryType,
+    path: &str,
+    link: &str,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    size: u64,
+) -> io::Result<[u8; BLOCK]> {
     let mut header = tar::Header::new_ustar();
     let copy = |field: &mut [u8], text: &str| {
         let length = text.len().min(field.len());
@@ -220,7 +270,16 @@ mod tests {
 
     #[test]
     fn every_field_of_a_header() {
-        let bytes = archive(&[(Header { path: "etc/motd", mode: 0o640, uid: 7, gid: 8, member: Member::File(3) }, b"hi\n")]);
+        let bytes = archive(&[(
+            Header {
+                path: "etc/motd",
+                mode: 0o640,
+                uid: 7,
+                gid: 8,
+                member: Member::File(3),
+            },
+            b"hi\n",
+        )]);
         assert_eq!(bytes.len(), 4 * BLOCK);
         let field = |from: usize, length: usize| &bytes[from..from + length];
         let mut name = [0; 100];
@@ -231,7 +290,17 @@ mod tests {
         assert_eq!(field(116, 8), b"0000010\0");
         assert_eq!(field(124, 12), b"00000000003\0");
         assert_eq!(field(136, 12), format!("{MTIME:011o}\0").as_bytes());
-        let sum: u32 = bytes[..BLOCK].iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { u32::from(*b) }).sum();
+        let sum: u32 = bytes[..BLOCK]
+            .iter()
+            .enumerate()
+            .map(|(i, b)| {
+                if (148..156).contains(&i) {
+                    32
+                } else {
+                    u32::from(*b)
+                }
+            })
+            .sum();
         assert_eq!(field(155, 1), b"\0");
         let stored = std::str::from_utf8(field(148, 7)).unwrap();
         assert_eq!(u32::from_str_radix(stored, 8).unwrap(), sum);
@@ -247,7 +316,11 @@ mod tests {
 
     #[test]
     fn the_date_is_the_same_in_both_forms() {
-        assert_eq!(MTIME, (10 * 365 + 2 + 1) * 86_400, "ten years with two leap days, and one day");
+        assert_eq!(
+            MTIME,
+            (10 * 365 + 2 + 1) * 86_400,
+            "ten years with two leap days, and one day"
+        );
         assert!(MTIME_RFC3339.starts_with("1980-01-02T00:00:00"));
     }
 
@@ -256,16 +329,47 @@ mod tests {
         let long = format!("{}/x", "d".repeat(120));
         let target = format!("../{}", "t".repeat(200));
         let bytes = archive(&[
-            (Header { path: &long, mode: 0o755, uid: 3_000_000, gid: 4_000_000, member: Member::Directory }, b""),
-            (Header { path: "ü", mode: 0o777, uid: 0, gid: 0, member: Member::Symlink(&target) }, b""),
-            (Header { path: "hard", mode: 0o644, uid: 0, gid: 0, member: Member::Hardlink("ü") }, b""),
+            (
+                Header {
+                    path: &long,
+                    mode: 0o755,
+                    uid: 3_000_000,
+                    gid: 4_000_000,
+                    member: Member::Directory,
+                },
+                b"",
+            ),
+            (
+                Header {
+                    path: "ü",
+                    mode: 0o777,
+                    uid: 0,
+                    gid: 0,
+                    member: Member::Symlink(&target),
+                },
+                b"",
+            ),
+            (
+                Header {
+                    path: "hard",
+                    mode: 0o644,
+                    uid: 0,
+                    gid: 0,
+                    member: Member::Hardlink("ü"),
+                },
+                b"",
+            ),
         ]);
         let mut archive = tar::Archive::new(&bytes[..]);
         let mut seen = Vec::new();
         for entry in archive.entries().unwrap() {
             let entry = entry.unwrap();
             let link = entry.link_name().unwrap().map(|l| l.display().to_string());
-            seen.push((entry.path().unwrap().display().to_string(), link, entry.header().entry_type()));
+            seen.push((
+                entry.path().unwrap().display().to_string(),
+                link,
+                entry.header().entry_type(),
+            ));
         }
         assert_eq!(
             seen,
@@ -276,7 +380,10 @@ mod tests {
             ]
         );
         let text = String::from_utf8_lossy(&bytes);
-        assert!(text.contains("15 gid=4000000\n") && text.contains("15 uid=3000000\n"), "length counts its own digits");
+        assert!(
+            text.contains("15 gid=4000000\n") && text.contains("15 uid=3000000\n"),
+            "length counts its own digits"
+        );
     }
 
     #[test]
@@ -285,18 +392,36 @@ mod tests {
             let mut bytes = Vec::new();
             record(&mut bytes, "path", &"p".repeat(length));
             let text = String::from_utf8(bytes).unwrap();
-            assert_eq!(text.split(' ').next().unwrap().parse::<usize>().unwrap(), text.len());
+            assert_eq!(
+                text.split(' ').next().unwrap().parse::<usize>().unwrap(),
+                text.len()
+            );
         }
     }
 
     #[test]
     fn content_of_another_length_is_refused() {
-        let header = Header { path: "f", mode: 0o644, uid: 0, gid: 0, member: Member::File(3) };
+        let header = Header {
+            path: "f",
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            member: Member::File(3),
+        };
         for content in [&b"12"[..], b"1234"] {
             let failure = Tarball::new(Vec::new()).append(&header, &mut &content[..]);
             assert!(matches!(failure, Err(Failure::Read(_))), "{failure:?}");
         }
-        let link = Header { path: "l", mode: 0o777, uid: 0, gid: 0, member: Member::Symlink("f") };
-        assert!(matches!(Tarball::new(Vec::new()).append(&link, &mut &b"x"[..]), Err(Failure::Read(_))));
+        let link = Header {
+            path: "l",
+            mode: 0o777,
+            uid: 0,
+            gid: 0,
+            member: Member::Symlink("f"),
+        };
+        assert!(matches!(
+            Tarball::new(Vec::new()).append(&link, &mut &b"x"[..]),
+            Err(Failure::Read(_))
+        ));
     }
 }

@@ -21,7 +21,11 @@ pub struct Meta {
 
 impl Meta {
     /// What a directory gets that nobody describes.
-    pub const PLAIN: Self = Self { mode: 0o755, uid: 0, gid: 0 };
+    pub const PLAIN: Self = Self {
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+    };
 }
 
 /// Who brings a member.
@@ -57,8 +61,19 @@ pub struct Tree<'a, W: Write> {
 
 impl<'a, W: Write> Tree<'a, W> {
     /// An empty layer that is written to `out`.
-    pub fn new(out: W, aliases: &'a BTreeMap<String, String>, inherited: &'a BTreeMap<String, Meta>) -> Self {
-        Self { tarball: Tarball::new(out), aliases, inherited, described: BTreeMap::new(), nodes: BTreeMap::new(), labels: Vec::new() }
+    pub fn new(
+        out: W,
+        aliases: &'a BTreeMap<String, String>,
+        inherited: &'a BTreeMap<String, Meta>,
+    ) -> Self {
+        Self {
+            tarball: Tarball::new(out),
+            aliases,
+            inherited,
+            described: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            labels: Vec::new(),
+        }
     }
 
     /// From here on members come from the package of that label.
@@ -69,7 +84,9 @@ impl<'a, W: Write> Tree<'a, W> {
     /// Remembers a directory of a package that is left out.
     pub fn describe(&mut self, entry: &Entry) {
         if entry.kind == Kind::Directory {
-            self.described.entry(entry.path.clone()).or_insert_with(|| package_meta(entry));
+            self.described
+                .entry(entry.path.clone())
+                .or_insert_with(|| package_meta(entry));
         }
     }
 
@@ -96,12 +113,17 @@ impl<'a, W: Write> Tree<'a, W> {
         match &entry.kind {
             Kind::Directory => self.directory(&path, meta, origin),
             Kind::File { size } => self.other(&path, meta, Member::File(*size), origin, content),
-            Kind::Symlink { target } => self.other(&path, meta, Member::Symlink(target), origin, content),
+            Kind::Symlink { target } => {
+                self.other(&path, meta, Member::Symlink(target), origin, content)
+            }
             Kind::Hardlink { target } => {
                 let target = self.real_path(target)?;
                 if !matches!(self.nodes.get(&target), Some((Node::File, from)) if *from == origin) {
                     return Err(Error::environment(
-                        format!("{}: {path} is a hard link to {target}, which is not in the layer", self.name(origin)),
+                        format!(
+                            "{}: {path} is a hard link to {target}, which is not in the layer",
+                            self.name(origin)
+                        ),
                         "exclude both in image.toml, or include both",
                     ));
                 }
@@ -125,7 +147,16 @@ impl<'a, W: Write> Tree<'a, W> {
     pub fn make_file(&mut self, path: &str, mode: u32, mut bytes: &[u8]) -> Result<()> {
         let path = self.real_path(path)?;
         let size = bytes.len() as u64;
-        self.other(&path, Meta { mode: file_mode(mode), ..Meta::PLAIN }, Member::File(size), Origin::Made, &mut bytes)
+        self.other(
+            &path,
+            Meta {
+                mode: file_mode(mode),
+                ..Meta::PLAIN
+            },
+            Member::File(size),
+            Origin::Made,
+            &mut bytes,
+        )
     }
 
     /// Adds a symbolic link that image.toml asks for. Comes after the packages.
@@ -133,7 +164,16 @@ impl<'a, W: Write> Tree<'a, W> {
     /// # Errors
     /// As [`Tree::add_package_entry`].
     pub fn make_link(&mut self, path: &str, target: &str) -> Result<()> {
-        self.other(path, Meta { mode: 0o777, ..Meta::PLAIN }, Member::Symlink(target), Origin::Made, &mut std::io::empty())
+        self.other(
+            path,
+            Meta {
+                mode: 0o777,
+                ..Meta::PLAIN
+            },
+            Member::Symlink(target),
+            Origin::Made,
+            &mut std::io::empty(),
+        )
     }
 
     /// Ends the layer: what it was written to, and the number of members.
@@ -142,7 +182,10 @@ impl<'a, W: Write> Tree<'a, W> {
     /// An environment failure when the layer cannot be written.
     pub fn finish(self) -> Result<(W, u64)> {
         let count = self.nodes.len() as u64;
-        Ok((self.tarball.finish().map_err(|error| unwritable(&error))?, count))
+        Ok((
+            self.tarball.finish().map_err(|error| unwritable(&error))?,
+            count,
+        ))
     }
 
     /// The path with links to directories replaced, as the kernel would walk it. A layer's member below a link of another
@@ -151,14 +194,20 @@ impl<'a, W: Write> Tree<'a, W> {
         let mut path = path.to_owned();
         // As many links as the kernel follows before it speaks of a loop.
         for _ in 0..40 {
-            let Some((at, target)) =
-                path.match_indices('/').find_map(|(at, _)| self.aliases.get(&path[..at]).map(|target| (at, target)))
+            let Some((at, target)) = path
+                .match_indices('/')
+                .find_map(|(at, _)| self.aliases.get(&path[..at]).map(|target| (at, target)))
             else {
                 return Ok(path);
             };
-            path = format!("{target}{}", &path[at..]).trim_start_matches('/').to_owned();
+            path = format!("{target}{}", &path[at..])
+                .trim_start_matches('/')
+                .to_owned();
         }
-        Err(Error::environment(format!("{path} lies below links that go round in a circle"), "correct the links in image.toml"))
+        Err(Error::environment(
+            format!("{path} lies below links that go round in a circle"),
+            "correct the links in image.toml",
+        ))
     }
 
     fn directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
@@ -167,13 +216,24 @@ impl<'a, W: Write> Tree<'a, W> {
                 self.parents(path, origin)?;
                 self.emit_directory(path, meta, origin)
             }
-            Some((Node::Directory(have), by)) if *have == meta || (*by == Origin::Made && origin != Origin::Made) => Ok(()),
+            Some((Node::Directory(have), by))
+                if *have == meta || (*by == Origin::Made && origin != Origin::Made) =>
+            {
+                Ok(())
+            }
             Some((Node::Directory(have), by)) => {
                 let (by, have) = (*by, *have);
                 Err(Error::environment(
                     format!(
                         "the directory {path} is {:04o} {}:{} for {} and {:04o} {}:{} for {}",
-                        have.mode, have.uid, have.gid, self.name(by), meta.mode, meta.uid, meta.gid, self.name(origin)
+                        have.mode,
+                        have.uid,
+                        have.gid,
+                        self.name(by),
+                        meta.mode,
+                        meta.uid,
+                        meta.gid,
+                        self.name(origin)
                     ),
                     format!("say which in image.toml: [[layer.directory]] path = \"/{path}\""),
                 ))
@@ -182,20 +242,39 @@ impl<'a, W: Write> Tree<'a, W> {
         }
     }
 
-    fn other(&mut self, path: &str, meta: Meta, member: Member<'_>, origin: Origin, content: &mut dyn Read) -> Result<()> {
+    fn other(
+        &mut self,
+        path: &str,
+        meta: Meta,
+        member: Member<'_>,
+        origin: Origin,
+        content: &mut dyn Read,
+    ) -> Result<()> {
         if let Some((_, by)) = self.nodes.get(path) {
             return Err(self.contradiction(path, origin, *by));
         }
         self.parents(path, origin)?;
-        let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member };
-        self.tarball.append(&header, content).map_err(|failure| match failure {
-            Failure::Read(error) => Error::environment(
-                format!("{}: {path} cannot be read: {error}", self.name(origin)),
-                "the package is damaged; remove it from the cache and build again",
-            ),
-            Failure::Write(error) => unwritable(&error),
-        })?;
-        let node = if matches!(member, Member::Symlink(_)) { Node::Symlink } else { Node::File };
+        let header = Header {
+            path,
+            mode: meta.mode,
+            uid: meta.uid,
+            gid: meta.gid,
+            member,
+        };
+        self.tarball
+            .append(&header, content)
+            .map_err(|failure| match failure {
+                Failure::Read(error) => Error::environment(
+                    format!("{}: {path} cannot be read: {error}", self.name(origin)),
+                    "the package is damaged; remove it from the cache and build again",
+                ),
+                Failure::Write(error) => unwritable(&error),
+            })?;
+        let node = if matches!(member, Member::Symlink(_)) {
+            Node::Symlink
+        } else {
+            Node::File
+        };
         self.nodes.insert(path.to_owned(), (node, origin));
         Ok(())
     }
@@ -213,12 +292,21 @@ impl<'a, W: Write> Tree<'a, W> {
                 Some((Node::Directory(_), _)) => {}
                 Some((_, by)) => {
                     return Err(Error::environment(
-                        format!("{}: {path} lies below {parent}, which is no directory for {}", self.name(origin), self.name(*by)),
+                        format!(
+                            "{}: {path} lies below {parent}, which is no directory for {}",
+                            self.name(origin),
+                            self.name(*by)
+                        ),
                         "exclude one of them in image.toml",
                     ));
                 }
                 None => {
-                    let meta = self.described.get(parent).or_else(|| self.inherited.get(parent)).copied().unwrap_or(Meta::PLAIN);
+                    let meta = self
+                        .described
+                        .get(parent)
+                        .or_else(|| self.inherited.get(parent))
+                        .copied()
+                        .unwrap_or(Meta::PLAIN);
                     self.emit_directory(parent, meta, Origin::Implied)?;
                 }
             }
@@ -227,15 +315,28 @@ impl<'a, W: Write> Tree<'a, W> {
     }
 
     fn emit_directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
-        let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member: Member::Directory };
-        self.tarball.begin(&header).map_err(|error| unwritable(&error))?;
-        self.nodes.insert(path.to_owned(), (Node::Directory(meta), origin));
+        let header = Header {
+            path,
+            mode: meta.mode,
+            uid: meta.uid,
+            gid: meta.gid,
+            member: Member::Directory,
+        };
+        self.tarball
+            .begin(&header)
+            .map_err(|error| unwritable(&error))?;
+        self.nodes
+            .insert(path.to_owned(), (Node::Directory(meta), origin));
         Ok(())
     }
 
     fn contradiction(&self, path: &str, one: Origin, other: Origin) -> Error {
         Error::environment(
-            format!("{path} comes from {} and from {}", self.name(other), self.name(one)),
+            format!(
+                "{path} comes from {} and from {}",
+                self.name(other),
+                self.name(one)
+            ),
             "exclude it in image.toml, or put one of the two into a layer above",
         )
     }
@@ -251,7 +352,11 @@ impl<'a, W: Write> Tree<'a, W> {
 
 /// Where a link leads, from the root of the image, without following further links. `..` stops at the root, as in the kernel.
 pub fn resolve(link: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = if target.starts_with('/') { Vec::new() } else { link.split('/').collect() };
+    let mut parts: Vec<&str> = if target.starts_with('/') {
+        Vec::new()
+    } else {
+        link.split('/').collect()
+    };
     parts.pop();
     for part in target.split('/') {
         match part {
@@ -274,7 +379,11 @@ fn package_meta(entry: &Entry) -> Meta {
         Kind::Symlink { .. } => 0o777,
         _ => file_mode(entry.mode),
     };
-    Meta { mode, uid: entry.uid, gid: entry.gid }
+    Meta {
+        mode,
+        uid: entry.uid,
+        gid: entry.gid,
+    }
 }
 
 /// The place of a layer is the cache.
@@ -294,7 +403,13 @@ mod tests {
     }
 
     fn entry(path: &str, mode: u32, kind: Kind) -> Entry {
-        Entry { path: path.into(), mode, uid: 0, gid: 0, kind }
+        Entry {
+            path: path.into(),
+            mode,
+            uid: 0,
+            gid: 0,
+            kind,
+        }
     }
 
     /// Path, type, mode and owner of every member.
@@ -306,8 +421,16 @@ mod tests {
             .map(|entry| {
                 let entry = entry.unwrap();
                 let header = entry.header();
-                let link = entry.link_name().unwrap().map_or(String::new(), |l| format!(" -> {}", l.display()));
-                format!("{} {:o} {}{link}", entry.path().unwrap().display(), header.mode().unwrap(), header.uid().unwrap())
+                let link = entry
+                    .link_name()
+                    .unwrap()
+                    .map_or(String::new(), |l| format!(" -> {}", l.display()));
+                format!(
+                    "{} {:o} {}{link}",
+                    entry.path().unwrap().display(),
+                    header.mode().unwrap(),
+                    header.uid().unwrap()
+                )
             })
             .collect()
     }
@@ -321,14 +444,34 @@ mod tests {
     }
 
     fn link(target: &str) -> Kind {
-        Kind::Symlink { target: target.into() }
+        Kind::Symlink {
+            target: target.into(),
+        }
     }
 
     #[test]
     fn parents_once_and_before_children() {
-        let (aliases, inherited) = (BTreeMap::new(), BTreeMap::from([("var".to_owned(), Meta { mode: 0o700, uid: 5, gid: 5 })]));
+        let (aliases, inherited) = (
+            BTreeMap::new(),
+            BTreeMap::from([(
+                "var".to_owned(),
+                Meta {
+                    mode: 0o700,
+                    uid: 5,
+                    gid: 5,
+                },
+            )]),
+        );
         let mut tree = Tree::new(Vec::new(), &aliases, &inherited);
-        tree.make_directory("tmp", Meta { mode: 0o1777, uid: 0, gid: 0 }).unwrap();
+        tree.make_directory(
+            "tmp",
+            Meta {
+                mode: 0o1777,
+                uid: 0,
+                gid: 0,
+            },
+        )
+        .unwrap();
         tree.begin_package("one".into());
         tree.describe(&entry("usr/share/doc", 0o750, Kind::Directory));
         add(&mut tree, "usr/share/doc/x/copyright", 0o644, file()).unwrap();
@@ -339,8 +482,15 @@ mod tests {
         assert_eq!(
             list(tree),
             [
-                "tmp/ 1777 0", "usr/ 755 0", "usr/share/ 755 0", "usr/share/doc/ 750 0", "usr/share/doc/x/ 755 0",
-                "usr/share/doc/x/copyright 644 0", "usr/share/b 644 0", "var/ 700 5", "var/x 644 0"
+                "tmp/ 1777 0",
+                "usr/ 755 0",
+                "usr/share/ 755 0",
+                "usr/share/doc/ 750 0",
+                "usr/share/doc/x/ 755 0",
+                "usr/share/doc/x/copyright 644 0",
+                "usr/share/b 644 0",
+                "var/ 700 5",
+                "var/x 644 0"
             ]
         );
     }
@@ -353,30 +503,74 @@ mod tests {
         add(&mut tree, "su", 0o6757, file()).unwrap();
         add(&mut tree, "open", 0o1777, Kind::Directory).unwrap();
         add(&mut tree, "link", 0o644, link("su")).unwrap();
-        add(&mut tree, "hard", 0o4755, Kind::Hardlink { target: "su".into() }).unwrap();
+        add(
+            &mut tree,
+            "hard",
+            0o4755,
+            Kind::Hardlink {
+                target: "su".into(),
+            },
+        )
+        .unwrap();
         tree.make_file("made", 0o4666, b"").unwrap();
-        assert_eq!(list(tree), ["su 755 0", "open/ 775 0", "link 777 0 -> su", "hard 755 0 -> su", "made 664 0"]);
+        assert_eq!(
+            list(tree),
+            [
+                "su 755 0",
+                "open/ 775 0",
+                "link 777 0 -> su",
+                "hard 755 0 -> su",
+                "made 664 0"
+            ]
+        );
     }
 
     #[test]
     fn members_below_links_go_where_the_links_lead() {
-        let aliases = BTreeMap::from([("lib".to_owned(), "usr/lib".to_owned()), ("usr/lib/ssl".to_owned(), "etc/ssl".to_owned())]);
+        let aliases = BTreeMap::from([
+            ("lib".to_owned(), "usr/lib".to_owned()),
+            ("usr/lib/ssl".to_owned(), "etc/ssl".to_owned()),
+        ]);
         let inherited = none();
         let mut tree = Tree::new(Vec::new(), &aliases, &inherited);
         tree.begin_package("one".into());
         add(&mut tree, "lib", 0o755, Kind::Directory).unwrap();
         add(&mut tree, "lib/ssl/x", 0o644, file()).unwrap();
         add(&mut tree, "lib/y", 0o644, file()).unwrap();
-        add(&mut tree, "lib/z", 0o644, Kind::Hardlink { target: "lib/y".into() }).unwrap();
-        let error = add(&mut tree, "usr/lib/ssl", 0o644, file()).unwrap_err().to_string();
-        assert!(error.contains("usr/lib/ssl comes from image.toml and from one"), "{error}");
+        add(
+            &mut tree,
+            "lib/z",
+            0o644,
+            Kind::Hardlink {
+                target: "lib/y".into(),
+            },
+        )
+        .unwrap();
+        let error = add(&mut tree, "usr/lib/ssl", 0o644, file())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("usr/lib/ssl comes from image.toml and from one"),
+            "{error}"
+        );
         tree.make_link("lib", "usr/lib").unwrap();
         assert_eq!(
             list(tree),
-            ["etc/ 755 0", "etc/ssl/ 755 0", "etc/ssl/x 644 0", "usr/ 755 0", "usr/lib/ 755 0", "usr/lib/y 644 0",
-             "usr/lib/z 644 0 -> usr/lib/y", "lib 777 0 -> usr/lib"]
+            [
+                "etc/ 755 0",
+                "etc/ssl/ 755 0",
+                "etc/ssl/x 644 0",
+                "usr/ 755 0",
+                "usr/lib/ 755 0",
+                "usr/lib/y 644 0",
+                "usr/lib/z 644 0 -> usr/lib/y",
+                "lib 777 0 -> usr/lib"
+            ]
         );
-        let circle = BTreeMap::from([("a".to_owned(), "b".to_owned()), ("b".to_owned(), "a".to_owned())]);
+        let circle = BTreeMap::from([
+            ("a".to_owned(), "b".to_owned()),
+            ("b".to_owned(), "a".to_owned()),
+        ]);
         let mut tree = Tree::new(Vec::new(), &circle, &inherited);
         tree.begin_package("one".into());
         assert!(add(&mut tree, "a/x", 0o644, file()).is_err());
@@ -392,10 +586,32 @@ mod tests {
         tree.begin_package("two 2".into());
         for (path, mode, kind, expected) in [
             ("a/x", 0o644, file(), "a/x comes from one 1 and from two 2"),
-            ("a/x", 0o755, Kind::Directory, "a/x comes from one 1 and from two 2"),
-            ("a", 0o700, Kind::Directory, "the directory a is 0755 0:0 for what lies below it and 0700 0:0 for two 2"),
-            ("l/passwd", 0o644, file(), "l/passwd lies below l, which is no directory for one 1"),
-            ("h", 0o644, Kind::Hardlink { target: "a/x".into() }, "h is a hard link to a/x"),
+            (
+                "a/x",
+                0o755,
+                Kind::Directory,
+                "a/x comes from one 1 and from two 2",
+            ),
+            (
+                "a",
+                0o700,
+                Kind::Directory,
+                "the directory a is 0755 0:0 for what lies below it and 0700 0:0 for two 2",
+            ),
+            (
+                "l/passwd",
+                0o644,
+                file(),
+                "l/passwd lies below l, which is no directory for one 1",
+            ),
+            (
+                "h",
+                0o644,
+                Kind::Hardlink {
+                    target: "a/x".into(),
+                },
+                "h is a hard link to a/x",
+            ),
             ("b/../../x", 0o644, file(), "is no path inside an image"),
             ("/x", 0o644, file(), "is no path inside an image"),
         ] {
@@ -407,7 +623,10 @@ mod tests {
     #[test]
     fn links_resolve_like_in_the_kernel() {
         assert_eq!(resolve("bin", "usr/bin"), "usr/bin");
-        assert_eq!(resolve("usr/lib/ssl/certs", "/etc/ssl/certs"), "etc/ssl/certs");
+        assert_eq!(
+            resolve("usr/lib/ssl/certs", "/etc/ssl/certs"),
+            "etc/ssl/certs"
+        );
         assert_eq!(resolve("usr/lib/a", "../share/./b"), "usr/share/b");
         assert_eq!(resolve("a", "../../../b"), "b");
     }
