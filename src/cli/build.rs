@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
@@ -91,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let launch = arguments.machine.launch()?;
     let contents = contents(&rendered);
-    let mut packages = super::packages::Packages::new(&cache, &sources);
+    let packages = super::packages::Packages::new(&cache, &sources);
     let plans = plan(
         &plan::Site { server_name: site.server.server_name.as_str(), repository: site.images.repository.as_str(), specs: &sources.specs, contents: &contents, launch: &launch, architecture: Arch::Amd64 },
         &mut |image: &str, layer: &LayerSpec| -> Result<Vec<SharedPackage>> { packages.of(image, layer) },
@@ -100,7 +99,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let threads = arguments.machine.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let archive = out.path().join("images.tar");
     let (images, bytes) = build_archive(&plans, &store, threads, &shown, &archive)?;
-    drop(packages);
 
     let facts: BTreeMap<String, ImageFacts> = images
         .iter()
@@ -227,6 +225,3 @@ impl Machine {
         ))
     }
 }
-
-/// Shared by all who plan layers.
-pub type Shared = Arc<dyn crate::package::Package + Send + Sync>;

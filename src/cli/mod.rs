@@ -5,6 +5,7 @@ mod check;
 mod inspect;
 mod lock;
 mod new;
+mod packages;
 mod progress;
 mod render;
 mod schema;

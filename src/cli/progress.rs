@@ -109,3 +109,22 @@ impl Progress for Shown {
         self.end();
     }
 }
+
+impl crate::package::progress::Progress for Shown {
+    fn step(&self, what: &str) {
+        Self::step(self, what);
+    }
+
+    fn fetch_started(&self, files: usize, bytes: u64) {
+        Self::step(self, &format!("fetching {files} packages"));
+        self.begin(Some(bytes), "packages".to_owned());
+    }
+
+    fn fetch_advanced(&self, bytes: u64) {
+        self.with_bar(|bar| bar.set_position(bytes));
+    }
+
+    fn fetch_finished(&self) {
+        self.end();
+    }
+}

@@ -19,7 +19,11 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let (loaded, _) = super::checked(&arguments.site, false)?;
     let rendered = crate::render::render(&loaded);
-    let out = OutDir::create(&arguments.out)?;
+    let out = {
+        let mut outputs: Vec<&str> = rendered.images.keys().map(String::as_str).collect();
+        outputs.extend(["well-known", "site.json"]);
+        OutDir::create(&arguments.out, &outputs)?
+    };
     for (image, files) in &rendered.images {
         for (path, content) in files {
             write(&out.path().join(image).join(path.trim_start_matches('/')), content)?;
@@ -31,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // The mark of a directory of ours, which a later run may replace.
     let mark = serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" });
     write(&out.path().join("site.json"), format!("{mark:#}\n").as_bytes())?;
-    out.finish()?;
+    out.commit()?;
     eprintln!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display());
     Ok(())
 }

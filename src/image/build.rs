@@ -54,6 +54,7 @@ pub fn build_images(
             stack.push(layer);
         }
         images.push(Image::new(
+            &plan.repository,
             &plan.server_name,
             &plan.name,
             &plan.settings,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 
@@ -93,6 +94,29 @@ struct KeyParts<'a> {
     aliases: &'a BTreeMap<String, String>,
     files: BTreeMap<&'a str, (u32, Digest)>,
     ca_bundle: Option<&'a str>,
+}
+
+/// Lets packages do side by side what can be done ahead. What they do does not depend on the order; of several errors the one of
+/// the first package is told.
+fn prepare(packages: &[SharedPackage], threads: usize) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || -> std::result::Result<(), (usize, Error)> {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(package) = packages.get(at) else { return Ok(()) };
+            package.prepare().map_err(|error| {
+                // The others stop at their next package.
+                next.store(packages.len(), Ordering::Relaxed);
+                (at, error)
+            })?;
+        }
+    };
+    let mut failures: Vec<(usize, Error)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.min(packages.len())).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().filter_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err()).collect()
+    });
+    failures.sort_by_key(|failure| failure.0);
+    failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
 }
 
 impl LayerPlan {
@@ -211,6 +235,7 @@ impl LayerPlan {
         progress: &dyn Progress,
     ) -> Result<(PathBuf, Record)> {
         progress.layer_started(&self.name, self.packages.len());
+        prepare(&self.packages, threads)?;
         let unwritable = |error: &std::io::Error| {
             Error::environment(
                 format!(

@@ -19,17 +19,11 @@ pub struct Reference {
 const MAX_SITE: usize = 160;
 
 impl Reference {
-    /// The name of an image of a site. The tag covers configuration and manifest, which cover everything else.
-    pub fn new(server_name: &str, image: &str, config: &Digest, manifest: &Digest) -> Self {
+    /// The name of an image of a site below a repository such as `localhost/synapse-site`. The tag covers configuration and
+    /// manifest, which cover everything else.
+    pub fn new(repository: &str, server_name: &str, image: &str, config: &Digest, manifest: &Digest) -> Self {
         let digest = Digest::of(format!("{config}\n{manifest}\n").as_bytes());
-        Self {
-            repository: format!(
-                "localhost/synapse-site/{}/{}",
-                component(server_name),
-                component(image)
-            ),
-            tag: digest.hex()[..16].to_owned(),
-        }
+        Self { repository: format!("{repository}/{}/{}", component(server_name), component(image)), tag: digest.hex()[..16].to_owned() }
     }
 
     /// The part after the colon.
@@ -101,7 +95,7 @@ mod tests {
             assert!(name.len() <= MAX_SITE && grammar.is_match(&name), "{name}");
         }
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
-        let reference = Reference::new("example.com", "synapse", &a, &b);
+        let reference = Reference::new("localhost/synapse-site", "example.com", "synapse", &a, &b);
         assert_eq!(reference.tag().len(), 16);
         assert_eq!(
             reference.to_string(),
@@ -110,7 +104,7 @@ mod tests {
                 reference.tag()
             )
         );
-        assert_ne!(reference, Reference::new("example.com", "synapse", &b, &b));
-        assert_ne!(reference, Reference::new("example.com", "synapse", &a, &a));
+        assert_ne!(reference, Reference::new("localhost/synapse-site", "example.com", "synapse", &b, &b));
+        assert_ne!(reference, Reference::new("localhost/synapse-site", "example.com", "synapse", &a, &a));
     }
 }

@@ -65,6 +65,7 @@ impl Image {
     /// # Errors
     /// An environment failure for more than [`MAX_LAYERS`] layers.
     pub fn new(
+        repository: &str,
         server_name: &str,
         name: &str,
         settings: &Settings,
@@ -84,7 +85,7 @@ impl Image {
         let manifest =
             canonical(&manifest(&config, &config_digest, &layers).map_err(document_failed)?)?;
         let manifest_digest = Digest::of(&manifest);
-        let reference = Reference::new(server_name, name, &config_digest, &manifest_digest);
+        let reference = Reference::new(repository, server_name, name, &config_digest, &manifest_digest);
         Ok(Self {
             name: name.to_owned(),
             reference,
@@ -295,7 +296,7 @@ mod tests {
 
     #[test]
     fn documents_as_engines_read_them() {
-        let image = Image::new("example.com", "synapse", &settings(), vec![layer("base")]).unwrap();
+        let image = Image::new("localhost/synapse-site", "example.com", "synapse", &settings(), vec![layer("base")]).unwrap();
         let config: serde_json::Value = serde_json::from_slice(&image.config).unwrap();
         assert_eq!(config["architecture"], "amd64");
         assert_eq!(config["os"], "linux");
@@ -340,7 +341,7 @@ mod tests {
     fn maps_have_one_order() {
         let bytes: Vec<_> = (0..8)
             .map(|_| {
-                Image::new("a", "b", &settings(), vec![layer("base")])
+                Image::new("localhost/r", "a", "b", &settings(), vec![layer("base")])
                     .unwrap()
                     .config
             })
@@ -356,7 +357,7 @@ mod tests {
     fn too_many_layers() {
         let layers = (0..=MAX_LAYERS).map(|n| layer(&n.to_string())).collect();
         assert!(
-            Image::new("a", "b", &settings(), layers)
+            Image::new("localhost/r", "a", "b", &settings(), layers)
                 .unwrap_err()
                 .to_string()
                 .contains("101 layers")

@@ -31,6 +31,8 @@ pub struct Content {
 pub struct Site<'a> {
     /// The site's `server_name`; part of the names of its images.
     pub server_name: &'a str,
+    /// What the names of its images begin with: `localhost/synapse-site`.
+    pub repository: &'a str,
     /// Every definition, those that are only bases among them.
     pub specs: &'a BTreeMap<String, ImageSpec>,
     /// The images to make.
@@ -48,6 +50,8 @@ pub struct ImagePlan {
     pub name: String,
     /// The site's `server_name`.
     pub server_name: String,
+    /// What the names of its images begin with.
+    pub repository: String,
     /// What the image says about itself.
     pub settings: Settings,
     /// The layers, lowest first.
@@ -143,6 +147,7 @@ fn image(
     Ok(ImagePlan {
         name: name.to_owned(),
         server_name: site.server_name.to_owned(),
+        repository: site.repository.to_owned(),
         settings,
         layers,
     })

@@ -101,7 +101,7 @@ mod tests {
             ports: vec![],
             labels: BTreeMap::new(),
         };
-        Image::new("example.com", "synapse", &settings, vec![]).unwrap()
+        Image::new("localhost/synapse-site", "example.com", "synapse", &settings, vec![]).unwrap()
     }
 
     fn component(name: &str, sha256: &str) -> Component {

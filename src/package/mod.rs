@@ -3,12 +3,18 @@
 //! [`Entry`] values and their content.
 
 pub mod ar;
+pub mod bytecode;
 pub mod cache;
+pub mod command;
 pub mod deb;
 pub mod entry_points;
+pub mod fetch;
 pub mod hash;
+pub mod lock;
 pub mod path;
+pub mod progress;
 pub mod record;
+pub mod resolve;
 pub mod tarball;
 pub mod wheel;
 
@@ -63,6 +69,13 @@ pub trait Package {
     fn label(&self) -> String;
     /// What its content is a pure function of: a hash, and whatever else decides (an installation prefix, an interpreter).
     fn key(&self) -> String;
+    /// Does ahead what [`Package::walk`] would otherwise do first, so that several packages can do it side by side.
+    ///
+    /// # Errors
+    /// As `walk`.
+    fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
     /// Calls `visit` for each member.
     fn walk(&self, visit: &mut Visit<'_>) -> Result<()>;
 }

@@ -183,6 +183,7 @@ fn definitions_that_cannot_be_built() {
         let contents = [("app".to_owned(), Content::default())].into();
         let site = Site {
             server_name: "example.com",
+            repository: "localhost/synapse-site",
             specs: &specs,
             contents: &contents,
             launch: Path::new(LAUNCH),

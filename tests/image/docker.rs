@@ -60,6 +60,7 @@ fn loads_runs_and_saves() {
     let specs = specs();
     let site = Site {
         server_name: &server_name,
+        repository: "localhost/synapse-site",
         specs: &specs,
         contents: &contents,
         launch: Path::new(LAUNCH),

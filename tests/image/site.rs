@@ -210,6 +210,7 @@ pub fn plans(option: &str, reversed: bool) -> Vec<ImagePlan> {
     let (specs, contents) = (specs(), contents(option));
     let site = Site {
         server_name: "example.com",
+        repository: "localhost/synapse-site",
         specs: &specs,
         contents: &contents,
         launch: Path::new(LAUNCH),
