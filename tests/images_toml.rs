@@ -1,0 +1,214 @@
+//! The definitions under `images/`: each parses, and what holds between them holds. Reads the files of the repository; needs
+//! neither network nor Docker.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use synapse_site::image::spec::{ImageSpec, LayerSpec};
+
+type Images = BTreeMap<String, ImageSpec>;
+
+/// All definitions, by the name of their directory.
+fn load() -> Images {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("images");
+    let mut images = Images::new();
+    for entry in std::fs::read_dir(&root).unwrap() {
+        let dir = entry.unwrap().path();
+        let file = dir.join("image.toml");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let spec = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        images.insert(dir.file_name().unwrap().to_str().unwrap().to_owned(), spec);
+    }
+    images
+}
+
+/// An image and what it is built on, lowest first. Fails on an unknown `from` and on a circle.
+fn chain<'a>(images: &'a Images, name: &str) -> Vec<&'a ImageSpec> {
+    let mut chain = Vec::new();
+    let mut next = Some(name.to_owned());
+    while let Some(current) = next {
+        let spec = images.get(&current).unwrap_or_else(|| panic!("{name}: there is no image `{current}` to build on"));
+        assert!(chain.len() < images.len(), "{name}: `from` goes round in a circle");
+        chain.push(spec);
+        next = spec.from.clone();
+    }
+    chain.reverse();
+    chain
+}
+
+fn layers<'a>(images: &'a Images, name: &str) -> Vec<&'a LayerSpec> {
+    chain(images, name).into_iter().flat_map(|spec| &spec.layers).collect()
+}
+
+fn packages(images: &Images, name: &str) -> BTreeSet<String> {
+    layers(images, name).into_iter().flat_map(|layer| layer.debian.iter().cloned()).collect()
+}
+
+/// Absolute, normal, and not the root itself.
+fn is_absolute(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(is_relative)
+}
+
+fn is_relative(path: &str) -> bool {
+    path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+#[test]
+fn every_service_has_its_definition() {
+    let images = load();
+    let names: Vec<&str> = images.keys().map(String::as_str).collect();
+    assert_eq!(names, ["base", "coturn", "gateway", "postgres", "redis", "synapse"]);
+    for (name, spec) in &images {
+        assert_eq!(spec.user.is_none(), name == "base", "{name}: a service has a user, a base has none");
+        assert_eq!(spec.from.is_none(), name == "base", "{name}: a service is built on the base");
+    }
+}
+
+#[test]
+fn nothing_comes_twice_along_a_chain() {
+    let images = load();
+    for name in images.keys() {
+        let mut seen = BTreeSet::new();
+        for layer in layers(&images, name) {
+            assert!(seen.insert(("layer", layer.name.as_str())), "{name}: two layers `{}`", layer.name);
+            for (kind, list) in [("debian", &layer.debian), ("wheel", &layer.wheels)] {
+                assert!(list.is_sorted(), "{name}: {}: sort the {kind} list", layer.name);
+                for package in list {
+                    assert!(seen.insert((kind, package)), "{name}: {kind} package {package} twice");
+                }
+            }
+            let made = (layer.directories.iter().map(|d| &d.path))
+                .chain(layer.links.iter().map(|l| &l.path))
+                .chain(layer.files.iter().map(|f| &f.path))
+                .chain(&layer.ca_bundle);
+            for path in made {
+                assert!(seen.insert(("path", path)), "{name}: {path} made twice");
+            }
+        }
+    }
+}
+
+/// A layer is shared only when its definition is the same to the letter.
+#[test]
+fn the_shared_layer_is_the_same_everywhere() {
+    let images = load();
+    let shared: Vec<(&String, &LayerSpec)> =
+        images.iter().flat_map(|(name, spec)| spec.layers.iter().map(move |layer| (name, layer))).filter(|(_, layer)| layer.name == "libpq").collect();
+    assert_eq!(shared.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["coturn", "postgres", "synapse"]);
+    for (name, layer) in &shared {
+        assert_eq!(*layer, shared[0].1, "{name}");
+        assert_eq!(images[*name].layers[0].name, "libpq", "{name}: the engine shares a layer only with all that is below it");
+    }
+}
+
+#[test]
+fn users_are_unique_not_root_and_known_to_every_image() {
+    let images = load();
+    let accounts: Vec<_> = layers(&images, "base").into_iter().flat_map(|layer| &layer.accounts).collect();
+    let ids: BTreeSet<u32> = accounts.iter().map(|a| a.id).collect();
+    let names: BTreeSet<&str> = accounts.iter().map(|a| a.name.as_str()).collect();
+    assert_eq!((ids.len(), names.len()), (accounts.len(), accounts.len()), "an account's name or number comes twice");
+    assert!(ids.iter().all(|id| (10_000..60_000).contains(id)), "{ids:?}");
+    let mut used = BTreeSet::new();
+    for (name, spec) in &images {
+        let Some(user) = &spec.user else { continue };
+        assert!(accounts.contains(&user), "{name}: {} {} is no account of the base", user.name, user.id);
+        assert!(used.insert(user.id), "{name}: another service runs as {}", user.id);
+        for directory in spec.layers.iter().flat_map(|layer| &layer.directories) {
+            assert!([0, user.id].contains(&directory.owner), "{name}: {} belongs to a stranger", directory.path);
+        }
+    }
+}
+
+#[test]
+fn paths_modes_and_patterns_are_well_formed() {
+    let images = load();
+    for (name, spec) in &images {
+        assert!(spec.working_dir.iter().all(|path| is_absolute(path)), "{name}: working_dir");
+        for layer in &spec.layers {
+            let mut modes = Vec::new();
+            for directory in &layer.directories {
+                assert!(is_absolute(&directory.path), "{name}: {}", directory.path);
+                modes.extend(&directory.mode);
+            }
+            for file in &layer.files {
+                assert!(is_absolute(&file.path), "{name}: {}", file.path);
+                modes.extend(&file.mode);
+            }
+            for mode in modes {
+                let bits = u32::from_str_radix(mode, 8).unwrap_or_else(|_| panic!("{name}: mode {mode} is not octal"));
+                assert_eq!(bits & !0o1777, 0, "{name}: mode {mode} has set-uid or set-gid bits");
+            }
+            for link in &layer.links {
+                assert!(is_absolute(&link.path), "{name}: {}", link.path);
+                let target = link.target.strip_prefix('/').unwrap_or(&link.target);
+                assert!(is_relative(target), "{name}: {} -> {}", link.path, link.target);
+            }
+            assert!(layer.ca_bundle.iter().all(|path| is_absolute(path)), "{name}: ca_bundle");
+            for pattern in layer.exclude.iter().chain(&layer.include) {
+                assert!(is_relative(pattern), "{name}: the pattern {pattern} is not relative to the root");
+            }
+        }
+    }
+}
+
+#[test]
+fn services_can_start() {
+    let images = load();
+    for (name, spec) in images.iter().filter(|(_, spec)| spec.user.is_some()) {
+        let path = spec.env.get("PATH").unwrap_or_else(|| panic!("{name}: no PATH"));
+        assert!(path.split(':').all(is_absolute), "{name}: PATH {path}");
+        let made: BTreeSet<&str> = layers(&images, name).into_iter().flat_map(|layer| &layer.directories).map(|d| d.path.as_str()).collect();
+        let start = spec.working_dir.as_deref().unwrap_or_else(|| panic!("{name}: no working_dir"));
+        assert!(made.contains(start), "{name}: nothing makes {start}");
+        for port in &spec.ports {
+            let (number, protocol) = port.split_once('/').unwrap_or_else(|| panic!("{name}: port {port}"));
+            // A service without capabilities cannot open ports below 1024.
+            assert!(number.parse::<u16>().is_ok_and(|n| n >= 1024), "{name}: port {port}");
+            assert!(["tcp", "udp"].contains(&protocol), "{name}: port {port}");
+        }
+    }
+}
+
+#[test]
+fn only_postgres_has_a_shell_and_none_a_package_manager() {
+    let images = load();
+    for name in images.keys() {
+        let packages = packages(&images, name);
+        assert_eq!(packages.contains("dash"), name == "postgres", "{name}");
+        for unwanted in ["apt", "bash", "busybox", "coreutils", "dpkg", "login", "passwd", "perl-base", "util-linux"] {
+            assert!(!packages.contains(unwanted), "{name}: {unwanted}");
+        }
+    }
+}
+
+#[test]
+fn python_is_complete() {
+    let images = load();
+    for (name, spec) in &images {
+        let wheels: Vec<&String> = spec.layers.iter().flat_map(|layer| &layer.wheels).collect();
+        let Some(python) = &spec.python else {
+            assert!(wheels.is_empty(), "{name}: wheels without [python]");
+            continue;
+        };
+        assert!(is_absolute(&python.interpreter), "{name}: {}", python.interpreter);
+        assert!(python.interpreter.ends_with(&format!("python{}", python.version)), "{name}: {}", python.interpreter);
+        assert!(is_relative(&python.site_packages), "{name}: {}", python.site_packages);
+        assert!(python.site_packages.contains(&format!("python{}/", python.version)), "{name}: {}", python.site_packages);
+        assert!(wheels.iter().any(|wheel| *wheel == "*"), "{name}: most wheels are in no layer");
+        let packages = packages(&images, name);
+        for package in python.interpreter_packages.iter().chain(python.provided.values()) {
+            assert!(packages.contains(package), "{name}: {package} is in no layer");
+        }
+        // What is asked for by name has an exact version: raising it is a change that a reviewer sees.
+        let mut asked = BTreeSet::new();
+        for requirement in &python.requirements {
+            let (distribution, version) = requirement.split_once("==").unwrap_or_else(|| panic!("{name}: {requirement} has no exact version"));
+            assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{name}: {requirement}");
+            asked.insert(distribution.split('[').next().unwrap_or_default());
+        }
+        for wheel in wheels.into_iter().filter(|wheel| *wheel != "*") {
+            assert!(asked.contains(wheel.as_str()), "{name}: no requirement asks for the wheel {wheel}");
+        }
+    }
+}
