@@ -100,9 +100,13 @@ impl Place {
         command
     }
 
-    /// Runs `launch` to its end.
+    /// Runs `launch` to its end, which has to come: a service that it starts by mistake would run for ever.
     pub fn launch(&self, arguments: &[&str]) -> Finished {
-        Finished::from(self.command(arguments).output().unwrap())
+        let command = self.command(arguments);
+        let mut limited = Command::new("timeout");
+        limited.args(["--signal=INT", "--kill-after=5", "60"]).arg(command.get_program()).args(command.get_args());
+        limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Finished::from(limited.current_dir(self.directory.path()).stdin(Stdio::null()).output().unwrap())
     }
 
     /// Starts `launch run it` with its output in `log`.
