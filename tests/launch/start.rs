@@ -67,6 +67,8 @@ fn a_service_that_is_not_in_the_image_is_found_out_before_anything_else() {
 fn the_service_gets_completed_files_its_environment_and_nothing_secret_in_its_arguments() {
     let python = program("python3", "python3");
     let place = Place::new();
+    // A tmpfs that was mounted open is closed.
+    fs::set_permissions(place.path("run"), fs::Permissions::from_mode(0o755)).unwrap();
     place.secret("pepper", "p\"e\\p\tper: ä\n");
     place.secret("turn", "hunter2\n");
     place.write("yaml.in", "pepper: \"@@secret:pepper@@\"\nname: example.com\n");
