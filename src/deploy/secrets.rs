@@ -22,8 +22,8 @@ pub use signing_key::SigningKey;
 const DIRECTORY_MODE: u32 = 0o700;
 /// Containers run as numeric users that own nothing on the host, and read the files through bind mounts.
 const FILE_MODE: u32 = 0o444;
-/// Larger than any key or password; a bigger file was put there by mistake.
-const MAX_BYTES: u64 = 64 * 1024;
+/// More bytes than any key or password has; a bigger file was put in its place by mistake.
+pub const MAX_BYTES: u64 = 64 * 1024;
 
 /// What `secrets init` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -40,7 +40,7 @@ pub fn run(place: &Place, plan: &Plan, stop: &Stop) -> Result<()> {
     };
     let mut failures = Vec::new();
     let existing = site.register_all(&mut failures)?;
-    if !existing.is_empty() && failures.is_empty() {
+    if !existing.is_empty() {
         // A signal now would leave a temporary administrator behind.
         let _unfinished = stop.finish_first();
         site.promote_all(&existing, stop, &mut failures)?;

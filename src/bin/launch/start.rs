@@ -1,6 +1,7 @@
 //! `launch run ROLE`: checks that everything is there, completes files, waits, prepares, and becomes the service. Whatever
 //! can be wrong with the surroundings is checked first and reported all at once.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
@@ -58,7 +59,8 @@ pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
 /// Looks at all secrets and all directories, and reports everything that is missing in one error.
 fn check(place: &Place, role: &Role) -> Result<Values> {
     let mut problems = Vec::new();
-    let secrets = Values::read(&place.secrets, role.secrets.iter().map(String::as_str), &mut problems);
+    let names: BTreeSet<&str> = role.secrets.iter().map(String::as_str).chain(secrets_to_prepare(role)).collect();
+    let secrets = Values::read(&place.secrets, names, &mut problems);
     let without_secrets = problems.len();
     let run = (!role.files.is_empty()).then_some(place.run.as_path());
     let directories = role.writable.iter().map(std::path::Path::new).chain(run);
@@ -79,4 +81,16 @@ fn check(place: &Place, role: &Role) -> Result<Values> {
         _ => format!("{}; and {mounts}", values::REMEDY),
     };
     Err(Error::environment(problems.join("\n       "), remedy))
+}
+
+/// The secrets that the preparation reads, whether the role lists them or not.
+fn secrets_to_prepare(role: &Role) -> impl Iterator<Item = &str> {
+    let (first, second) = match &role.prepare {
+        None => (None, None),
+        Some(Prepare::Postgres { password_secret, .. }) => (Some(password_secret.as_str()), None),
+        Some(Prepare::Synapse { signing_key_secret, pepper_secret, .. }) => {
+            (Some(signing_key_secret.as_str()), pepper_secret.as_deref())
+        }
+    };
+    first.into_iter().chain(second)
 }

@@ -7,10 +7,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use synapse_site::deploy::secrets::MAX_BYTES;
 use synapse_site::error::{Error, Result};
-
-/// Larger than any key or password.
-const MAX_BYTES: u64 = 64 * 1024;
 
 /// What to do about a missing or damaged secret.
 pub const REMEDY: &str = "run `synapse-site secrets init` beside the compose file, bring what it lists, \

@@ -1,0 +1,199 @@
+//! The life of a PostgreSQL volume: made, used, its password rotated, refused by another version, cut short.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Finished, Place, Running, eventually, free_port};
+
+struct Server {
+    place: Place,
+    programs: PathBuf,
+    major: u32,
+    port: u16,
+}
+
+impl Server {
+    /// The newest PostgreSQL that Debian's packages have installed.
+    fn new() -> Self {
+        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+        let majors = versions.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+        let major = majors
+            .filter(|major| PathBuf::from(format!("/usr/lib/postgresql/{major}/bin/initdb")).exists())
+            .max()
+            .expect("there is no initdb in /usr/lib/postgresql: install the Debian package postgresql");
+        let programs = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
+        let mut place = Place::new();
+        place.prefer_programs_in(&programs);
+        place.secret("database", "hunter2'\"\\ :x\n");
+        let server = Self { place, programs, major, port: free_port() };
+        server.plan(major, "synapse");
+        server
+    }
+
+    fn plan(&self, major: u32, user: &str) {
+        let place = &self.place;
+        place.plan(json!({
+            "exec": ["postgres", "-D", place.text("volume/data"), "-p", self.port.to_string(), "-k", place.text("run"),
+                     "-c", "listen_addresses=127.0.0.1", "-c", "log_statement=all"],
+            "secrets": ["database"],
+            "writable": [place.text("volume"), place.text("run")],
+            "prepare": { "postgres": {
+                "volume": place.text("volume"), "major": major, "user": user, "database": "synapse",
+                "password_secret": "database",
+            } },
+            "health": { "postgres": { "socket": place.text("run"), "port": self.port } },
+        }));
+    }
+
+    fn start(&self) -> Running {
+        let running = self.place.start();
+        self.place.until_healthy();
+        running
+    }
+
+    fn query(&self, password: &str, sql: &str) -> Finished {
+        let mut command = Command::new(self.programs.join("psql"));
+        command
+            .args(["-X", "-A", "-t", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "synapse", "-d", "synapse"])
+            .args(["-c", sql])
+            .env("PGPASSWORD", password);
+        Finished::from(command.output().expect("there is no psql: install the Debian package postgresql-client"))
+    }
+
+    fn stop(&self, mut running: Running) {
+        // SIGINT is PostgreSQL's fast shutdown, which is also what its image asks of the engine.
+        running.signal(Signal::INT);
+        assert_eq!(running.end().code(), Some(0), "{}", self.place.log());
+    }
+}
+
+const PASSWORD: &str = "hunter2'\"\\ :x";
+
+#[test]
+fn an_empty_volume_becomes_a_cluster_that_keeps_its_data_and_follows_its_secret() {
+    let server = Server::new();
+    let running = server.start();
+    let sql = "SELECT encoding, datcollate, datctype, pg_get_userbyid(datdba), current_setting('data_checksums'), \
+               (SELECT rolsuper FROM pg_roles WHERE rolname = 'synapse'), current_setting('password_encryption') \
+               FROM pg_database WHERE datname = 'synapse'";
+    let answer = server.query(PASSWORD, sql);
+    assert_eq!(answer.stdout.trim(), "6|C|C|synapse|on|f|scram-sha-256", "{answer:?}\n{}", server.place.log());
+    assert_eq!(server.query(PASSWORD, "CREATE TABLE kept AS SELECT 42 AS x").code, Some(0));
+    assert_ne!(server.query("wrong", "SELECT 1").code, Some(0));
+    let arguments = fs::read_to_string(format!("/proc/{}/cmdline", running.0.id())).unwrap();
+    assert!(!arguments.contains("hunter2") && !arguments.contains("SCRAM"), "{arguments}");
+    server.stop(running);
+    assert!(!server.place.path("volume/data.new").exists());
+
+    let single_user = "setting the password";
+    let running = server.start();
+    assert_eq!(server.query(PASSWORD, "SELECT x FROM kept").stdout.trim(), "42");
+    server.stop(running);
+    assert!(
+        !server.place.log().contains(single_user),
+        "nothing to do with an unchanged secret: {}",
+        server.place.log()
+    );
+
+    server.place.secret("database", "another\n");
+    let running = server.start();
+    assert_eq!(server.query("another", "SELECT x FROM kept").stdout.trim(), "42", "{}", server.place.log());
+    assert_ne!(server.query(PASSWORD, "SELECT 1").code, Some(0));
+    server.stop(running);
+    let log = server.place.log();
+    assert!(log.contains(single_user), "{log}");
+    for secret in ["hunter2", "another", "SCRAM-SHA-256$"] {
+        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+    }
+    let marker = fs::read_to_string(server.place.path("volume/launch.json")).unwrap();
+    assert!(!marker.contains("hunter2") && !marker.contains("another"), "{marker}");
+}
+
+#[test]
+fn a_server_that_was_killed_comes_back_with_a_rotated_password() {
+    let server = Server::new();
+    let mut running = server.start();
+    assert_eq!(server.query(PASSWORD, "CREATE TABLE kept AS SELECT 42 AS x").code, Some(0));
+    running.signal(Signal::KILL);
+    running.end();
+    // Its children notice that it is gone; in a container they would have ended with it.
+    eventually("the end of the server's children", || {
+        rustix::fs::flock(
+            fs::File::open(server.place.path("volume/launch.lock")).unwrap(),
+            rustix::fs::FlockOperation::NonBlockingLockExclusive,
+        )
+        .is_ok()
+    });
+    assert!(server.place.path("volume/data/postmaster.pid").exists());
+    server.place.secret("database", "another\n");
+    let running = server.start();
+    assert_eq!(server.query("another", "SELECT x FROM kept").stdout.trim(), "42", "{}", server.place.log());
+    server.stop(running);
+}
+
+#[test]
+fn another_major_version_is_refused_and_nothing_is_touched() {
+    let server = Server::new();
+    let data = server.place.make_directory("volume/data");
+    fs::write(data.join("PG_VERSION"), "9\n").unwrap();
+    let refused = server.place.launch(&["run", "it"]);
+    let ours = format!("brings PostgreSQL {}", server.major);
+    refused.failed(1, &["made by PostgreSQL 9", &ours, "pg_dump", "pg_restore", "go back"]);
+    assert_eq!(fs::read_dir(&data).unwrap().count(), 1);
+}
+
+#[test]
+fn files_that_are_no_cluster_are_refused() {
+    let server = Server::new();
+    let data = server.place.make_directory("volume/data");
+    fs::write(data.join("photo.jpg"), "").unwrap();
+    server.place.launch(&["run", "it"]).failed(1, &["no PostgreSQL cluster"]);
+    fs::remove_dir_all(&data).unwrap();
+    fs::write(server.place.path("volume/PG_VERSION"), "15\n").unwrap();
+    server.place.launch(&["run", "it"]).failed(1, &["another image at its top"]);
+}
+
+#[test]
+fn a_first_start_that_is_cut_short_is_begun_anew() {
+    let server = Server::new();
+    let mut running = server.place.start();
+    eventually("initdb", || server.place.path("volume/data.new/global").exists());
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code(), Some(128 + 15), "{}", server.place.log());
+    assert!(!server.place.path("volume/data").exists());
+    // What a power failure leaves: a half-made cluster under the temporary name.
+    if !server.place.path("volume/data.new").exists() {
+        server.place.make_directory("volume/data.new");
+    }
+    fs::write(server.place.path("volume/data.new/PG_VERSION"), "").unwrap();
+    let running = server.start();
+    assert_eq!(server.query(PASSWORD, "SELECT 1").stdout.trim(), "1", "{}", server.place.log());
+    assert!(server.place.log().contains("cut short"), "{}", server.place.log());
+    server.stop(running);
+}
+
+#[test]
+fn two_servers_on_one_volume_are_prevented_and_another_role_is_refused() {
+    let server = Server::new();
+    let running = server.start();
+    server.place.launch(&["run", "it"]).failed(3, &["another container uses the volume"]);
+    assert_eq!(server.query(PASSWORD, "SELECT 1").stdout.trim(), "1");
+    server.stop(running);
+    server.plan(server.major, "someone");
+    server.place.launch(&["run", "it"]).failed(1, &["for the role synapse", "names someone", "RENAME"]);
+    server.plan(server.major, "synapse");
+    server.stop(server.start());
+}
+
+#[test]
+fn a_password_that_postgresql_would_transform_is_refused_by_name() {
+    let server = Server::new();
+    server.place.secret("database", "hünter2\n");
+    let refused = server.place.launch(&["run", "it"]);
+    refused.failed(3, &["printable ASCII", "secrets/database"]);
+    assert!(!refused.stderr.contains("nter2"), "{}", refused.stderr);
+}
