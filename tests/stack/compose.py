@@ -16,7 +16,7 @@ from commands import run
 from waiting import eventually
 
 # All services must be healthy within this time after `up` returns or fails.
-HEALTHY_SECONDS = 120.0
+HEALTHY_SECONDS = 90.0
 # `up` waits for dependencies to be healthy; this is the limit for the whole of it.
 UP_SECONDS = 180.0
 
@@ -88,7 +88,8 @@ class Compose:
         """State and last log lines of every service: the part of a failure's message that shows where it comes from."""
         parts = []
         for container in self.containers():
-            last_check = (container.details["State"].get("Health", {}).get("Log") or [{}])[-1].get("Output", "").strip()
+            checks = container.details["State"].get("Health", {}).get("Log") or [{}]
+            last_check = checks[-1].get("Output", "").strip()[-300:]
             parts.append(
                 f"--- {container.service}: {container.status}, {container.health}, "
                 f"exit code {container.details['State']['ExitCode']}, last health check said {last_check!r}\n"

@@ -4,6 +4,7 @@ so that each file also runs alone; the order of the files; and what is kept when
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -73,6 +74,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if stack is not None:
         for what, seconds in stack.timings.items():
             terminalreporter.write_line(f"{what}: {seconds:.1f} s")
+        if config.getoption("--keep-stack"):
+            terminalreporter.write_line(f"kept: compose project {stack.project} in {stack.target}, files {stack.home}")
+            if stack.directory.process is not None:
+                terminalreporter.write_line(f"kept: the directory server, process {stack.directory.process.pid}")
+        elif (KEPT / "failed").is_dir():
+            terminalreporter.write_line(f"logs of all services: {KEPT / 'failed'}")
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +90,13 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     tool = request.config.getoption("--synapse-site") or stack_module.newest_tool(REPOSITORY)
     project = stack_module.project_name()
     home = KEPT / project
-    home.mkdir(parents=True)
     chosen = ports.choose()
     directory = Directory(home / "directory", engine.bridge_address(), chosen.ldap)
     stack = Stack(tool.resolve(), home, project, chosen, directory, compose.classic(), compose.plugin())
     request.config.stash[STACK] = stack
+    # What an earlier run left says nothing about this one.
+    shutil.rmtree(KEPT / "failed", ignore_errors=True)
+    home.mkdir(parents=True)
     try:
         directory.start()
         yield stack
@@ -96,10 +105,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
             if request.session.stash.get(FAILED, False):
                 stack.keep_artefacts(KEPT / "failed")
         finally:
-            if request.config.getoption("--keep-stack"):
-                print(f"kept: compose project {project} in {stack.target}; the directory server is stopped")
-                directory.stop()
-            else:
+            if not request.config.getoption("--keep-stack"):
                 stack.remove()
 
 

@@ -134,10 +134,13 @@ def image_names() -> set[str]:
 
 def bridge_address() -> str:
     """This machine's address on the engine's default bridge: what `host-gateway` means in `extra_hosts`."""
-    for config in inspect("network", ["bridge"])[0]["IPAM"]["Config"]:
-        if "Gateway" in config:
-            return config["Gateway"]
-    raise AssertionError("the engine's default bridge has no gateway address; is dockerd running with --bridge=none?")
+    options = inspect("network", ["bridge"])[0]["Options"]
+    # Docker 20.10 does not say the address when nobody configured one, so the interface is asked.
+    interface = options.get("com.docker.network.bridge.name", "docker0")
+    for link in json.loads(run(["ip", "-json", "-4", "address", "show", "dev", interface]).stdout):
+        for address in link.get("addr_info", ()):
+            return address["local"]
+    raise AssertionError(f"{interface} has no IPv4 address; is dockerd running with --bridge=none?")
 
 
 def pids(container: str) -> list[int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -190,7 +191,7 @@ class Stack:
             (place / f"{container.name}.log").write_text(engine.logs(container.id))
             (place / f"{container.name}.json").write_text(json.dumps(container.details, indent=2))
         for name, text in self.said.items():
-            (place / f"{name.replace(' ', '-')}.txt").write_text(text)
+            (place / f"{re.sub(r'[^a-z0-9]+', '-', name)}.txt").write_text(text)
         for path in (self.target / "compose.yaml", self.target / "site.json", self.directory.log, *self.home.glob("*.json")):
             if path.is_file():
                 shutil.copy(path, place / path.name)

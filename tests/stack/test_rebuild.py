@@ -11,7 +11,7 @@ from matrix import Session
 from stack import Stack
 
 # What an upload limit does not concern.
-UNCHANGED = ("postgres", "redis", "coturn", "well-known")
+UNCHANGED = ("postgres", "redis", "coturn")
 
 
 @pytest.fixture(scope="module")

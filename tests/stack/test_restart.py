@@ -9,7 +9,7 @@ from waiting import eventually
 
 
 def test_down_stops_cleanly(running: Stack, conversation: Conversation, upload: Upload) -> None:
-    running.compose.run("stop", "--timeout", "60", seconds=120)
+    running.compose.run("stop", "--timeout", "20", seconds=120)
     codes = {container.service: container.details["State"]["ExitCode"] for container in running.compose.containers()}
     # 137: the service did not heed SIGTERM and was killed.
     assert 137 not in codes.values(), codes
