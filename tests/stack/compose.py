@@ -3,12 +3,14 @@ on the target, gives what an administrator would type there and the state of the
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import compose_v2
 import engine
@@ -39,6 +41,10 @@ class Compose:
         """`compose WORDS` in the target's directory."""
         files = [word for path in ("compose.yaml", *self.overrides) for word in ("-f", str(path))]
         return run([*self.command, "-p", self.project, *files, *words], cwd=self.directory, seconds=seconds, expect=expect)
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as the program understands it; Compose v2 only, since 1.29 writes YAML."""
+        return json.loads(self.run("config", "--format", "json").stdout)
 
     def up(self, services: Sequence[str]) -> float:
         """Starts everything and waits until all `services` are healthy; the seconds that it took."""

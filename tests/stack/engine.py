@@ -90,12 +90,15 @@ class Container:
 
     @property
     def published(self) -> set[tuple[int, str]]:
-        """Ports of the host that lead here: number and protocol."""
-        found = set()
-        for port, bindings in (self.details["NetworkSettings"]["Ports"] or {}).items():
-            protocol = port.partition("/")[2]
-            found |= {(int(binding["HostPort"]), protocol) for binding in bindings or []}
-        return found
+        """Ports of the host that lead here or would if the network let them: number (0: any) and protocol."""
+        # The engine drops bindings of a container in internal networks only; asked for is bad enough.
+        asked, given = self.details["HostConfig"]["PortBindings"], self.details["NetworkSettings"]["Ports"]
+        return {
+            (int(binding["HostPort"] or 0), port.partition("/")[2])
+            for ports in (asked or {}, given or {})
+            for port, bindings in ports.items()
+            for binding in bindings or []
+        }
 
 
 def inspect(kind: str, names: Iterable[str]) -> list[dict[str, Any]]:
