@@ -101,7 +101,7 @@ def entries(archive: Archive, layer: str) -> list[tarfile.TarInfo]:
 
 
 @contextmanager
-def decompressed(source: IO[bytes]) -> Iterator[IO[bytes]]:
+def decompressed(source: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """The content of a stream that may be gzip, in one member or many, or nothing at all."""
     packed = source.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     source.seek(0)
@@ -112,7 +112,7 @@ def decompressed(source: IO[bytes]) -> Iterator[IO[bytes]]:
         yield source
 
 
-def search_stream(source: IO[bytes], needles: Mapping[str, bytes]) -> set[str]:
+def search_stream(source: IO[bytes] | gzip.GzipFile, needles: Mapping[str, bytes]) -> set[str]:
     """Which of the needles occur in a stream, also across the border of two reads."""
     overlap = max(map(len, needles.values()), default=1) - 1
     found: set[str] = set()

@@ -21,7 +21,7 @@ def tail(text: str, lines: int = 40) -> str:
 
 
 def run(
-    command: Sequence[str | Path],
+    command: Sequence[object],
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
@@ -30,7 +30,7 @@ def run(
     expect: Iterable[int] | None = (0,),
     umask: int = -1,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end and returns its exit code and its two outputs.
+    """Runs a program (words and paths) to its end and returns its exit code and its two outputs.
 
     `env` is added to this process's environment, `seconds` is the deadline, `expect` lists the exit codes that are
     right (None: all of them)."""

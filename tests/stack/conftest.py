@@ -7,7 +7,7 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import description
 import engine
 import ports
 import stack as stack_module
+from commands import tail
 from directory import Directory
 from matrix import Session
 from stack import Built, Stack
@@ -25,6 +26,11 @@ from waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEPT = REPOSITORY / "target" / "stack"
+
+# Whether anything failed, how many failures came with logs, and the run itself.
+FAILED = pytest.StashKey[bool]()
+SHOWN = pytest.StashKey[int]()
+STACK = pytest.StashKey[Stack]()
 
 # The order in which the site lives; each file's tests run in the order they stand in.
 ORDER = (
@@ -55,18 +61,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
         item.session.stash[FAILED] = True
         # Nothing can be learnt from a site that did not come up.
         if call.when == "setup" or item.path.stem == ORDER[0]:
             item.session.shouldfail = f"the site did not come up: {item.name}"
+        add_logs(item, report, call)
     return report
 
 
-FAILED = pytest.StashKey[bool]()
-STACK = pytest.StashKey[Stack]()
+def add_logs(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+    """Puts the services' last words under a failure. Only the first few: the first one is mostly the cause."""
+    stack = item.config.stash.get(STACK, None)
+    shown = item.session.stash.get(SHOWN, 0)
+    # A failure to come up brings them itself.
+    if stack is None or shown >= 3 or (call.excinfo is not None and call.excinfo.errisinstance(compose.NotHealthy)):
+        return
+    item.session.stash[SHOWN] = shown + 1
+    try:
+        services = stack.compose.report(lines=12)
+    except AssertionError as error:
+        services = f"the engine does not say: {error}"
+    report.sections.append(("the services at that moment", services))
+    if stack.directory.log.is_file():
+        report.sections.append(("the directory server", tail(stack.directory.logged(), 12)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -165,7 +187,7 @@ def conversation(alice: Session, bob: Session) -> Conversation:
     alice.invite(room, bob.user_id)
     bob.wait_for_invite(room)
     # Another process than the one that wrote the invitation may serve the join.
-    eventually("bob's join", lambda: bob.join(room) is None)
+    eventually("bob's join", lambda: bob.join(room))
     content = {"msgtype": "m.text", "body": "Guten Morgen, Bob \N{SUNRISE}"}
     event_id = alice.send(room, "m.room.message", content)
     assert bob.wait_for_event(room, event_id)["content"] == content

@@ -1,6 +1,6 @@
-"""The site that the stack test builds: every option name, service name, secret name and path of the tool's interface
-that the tests rely on stands in this file and nowhere else. Takes the ports and addresses of a run, gives a plain value
-for `site.json`."""
+"""The site that the stack test builds: every verb, option name, service name, secret name and path of the tool's
+interface that the tests rely on stands in this file and nowhere else. Takes the ports and addresses of a run, gives a
+plain value for `site.json`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,16 @@ OUTPUTS = ("images.tar", "compose.yaml", "site.json", "secrets.example", "well-k
 ADMINISTRATOR = "dave"
 MAX_UPLOAD = "1M"
 LARGER_UPLOAD = "3M"
+
+
+def build_command(tool: Path, site: Path, out: Path) -> list[str | Path]:
+    """Builds a site into a new directory."""
+    return [tool, "build", site, "--out", out]
+
+
+def secrets_command(tool: Path, directory: Path) -> list[str | Path]:
+    """Makes the secrets of the site whose site.json lies in a directory, in `secrets/` beside it."""
+    return [tool, "secrets", "init", directory]
 
 
 def site(

@@ -168,9 +168,9 @@ class Session:
         """Invites a user."""
         self.call("POST", f"/v3/rooms/{quote(room)}/invite", {"user_id": user_id})
 
-    def join(self, room: str) -> None:
-        """Joins a room by its ID."""
-        self.call("POST", f"/v3/join/{quote(room)}")
+    def join(self, room: str) -> str:
+        """Joins a room by its ID, which the server repeats."""
+        return self.call("POST", f"/v3/join/{quote(room)}")["room_id"]
 
     def state(self, room: str, kind: str) -> dict[str, Any]:
         """The content of a state event with an empty key."""

@@ -121,7 +121,7 @@ class Stack:
     def build(self, site: Path, name: str, *, env: Mapping[str, str] | None = None, umask: int = -1) -> Built:
         """`synapse-site build` into a new directory."""
         out = self.home / name
-        done = run([self.tool, "build", site, "--out", out], env=env, umask=umask, cwd=self.home, seconds=900)
+        done = run(description.build_command(self.tool, site, out), env=env, umask=umask, cwd=self.home, seconds=900)
         self.said[f"build {name}"] = done.stdout + done.stderr
         return Built(out)
 
@@ -153,7 +153,7 @@ class Stack:
 
     def make_secrets(self, directory: Path) -> str:
         """`synapse-site secrets init` on a directory with a site.json; what it said."""
-        done = run([self.tool, "secrets", "init", directory], cwd=directory)
+        done = run(description.secrets_command(self.tool, directory), cwd=directory)
         self.said[f"secrets init {len(self.said)}"] = done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -15,7 +15,7 @@ PASSING_TROUBLE = (AssertionError, OSError)
 
 def eventually(
     what: str,
-    probe: Callable[[], Answer],
+    probe: Callable[[], Answer | None],
     *,
     seconds: float = 20.0,
     interval: float = 0.25,
