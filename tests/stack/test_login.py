@@ -1,0 +1,67 @@
+"""People of the directory log in through the gateway, and nobody else does. Each refusal is the ordinary one of the
+specification, so that a stranger does not learn which accounts exist."""
+
+import pytest
+
+from matrix import MatrixError
+from stack import Stack
+
+
+def test_active_user_logs_in(running: Stack) -> None:
+    alice = running.directory.people["alice"]
+    session = running.gateway.login(alice.uid, alice.password)
+    assert session.user_id == "@alice:stack.test"
+    assert session.whoami() == session.user_id
+    profile = session.call("GET", "/v3/profile/@alice:stack.test/displayname")
+    assert profile["displayname"] == alice.name
+    session.logout()
+    with pytest.raises(MatrixError) as refused:
+        session.whoami()
+    assert refused.value.errcode == "M_UNKNOWN_TOKEN"
+
+
+def test_full_user_id_logs_in_too(running: Stack) -> None:
+    running.gateway.login("@bob:stack.test", running.directory.people["bob"].password).logout()
+
+
+@pytest.mark.parametrize(
+    ("user", "whose_password"),
+    [
+        pytest.param("alice", "bob", id="password of another user"),
+        pytest.param("carol", "carol", id="inactive account"),
+        pytest.param("nobody", "alice", id="unknown user"),
+        pytest.param("al*", "alice", id="pattern in the name"),
+        pytest.param("alice)(uid=*", "alice", id="filter in the name"),
+    ],
+)
+def test_refused(running: Stack, user: str, whose_password: str) -> None:
+    with pytest.raises(MatrixError) as refused:
+        running.gateway.login(user, running.directory.people[whose_password].password)
+    assert (refused.value.status, refused.value.errcode) == (403, "M_FORBIDDEN")
+
+
+def test_empty_password_is_refused(running: Stack) -> None:
+    # RFC 4513 5.1.2: a directory takes a bind with a name and no password for an anonymous one, and lets it succeed.
+    with pytest.raises(MatrixError) as refused:
+        running.gateway.login("alice", "")
+    assert (refused.value.status, refused.value.errcode) == (403, "M_FORBIDDEN")
+
+
+def test_another_servers_name_gives_no_other_account(running: Stack) -> None:
+    # The LDAP module looks at the localpart only. That is harmless as long as the account is the local one.
+    try:
+        session = running.gateway.login("@alice:other.test", running.directory.people["alice"].password)
+    except MatrixError as refused:
+        assert (refused.status, refused.errcode) == (403, "M_FORBIDDEN")
+    else:
+        assert session.whoami() == "@alice:stack.test"
+        session.logout()
+
+
+def test_directory_was_asked_over_tls_with_the_filter(running: Stack) -> None:
+    said = running.directory.logged()
+    # The host's own check at the start came first; what counts is a search for a user.
+    searches = [line for line in said.splitlines() if "SRCH base=" in line and "uid=alice" in line]
+    assert searches, "no login searched the directory"
+    assert all("accountStatus=active" in line for line in searches), searches
+    assert "TLS established" in said

@@ -1,0 +1,60 @@
+"""Calls: the credentials that Synapse hands out open the bundled TURN server, which relays to where it may and nowhere
+else."""
+
+import base64
+import binascii
+
+import pytest
+
+import description
+import turn
+from matrix import Session
+from stack import Stack
+
+# A private address that the site does not allow as a peer.
+FORBIDDEN_PEER = "10.255.255.254"
+
+
+@pytest.fixture(scope="module")
+def credentials(alice: Session) -> dict[str, object]:
+    return alice.call("GET", "/v3/voip/turnServer")
+
+
+def attempt(stack: Stack, credentials: dict[str, object], peer: str, **options: bool) -> turn.Attempt:
+    username, password = str(credentials["username"]), str(credentials["password"])
+    return turn.attempt("127.0.0.1", stack.ports.turn, username, password, peer, stack.ports.peer, **options)
+
+
+def test_credentials_name_the_server(running: Stack, credentials: dict[str, object]) -> None:
+    host = f"{description.TURN_HOST}:{running.ports.turn}"
+    assert credentials["uris"] == [f"turn:{host}?transport=udp", f"turn:{host}?transport=tcp"]
+    expires, _, user = str(credentials["username"]).partition(":")
+    assert expires.isdigit() and user == "@alice:stack.test"
+    assert len(base64.b64decode(str(credentials["password"]), validate=True)) == 20  # HMAC-SHA1
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_data_is_relayed(running: Stack, credentials: dict[str, object], tcp: bool) -> None:
+    with turn.echo(running.directory.address, running.ports.peer):
+        result = attempt(running, credentials, running.directory.address, tcp=tcp)
+    assert result.allocated and result.relayed, f"{result.output}\n{running.compose.logs('coturn', 30)}"
+
+
+def test_relay_ports_are_those_of_the_site(running: Stack, credentials: dict[str, object]) -> None:
+    result = attempt(running, credentials, FORBIDDEN_PEER)
+    ports = result.relay_ports
+    assert ports, result.output
+    assert all(running.ports.relay_first <= port <= running.ports.relay_last for port in ports), ports
+
+
+def test_wrong_credentials_are_refused(running: Stack, credentials: dict[str, object]) -> None:
+    wrong = {**credentials, "password": base64.b64encode(binascii.unhexlify("00" * 20)).decode()}
+    result = attempt(running, wrong, running.directory.address)
+    assert result.refused, result.output
+
+
+def test_private_networks_are_out_of_reach(running: Stack, credentials: dict[str, object]) -> None:
+    neighbour = next(iter(running.compose.container("postgres").networks.values()))
+    for peer in (FORBIDDEN_PEER, neighbour):
+        result = attempt(running, credentials, peer)
+        assert result.forbidden, f"{peer}: {result.output}"
