@@ -4,11 +4,15 @@
 
 pub mod ar;
 pub mod cache;
+pub mod command;
 pub mod deb;
 pub mod entry_points;
 pub mod hash;
+pub mod lock;
 pub mod path;
+pub mod progress;
 pub mod record;
+pub mod resolve;
 pub mod tarball;
 pub mod wheel;
 
