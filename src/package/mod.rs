@@ -3,15 +3,20 @@
 //! [`Entry`] values and their content.
 
 pub mod ar;
+pub mod bytecode;
 pub mod cache;
 pub mod command;
 pub mod deb;
+pub mod elf;
 pub mod entry_points;
+pub mod fetch;
 pub mod hash;
+pub mod interpreter;
 pub mod lock;
 pub mod path;
 pub mod progress;
 pub mod record;
+pub mod relock;
 pub mod resolve;
 pub mod tarball;
 pub mod wheel;

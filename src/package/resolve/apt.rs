@@ -257,7 +257,7 @@ fn read_line(line: &str, mirrors: &Mirrors) -> Option<DebianPackage> {
 }
 
 /// Percent-decoding (RFC 3986).
-fn decode(text: &str) -> Option<String> {
+pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

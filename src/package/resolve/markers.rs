@@ -84,7 +84,7 @@ pub fn close(
         .cloned()
         .collect();
     while let Some(requirement) = queue.pop() {
-        let name = normalised(&requirement.name.to_string());
+        let name = normalised(requirement.name.as_ref());
         if provided.contains(&name) || !seen.insert((name.clone(), requirement.extras.clone())) {
             continue;
         }
