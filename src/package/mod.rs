@@ -75,3 +75,17 @@ pub trait Package {
     /// Calls `visit` for each member.
     fn walk(&self, visit: &mut Visit<'_>) -> Result<()>;
 }
+
+impl<P: Package + ?Sized> Package for Box<P> {
+    fn label(&self) -> String {
+        (**self).label()
+    }
+
+    fn key(&self) -> String {
+        (**self).key()
+    }
+
+    fn walk(&self, visit: &mut Visit<'_>) -> Result<()> {
+        (**self).walk(visit)
+    }
+}
