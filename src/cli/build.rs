@@ -52,15 +52,22 @@ pub struct Arguments {
 /// Options about this machine; none of them changes a byte of the output.
 #[derive(Debug, clap::Args)]
 pub struct Machine {
-    /// Where downloads and layers are kept; absent means $XDG_CACHE_HOME/synapse-site.
-    #[arg(long, value_name = "DIR", env = "SYNAPSE_SITE_CACHE")]
-    pub cache: Option<PathBuf>,
+    #[command(flatten)]
+    cache: CacheAt,
     /// The static program that starts every image; absent means the `launch` beside this program.
     #[arg(long, value_name = "FILE", env = "SYNAPSE_SITE_LAUNCH")]
     launch: Option<PathBuf>,
     /// Threads that compress; absent means one a processor.
     #[arg(long)]
     threads: Option<usize>,
+}
+
+/// Where downloads and layers are kept.
+#[derive(Debug, clap::Args)]
+pub struct CacheAt {
+    /// Where downloads and layers are kept; absent means $XDG_CACHE_HOME/synapse-site.
+    #[arg(long, value_name = "DIR", env = "SYNAPSE_SITE_CACHE")]
+    pub cache: Option<PathBuf>,
 }
 
 /// What a build writes at the top of its directory.
@@ -71,21 +78,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let (loaded, _) = super::checked(&arguments.site, false)?;
     let site = &loaded.site;
     let rendered = crate::render::render(&loaded);
-    let cache = Cache::open(arguments.machine.cache.clone())?;
+    let cache = Cache::open(arguments.machine.cache.cache.clone())?;
     let shown = Shown::new();
     let mut sources = arguments.from.load()?;
     // Claimed before the work, so that a second build into the same directory fails at once.
     let out = OutDir::create(&arguments.out, &OUTPUTS)?;
 
     let wanted = wanted(&sources, &rendered)?;
-    if let Err(error) = fetch_packages(&cache, &sources, &wanted, &shown) {
-        if !(arguments.relock_if_gone && fetch::is_gone(&error)) {
-            return Err(error);
+    let gone = missing_packages(&cache, &sources, &wanted, &shown)?;
+    if !gone.is_empty() {
+        if !arguments.relock_if_gone {
+            return Err(fetch::gone(&gone));
         }
-        shown.step(&error.to_string());
+        shown.step(&format!("no longer offered: {}; choosing anew", gone.join(", ")));
         super::lock::relock(&arguments.from, &cache, &shown)?;
         sources = arguments.from.load()?;
-        fetch_packages(&cache, &sources, &wanted, &shown)?;
+        let gone = missing_packages(&cache, &sources, &wanted, &shown)?;
+        if !gone.is_empty() {
+            return Err(fetch::gone(&gone));
+        }
     }
 
     let launch = arguments.machine.launch()?;
@@ -143,10 +154,11 @@ fn wanted(sources: &Sources, rendered: &Rendered) -> Result<BTreeSet<String>> {
     Ok(wanted)
 }
 
-fn fetch_packages(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>, shown: &Shown) -> Result<()> {
+/// Fetches what the cache lacks, and gives what cannot be had any more.
+fn missing_packages(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>, shown: &Shown) -> Result<Vec<String>> {
     let debian: Vec<_> = sources.debian.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
     let python: Vec<_> = sources.python.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
-    fetch::ensure(cache, &debian, &python, shown)
+    fetch::ensure_or_gone(cache, &debian, &python, shown)
 }
 
 /// What each image holds besides its definition.

@@ -1,10 +1,60 @@
-//! `lock`
-use crate::error::Result;
-use super::sources::From;
-use crate::package::cache::Cache;
+//! `lock`: choose the packages of all images anew, and say what moved.
+
+use std::path::Path;
+
+use super::build::CacheAt;
 use super::progress::Shown;
-/// x
+use super::sources::From;
+use crate::error::{Error, Result};
+use crate::image::exclude::Rules;
+use crate::image::spec::LayerSpec;
+use crate::package::Entry;
+use crate::package::cache::Cache;
+use crate::package::relock::{self, Filter, LockReport};
+
+/// Choose Debian packages and Python wheels anew, with apt and pip as this machine has them set up, and write the locks.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
-pub fn run(_: &Arguments) -> Result<()> { Ok(()) }
-pub fn relock(_: &From, _: &Cache, _: &Shown) -> Result<()> { Ok(()) }
+#[command(after_help = "\
+Examples:
+  synapse-site lock --images images
+  synapse-site lock --images images --json | jq .moved
+Review the change of the lock files before you commit it: it is what your images will be made of.")]
+pub struct Arguments {
+    #[command(flatten)]
+    from: From,
+    #[command(flatten)]
+    cache: CacheAt,
+    /// Print what moved as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    crate::interrupt::install()?;
+    let cache = Cache::open(arguments.cache.cache.clone())?;
+    let report = lock(&arguments.from, &cache, &Shown::new())?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}
+
+/// Locks anew during a build, and says what moved.
+pub fn relock(from: &From, cache: &Cache, shown: &Shown) -> Result<()> {
+    let report = lock(from, cache, shown)?;
+    shown.step(report.to_string().trim_end());
+    Ok(())
+}
+
+fn lock(from: &From, cache: &Cache, shown: &Shown) -> Result<LockReport> {
+    let Some(dir) = &from.images else {
+        return Err(Error::Usage("there are no lock files to write: name the directory with image definitions, --images DIR".to_owned()));
+    };
+    let filters = |layer: &LayerSpec| -> Result<Filter> {
+        let rules = Rules::new(&layer.exclude, &layer.include)?;
+        Ok(Box::new(move |entry: &Entry| rules.keeps(entry)))
+    };
+    relock::lock(&from.specs()?, Path::new(dir), cache, &filters, shown)
+}

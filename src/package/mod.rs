@@ -7,6 +7,7 @@ pub mod bytecode;
 pub mod cache;
 pub mod command;
 pub mod deb;
+pub mod elf;
 pub mod entry_points;
 pub mod fetch;
 pub mod hash;
@@ -14,6 +15,7 @@ pub mod lock;
 pub mod path;
 pub mod progress;
 pub mod record;
+pub mod relock;
 pub mod resolve;
 pub mod tarball;
 pub mod wheel;
@@ -78,4 +80,22 @@ pub trait Package {
     }
     /// Calls `visit` for each member.
     fn walk(&self, visit: &mut Visit<'_>) -> Result<()>;
+}
+
+impl<P: Package + ?Sized> Package for Box<P> {
+    fn label(&self) -> String {
+        (**self).label()
+    }
+
+    fn key(&self) -> String {
+        (**self).key()
+    }
+
+    fn prepare(&self) -> Result<()> {
+        (**self).prepare()
+    }
+
+    fn walk(&self, visit: &mut Visit<'_>) -> Result<()> {
+        (**self).walk(visit)
+    }
 }

@@ -325,9 +325,10 @@ fn file_entry(path: &str, mode: u32, size: u64) -> Entry {
 /// The first line with its end, or what there is of it within 512 bytes (the kernel reads no more than 256 of a `#!` line).
 fn first_line(reader: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    for byte in reader.take(512).bytes() {
-        line.push(byte?);
-        if line.last() == Some(&b'\n') || !b"#!".starts_with(&line[..line.len().min(2)]) {
+    let mut byte = [0];
+    while line.len() < 512 && reader.read(&mut byte)? == 1 {
+        line.push(byte[0]);
+        if byte == *b"\n" || !b"#!".starts_with(&line[..line.len().min(2)]) {
             break;
         }
     }
