@@ -19,12 +19,7 @@ pub fn install() -> Result<()> {
         // The order matters: the first signal finds the flag down and only raises it, the second finds it up.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&ASKED))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&ASKED)))
-            .map_err(|error| {
-                Error::environment(
-                    format!("cannot handle signal {signal}: {error}"),
-                    "report this as a defect",
-                )
-            })?;
+            .map_err(|error| Error::environment(format!("cannot handle signal {signal}: {error}"), "report this as a defect"))?;
     }
     Ok(())
 }
@@ -34,9 +29,5 @@ pub fn install() -> Result<()> {
 /// # Errors
 /// [`Error::Interrupted`], nothing else.
 pub fn check() -> Result<()> {
-    if ASKED.load(Ordering::Relaxed) {
-        Err(Error::Interrupted)
-    } else {
-        Ok(())
-    }
+    if ASKED.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -13,6 +13,8 @@ pub const SECRETS_DIR: &str = "/run/secrets";
 pub const RUN_DIR: &str = "/run/synapse-site";
 /// A secret's place in a template: `@@secret:NAME@@`.
 pub const PLACEHOLDER_OPEN: &str = "@@secret:";
+/// The place of the container's own address in a template: that of the interface which the default route leads through.
+pub const ADDRESS: &str = "@@address@@";
 /// The end of a secret's place in a template.
 pub const PLACEHOLDER_CLOSE: &str = "@@";
 

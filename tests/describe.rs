@@ -74,7 +74,10 @@ fn all_mistakes_at_once_with_places() {
 
 #[test]
 fn json_tells_places_and_duplicates_too() {
-    let found = findings("json", "{\n\"server\": {\"server_name\": \"a.example\", \"public_baseurl\": \"https://a.example\",\n\"public_baseurl\": \"https://b.example\"}}");
+    let found = findings(
+        "json",
+        "{\n\"server\": {\"server_name\": \"a.example\", \"public_baseurl\": \"https://a.example\",\n\"public_baseurl\": \"https://b.example\"}}",
+    );
     assert_eq!(found, [("S0007".to_owned(), "server.public_baseurl".to_owned(), Some(3))]);
 }
 
@@ -93,7 +96,16 @@ fn nix_that_does_not_evaluate_is_told_in_its_own_words() {
     assert!(found.to_string().contains("undefined variable 'nam'"), "{found}");
     let Err(Error::Site(found)) = load_text("nix", "{ lib }: { }") else { panic!("accepted") };
     assert!(found.to_string().contains("give every argument a default"), "{found}");
-    assert!(load_text("nix", &format!("{{ ... }}: builtins.fromJSON ''{}''", serde_json::json!({ "server": { "server_name": "a.example", "public_baseurl": "https://a.example" } }))).is_ok());
+    assert!(
+        load_text(
+            "nix",
+            &format!(
+                "{{ ... }}: builtins.fromJSON ''{}''",
+                serde_json::json!({ "server": { "server_name": "a.example", "public_baseurl": "https://a.example" } })
+            )
+        )
+        .is_ok()
+    );
 }
 
 #[test]

@@ -103,7 +103,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let contents = contents(&rendered);
     let packages = super::packages::Packages::new(&cache, &sources);
     let plans = plan(
-        &plan::Site { server_name: site.server.server_name.as_str(), repository: site.images.repository.as_str(), specs: &sources.specs, contents: &contents, launch: &launch, architecture: Arch::Amd64 },
+        &plan::Site {
+            server_name: site.server.server_name.as_str(),
+            repository: site.images.repository.as_str(),
+            specs: &sources.specs,
+            contents: &contents,
+            launch: &launch,
+            architecture: Arch::Amd64,
+        },
         &mut |image: &str, layer: &LayerSpec| -> Result<Vec<SharedPackage>> { packages.of(image, layer) },
     )?;
     let store = LayerStore::new(&cache);
@@ -146,7 +153,9 @@ fn wanted(sources: &Sources, rendered: &Rendered) -> Result<BTreeSet<String>> {
     for service in &rendered.services {
         let mut next = Some(service.image.to_owned());
         while let Some(name) = next.filter(|name| !wanted.contains(name)) {
-            let spec = sources.specs.get(&name).ok_or_else(|| Error::environment(format!("there is no definition of the image {name}"), "name the directory images/ of this version with --images"))?;
+            let spec = sources.specs.get(&name).ok_or_else(|| {
+                Error::environment(format!("there is no definition of the image {name}"), "name the directory images/ of this version with --images")
+            })?;
             next = spec.from.clone();
             wanted.insert(name);
         }
@@ -181,7 +190,11 @@ fn contents(rendered: &Rendered) -> BTreeMap<String, Content> {
 /// `site.json`: what was built, for programs.
 fn report(site: &Site, rendered: &Rendered, images: &[Image], sources: &Sources) -> Value {
     let packages = |image: &Image| -> Vec<Value> {
-        image.layers.iter().map(|layer| json!({ "name": layer.name, "digest": layer.digest, "diff_id": layer.diff_id, "size": layer.size, "packages": layer.packages })).collect()
+        image
+            .layers
+            .iter()
+            .map(|layer| json!({ "name": layer.name, "digest": layer.digest, "diff_id": layer.diff_id, "size": layer.size, "packages": layer.packages }))
+            .collect()
     };
     json!({
         "format": 1,
@@ -226,7 +239,8 @@ impl Machine {
         if let Some(path) = &self.launch {
             return Ok(path.clone());
         }
-        let this = std::env::current_exe().map_err(|error| Error::environment(format!("cannot find this program's own place: {error}"), "name the launcher with --launch"))?;
+        let this = std::env::current_exe()
+            .map_err(|error| Error::environment(format!("cannot find this program's own place: {error}"), "name the launcher with --launch"))?;
         let beside = this.with_file_name("launch");
         if beside.is_file() {
             return Ok(beside);

@@ -7,7 +7,9 @@ use crate::site::text::check_format;
 
 /// Write a starter site: small, commented, and complete enough to build.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  synapse-site new example.com                 example.com/site.yaml\n  synapse-site new example.com --format nix    example.com/site.nix")]
+#[command(
+    after_help = "Examples:\n  synapse-site new example.com                 example.com/site.yaml\n  synapse-site new example.com --format nix    example.com/site.nix"
+)]
 pub struct Arguments {
     /// The server name: the part of every Matrix ID after the colon. It can never be changed once the server has run.
     server_name: String,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::sources::Sources;
 use crate::error::{Error, Result};
-use crate::image::layer::SharedPackage;
 use crate::image::exclude::Rules;
+use crate::image::layer::SharedPackage;
 use crate::image::oci::Image;
 use crate::image::sbom::{self, Component};
 use crate::image::spec::{ImageSpec, LayerSpec, Python};
@@ -87,13 +87,16 @@ impl<'a> Packages<'a> {
     }
 
     fn cached(&self, sha256: &str, name: &str) -> Result<std::path::PathBuf> {
-        self.cache
-            .package(sha256)
-            .ok_or_else(|| Error::environment(format!("{name} vanished from the cache while this program ran"), "do not clear the cache during a build; build again"))
+        self.cache.package(sha256).ok_or_else(|| {
+            Error::environment(format!("{name} vanished from the cache while this program ran"), "do not clear the cache during a build; build again")
+        })
     }
 
     fn spec(&self, image: &str) -> Result<&'a ImageSpec> {
-        self.sources.specs.get(image).ok_or_else(|| Error::environment(format!("there is no definition of the image {image}"), "name the right directory with --images"))
+        self.sources
+            .specs
+            .get(image)
+            .ok_or_else(|| Error::environment(format!("there is no definition of the image {image}"), "name the right directory with --images"))
     }
 }
 
@@ -113,7 +116,10 @@ fn unlocked(image: &str, file: &str) -> Error {
 }
 
 fn missing(image: &str, name: &str, file: &str) -> Error {
-    Error::environment(format!("images/{image}/image.toml names {name}, which its {file} does not have"), "run `synapse-site lock` after a change of image.toml")
+    Error::environment(
+        format!("images/{image}/image.toml names {name}, which its {file} does not have"),
+        "run `synapse-site lock` after a change of image.toml",
+    )
 }
 
 /// What an image is made of, for scanners.

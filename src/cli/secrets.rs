@@ -20,7 +20,9 @@ enum Verb {
 
 /// Make every secret that is missing, and say which an administrator has to bring. What is there is never touched.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  synapse-site build site.yaml --out out && synapse-site secrets init out\n  Without this program on the target: docker compose run --rm secrets")]
+#[command(
+    after_help = "Example:\n  synapse-site build site.yaml --out out && synapse-site secrets init out\n  Without this program on the target: docker compose run --rm secrets"
+)]
 struct Init {
     /// The output of a build: the directory with site.json and compose.yaml. The secrets go into its sub-directory secrets.
     #[arg(default_value = ".")]
@@ -34,7 +36,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Verb::Init(init) = &arguments.verb;
     let path = init.dir.join("site.json");
     let text = std::fs::read(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::environment(format!("there is no site.json in {}", init.dir.display()), "name the directory that `synapse-site build` wrote"),
+        std::io::ErrorKind::NotFound => {
+            Error::environment(format!("there is no site.json in {}", init.dir.display()), "name the directory that `synapse-site build` wrote")
+        }
         _ => Error::io("read", &path, &error),
     })?;
     let needed: Vec<Secret> = serde_json::from_slice(&text)

@@ -64,7 +64,8 @@ impl From {
         let mut specs = BTreeMap::new();
         for name in self.names()? {
             if let Some((text, path)) = self.text(&name, "image.toml")? {
-                let spec = toml::from_str(&text).map_err(|error| Error::environment(format!("{} cannot be read: {error}", path.display()), "correct the file"))?;
+                let spec =
+                    toml::from_str(&text).map_err(|error| Error::environment(format!("{} cannot be read: {error}", path.display()), "correct the file"))?;
                 specs.insert(name, spec);
             }
         }

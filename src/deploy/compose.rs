@@ -21,11 +21,8 @@ pub struct ImageFacts {
 
 /// Writes the manifest.
 pub fn manifest(site: &Site, rendered: &Rendered, images: &BTreeMap<String, ImageFacts>) -> String {
-    let mut services: Map<String, Value> = rendered
-        .services
-        .iter()
-        .filter_map(|service| Some((service.name.clone(), definition(site, service, images.get(service.image)?))))
-        .collect();
+    let mut services: Map<String, Value> =
+        rendered.services.iter().filter_map(|service| Some((service.name.clone(), definition(site, service, images.get(service.image)?)))).collect();
     if let Some(image) = images.get(crate::render::synapse::IMAGE) {
         services.insert("secrets".to_owned(), secrets_service(site, image));
     }
@@ -34,7 +31,8 @@ pub fn manifest(site: &Site, rendered: &Rendered, images: &BTreeMap<String, Imag
         .into_iter()
         .map(|network| (network.name().to_owned(), if network.is_internal() { json!({ "internal": true }) } else { json!({}) }))
         .collect();
-    let secrets: Map<String, Value> = rendered.secrets.iter().map(|secret| (secret.name.clone(), json!({ "file": format!("./secrets/{}", secret.name) }))).collect();
+    let secrets: Map<String, Value> =
+        rendered.secrets.iter().map(|secret| (secret.name.clone(), json!({ "file": format!("./secrets/{}", secret.name) }))).collect();
     let manifest = json!({ "services": services, "volumes": volumes, "networks": networks, "secrets": secrets });
     yaml::document(&head(site), &manifest)
 }
@@ -101,6 +99,9 @@ fn definition(site: &Site, service: &Service, image: &ImageFacts) -> Value {
     }
     if let Some(signal) = service.stop_signal {
         definition["stop_signal"] = json!(signal);
+    }
+    if service.init {
+        definition["init"] = json!(true);
     }
     if let Some(size) = service.shm_size {
         definition["shm_size"] = json!(size);

@@ -129,9 +129,7 @@ pub fn init(dir: &Path, secrets: &[Secret]) -> Result<Report> {
 
 /// Whether a secret's name is a plain file name that every tool on the way leaves as it is.
 pub fn is_valid_name(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-        && !name.is_empty()
-        && !name.starts_with(['.', '-'])
+    name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) && !name.is_empty() && !name.starts_with(['.', '-'])
 }
 
 fn check_names(secrets: &[Secret]) -> Result<()> {
@@ -154,10 +152,7 @@ fn open_directory(dir: &Path, warnings: &mut Vec<String>) -> Result<()> {
     let found = fs::symlink_metadata(dir).map_err(|error| Error::io("look at", dir, &error))?;
     let refuse = |what: String, remedy: &str| Err(Error::environment(format!("{}{what}", dir.display()), remedy));
     if found.file_type().is_symlink() {
-        return refuse(
-            " is a symbolic link, and secrets are not written through one".into(),
-            "name the directory itself, or remove the link",
-        );
+        return refuse(" is a symbolic link, and secrets are not written through one".into(), "name the directory itself, or remove the link");
     }
     if !found.is_dir() {
         return refuse(" is not a directory".into(), "name a directory, or remove the file");
@@ -177,8 +172,7 @@ fn open_directory(dir: &Path, warnings: &mut Vec<String>) -> Result<()> {
 }
 
 fn repair(path: &Path, right: u32, wrong: u32, warnings: &mut Vec<String>) -> Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(right))
-        .map_err(|error| Error::io("change the permissions of", path, &error))?;
+    fs::set_permissions(path, Permissions::from_mode(right)).map_err(|error| Error::io("change the permissions of", path, &error))?;
     warnings.push(format!("{} had the permissions {wrong:04o}; they are {right:04o} now", path.display()));
     Ok(())
 }
@@ -197,9 +191,7 @@ fn inspect(path: &Path, make: Make) -> std::result::Result<Found, String> {
         Err(error) => return Err(format!("{shown} cannot be looked at: {error}")),
     };
     if metadata.is_dir() {
-        return Err(format!(
-            "{shown} is a directory (Docker makes one in the place of a file that is missing): remove it with rmdir"
-        ));
+        return Err(format!("{shown} is a directory (Docker makes one in the place of a file that is missing): remove it with rmdir"));
     }
     if !metadata.is_file() {
         return Err(format!("{shown} is not a regular file"));
@@ -224,11 +216,7 @@ fn inspect(path: &Path, make: Make) -> std::result::Result<Found, String> {
 fn write_new(dir: &Path, name: &str, value: &[u8]) -> Result<bool> {
     let path = dir.join(name);
     let doing = |error: &std::io::Error| Error::io("write", &path, error);
-    let mut file = tempfile::Builder::new()
-        .prefix(&format!(".{name}."))
-        .suffix(".new")
-        .tempfile_in(dir)
-        .map_err(|error| doing(&error))?;
+    let mut file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".new").tempfile_in(dir).map_err(|error| doing(&error))?;
     file.write_all(value).map_err(|error| doing(&error))?;
     file.as_file().set_permissions(Permissions::from_mode(FILE_MODE)).map_err(|error| doing(&error))?;
     file.as_file().sync_all().map_err(|error| doing(&error))?;

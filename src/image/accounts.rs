@@ -15,11 +15,8 @@ pub fn files(accounts: &[User]) -> Result<(String, String)> {
     let mut by_name = BTreeMap::from([("root", 0), ("nobody", 65534)]);
     for User { name, id } in accounts {
         let mut letters = name.bytes();
-        let portable = letters
-            .next()
-            .is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
-            && letters
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
+        let portable = letters.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
+            && letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
             && name.len() <= 32;
         if !portable {
             return Err(Error::environment(
@@ -32,9 +29,7 @@ pub fn files(accounts: &[User]) -> Result<(String, String)> {
         }
         if by_name.insert(name, *id).is_some() || by_id.insert(*id, name).is_some() {
             return Err(Error::environment(
-                format!(
-                    "the account {name} ({id}) takes a name or a number that another account has"
-                ),
+                format!("the account {name} ({id}) takes a name or a number that another account has"),
                 "give each account in image.toml a name and a number of its own",
             ));
         }
@@ -44,9 +39,7 @@ pub fn files(accounts: &[User]) -> Result<(String, String)> {
     for (id, name) in by_id {
         let home = if id == 0 { "/root" } else { "/nonexistent" };
         let group_name = if name == "nobody" { "nogroup" } else { name };
-        passwd.push_str(&format!(
-            "{name}:x:{id}:{id}:{name}:{home}:/usr/sbin/nologin\n"
-        ));
+        passwd.push_str(&format!("{name}:x:{id}:{id}:{name}:{home}:/usr/sbin/nologin\n"));
         group.push_str(&format!("{group_name}:x:{id}:\n"));
     }
     Ok((passwd, group))
@@ -57,25 +50,18 @@ mod tests {
     use super::*;
 
     fn user(name: &str, id: u32) -> User {
-        User {
-            name: name.into(),
-            id,
-        }
+        User { name: name.into(), id }
     }
 
     #[test]
     fn sorted_by_number() {
-        let (passwd, group) =
-            files(&[user("redis", 992), user("synapse", 991), user("redis", 992)]).unwrap();
+        let (passwd, group) = files(&[user("redis", 992), user("synapse", 991), user("redis", 992)]).unwrap();
         assert_eq!(
             passwd,
             "root:x:0:0:root:/root:/usr/sbin/nologin\nsynapse:x:991:991:synapse:/nonexistent:/usr/sbin/nologin\n\
              redis:x:992:992:redis:/nonexistent:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
         );
-        assert_eq!(
-            group,
-            "root:x:0:\nsynapse:x:991:\nredis:x:992:\nnogroup:x:65534:\n"
-        );
+        assert_eq!(group, "root:x:0:\nsynapse:x:991:\nredis:x:992:\nnogroup:x:65534:\n");
     }
 
     #[test]

@@ -44,14 +44,7 @@ pub fn write_archive(images: &[Image], path: &Path, progress: &dyn Progress) -> 
     match attempt(images, path, progress)? {
         Written::Whole(bytes) => Ok(bytes),
         Written::Damaged(layers) => Err(Error::environment(
-            format!(
-                "damaged in the cache: {}",
-                layers
-                    .iter()
-                    .map(|l| l.blob.display().to_string())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            format!("damaged in the cache: {}", layers.iter().map(|l| l.blob.display().to_string()).collect::<Vec<_>>().join(", ")),
             "remove these files and build again",
         )),
     }
@@ -59,15 +52,10 @@ pub fn write_archive(images: &[Image], path: &Path, progress: &dyn Progress) -> 
 
 /// As [`write_archive`], but damaged layers are a result.
 pub(crate) fn attempt(images: &[Image], path: &Path, progress: &dyn Progress) -> Result<Written> {
-    let file = File::options()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| Error::io("write", path, &error))?;
+    let file = File::options().write(true).create_new(true).open(path).map_err(|error| Error::io("write", path, &error))?;
     let result = write(images, file, path, progress);
     if !matches!(result, Ok(Written::Whole(_))) {
-        std::fs::remove_file(path)
-            .map_err(|error| Error::io("remove the incomplete", path, &error))?;
+        std::fs::remove_file(path).map_err(|error| Error::io("remove the incomplete", path, &error))?;
     }
     result
 }
@@ -83,64 +71,34 @@ fn write(images: &[Image], file: File, path: &Path, progress: &dyn Progress) -> 
         .map(|image| DockerImage {
             config: image.config_digest.blob_path(),
             repo_tags: vec![image.reference.to_string()],
-            layers: image
-                .layers
-                .iter()
-                .map(|layer| layer.digest.blob_path())
-                .collect(),
+            layers: image.layers.iter().map(|layer| layer.digest.blob_path()).collect(),
         })
         .collect();
     let layout = OciLayoutBuilder::default()
         .image_layout_version("1.0.0")
         .build()
-        .map_err(|error| {
-            Error::environment(
-                format!("the OCI layout cannot be written: {error}"),
-                "report this as a defect",
-            )
-        })?;
+        .map_err(|error| Error::environment(format!("the OCI layout cannot be written: {error}"), "report this as a defect"))?;
 
     let mut seen = BTreeSet::new();
-    let layers: Vec<&Arc<Layer>> = images
-        .iter()
-        .flat_map(|image| &image.layers)
-        .filter(|layer| seen.insert(layer.digest))
-        .collect();
+    let layers: Vec<&Arc<Layer>> = images.iter().flat_map(|image| &image.layers).filter(|layer| seen.insert(layer.digest)).collect();
     progress.archive_started(layers.iter().map(|layer| layer.size).sum());
 
     // The small documents come first, so that a reader of the stream knows what follows.
     let mut tarball = Tarball::new(file);
     let document = |tarball: &mut Tarball<File>, path: &str, bytes: &[u8]| {
         let size = bytes.len() as u64;
-        tarball.begin(&Header {
-            path,
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            member: Member::File(size),
-        })?;
+        tarball.begin(&Header { path, mode: 0o644, uid: 0, gid: 0, member: Member::File(size) })?;
         tarball.out().write_all(bytes)?;
         tarball.pad(size)
     };
-    let directory = |path| Header {
-        path,
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        member: Member::Directory,
-    };
+    let directory = |path| Header { path, mode: 0o755, uid: 0, gid: 0, member: Member::Directory };
     document(&mut tarball, "oci-layout", &canonical(&layout)?).map_err(unwritable)?;
     document(&mut tarball, "index.json", &index(&images)?).map_err(unwritable)?;
     document(&mut tarball, "manifest.json", &canonical(&docker)?).map_err(unwritable)?;
     tarball.begin(&directory("blobs")).map_err(unwritable)?;
-    tarball
-        .begin(&directory("blobs/sha256"))
-        .map_err(unwritable)?;
+    tarball.begin(&directory("blobs/sha256")).map_err(unwritable)?;
     for image in &images {
-        for (digest, bytes) in [
-            (&image.manifest_digest, &image.manifest),
-            (&image.config_digest, &image.config),
-        ] {
+        for (digest, bytes) in [(&image.manifest_digest, &image.manifest), (&image.config_digest, &image.config)] {
             if seen.insert(*digest) {
                 document(&mut tarball, &digest.blob_path(), bytes).map_err(unwritable)?;
             }
@@ -149,13 +107,7 @@ fn write(images: &[Image], file: File, path: &Path, progress: &dyn Progress) -> 
     let mut damaged = Vec::new();
     let mut done = 0;
     for layer in layers {
-        let header = Header {
-            path: &layer.digest.blob_path(),
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            member: Member::File(layer.size),
-        };
+        let header = Header { path: &layer.digest.blob_path(), mode: 0o644, uid: 0, gid: 0, member: Member::File(layer.size) };
         tarball.begin(&header).map_err(unwritable)?;
         if !copy_blob(layer, tarball.out(), path, &mut done, progress)? {
             damaged.push(Arc::clone(layer));
@@ -174,13 +126,7 @@ fn write(images: &[Image], file: File, path: &Path, progress: &dyn Progress) -> 
 }
 
 /// Copies a blob; false when it is not what its layer says.
-fn copy_blob(
-    layer: &Layer,
-    out: &mut File,
-    path: &Path,
-    done: &mut u64,
-    progress: &dyn Progress,
-) -> Result<bool> {
+fn copy_blob(layer: &Layer, out: &mut File, path: &Path, done: &mut u64, progress: &dyn Progress) -> Result<bool> {
     let unreadable = |error: &io::Error| Error::io("read", &layer.blob, error);
     let blob = match File::open(&layer.blob) {
         Ok(blob) => blob,
@@ -202,8 +148,7 @@ fn copy_blob(
         if length > layer.size {
             return Ok(false);
         }
-        out.write_all(&buffer[..read])
-            .map_err(|error| Error::io("write", path, &error))?;
+        out.write_all(&buffer[..read]).map_err(|error| Error::io("write", path, &error))?;
         *done += read as u64;
         progress.archive_advanced(*done);
     }

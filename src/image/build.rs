@@ -23,12 +23,7 @@ const MAX_THREADS: usize = 16;
 ///
 /// # Errors
 /// An environment failure when a layer or image cannot be made; [`Error::Interrupted`].
-pub fn build_images(
-    plans: &[ImagePlan],
-    store: &LayerStore,
-    threads: usize,
-    progress: &dyn Progress,
-) -> Result<Vec<Image>> {
+pub fn build_images(plans: &[ImagePlan], store: &LayerStore, threads: usize, progress: &dyn Progress) -> Result<Vec<Image>> {
     let threads = threads.clamp(1, MAX_THREADS);
     // Plans of equal content may have different names, which histories show: only the same plan is the same layer.
     let mut layers: BTreeMap<(Digest, String), Arc<Layer>> = BTreeMap::new();
@@ -53,13 +48,7 @@ pub fn build_images(
             };
             stack.push(layer);
         }
-        images.push(Image::new(
-            &plan.repository,
-            &plan.server_name,
-            &plan.name,
-            &plan.settings,
-            stack,
-        )?);
+        images.push(Image::new(&plan.repository, &plan.server_name, &plan.name, &plan.settings, stack)?);
     }
     Ok(images)
 }
@@ -69,13 +58,7 @@ pub fn build_images(
 ///
 /// # Errors
 /// As [`build_images`]; an environment failure when the archive cannot be written or the store damages what it is given.
-pub fn build_archive(
-    plans: &[ImagePlan],
-    store: &LayerStore,
-    threads: usize,
-    progress: &dyn Progress,
-    path: &Path,
-) -> Result<(Vec<Image>, u64)> {
+pub fn build_archive(plans: &[ImagePlan], store: &LayerStore, threads: usize, progress: &dyn Progress, path: &Path) -> Result<(Vec<Image>, u64)> {
     for _ in 0..2 {
         let images = build_images(plans, store, threads, progress)?;
         match attempt(&images, path, progress)? {
@@ -88,8 +71,5 @@ pub fn build_archive(
             }
         }
     }
-    Err(Error::environment(
-        "layers are damaged in the cache as soon as they are written",
-        "check the disk, or choose another place for the cache",
-    ))
+    Err(Error::environment("layers are damaged in the cache as soon as they are written", "check the disk, or choose another place for the cache"))
 }

@@ -45,11 +45,7 @@ impl FromStr for Digest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "`{text}` is no digest of the form sha256: and 64 lower-case hexadecimal digits"
-            )
-        };
+        let wrong = || format!("`{text}` is no digest of the form sha256: and 64 lower-case hexadecimal digits");
         let hex = text.strip_prefix("sha256:").ok_or_else(wrong)?;
         if hex.len() != 64 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(wrong());
@@ -70,9 +66,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -86,11 +80,7 @@ pub struct Summing<T> {
 impl<T> Summing<T> {
     /// Starts with nothing seen.
     pub fn new(inner: T) -> Self {
-        Self {
-            inner,
-            hash: Sha256::new(),
-            length: 0,
-        }
+        Self { inner, hash: Sha256::new(), length: 0 }
     }
 
     /// Ends: what was wrapped, the digest, and the number of bytes.
@@ -128,22 +118,13 @@ mod tests {
     #[test]
     fn text_and_back() {
         let digest = Digest::of(b"");
-        assert_eq!(
-            digest.to_string(),
-            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(digest.to_string(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
     }
 
     #[test]
     fn other_texts_are_refused() {
-        for text in [
-            "",
-            "sha256:",
-            "sha512:00",
-            &format!("sha256:{}", "A".repeat(64)),
-            &format!("sha256:{}é", "a".repeat(62)),
-        ] {
+        for text in ["", "sha256:", "sha512:00", &format!("sha256:{}", "A".repeat(64)), &format!("sha256:{}é", "a".repeat(62))] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

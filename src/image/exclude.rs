@@ -49,23 +49,10 @@ impl Rules {
     /// An environment failure for a pattern that is absolute, empty or holds `.` or `..` components.
     pub fn new(exclude: &[String], include: &[String]) -> Result<Self> {
         let set = |own: &[&str], more: &[String]| {
-            let patterns = own
-                .iter()
-                .copied()
-                .chain(more.iter().map(String::as_str))
-                .map(expression)
-                .collect::<Result<Vec<_>>>()?;
-            RegexSet::new(patterns).map_err(|error| {
-                Error::environment(
-                    format!("the patterns of a layer cannot be compiled: {error}"),
-                    "use fewer patterns",
-                )
-            })
+            let patterns = own.iter().copied().chain(more.iter().map(String::as_str)).map(expression).collect::<Result<Vec<_>>>()?;
+            RegexSet::new(patterns).map_err(|error| Error::environment(format!("the patterns of a layer cannot be compiled: {error}"), "use fewer patterns"))
         };
-        Ok(Self {
-            exclude: set(EXCLUDE, exclude)?,
-            include: set(INCLUDE, include)?,
-        })
+        Ok(Self { exclude: set(EXCLUDE, exclude)?, include: set(INCLUDE, include)? })
     }
 
     /// Whether a member goes into the layer.
@@ -74,20 +61,13 @@ impl Rules {
             return true;
         }
         // Packages built from one source share one documentation directory: the link says where the licence is.
-        matches!(entry.kind, Kind::Symlink { .. })
-            && entry
-                .path
-                .strip_prefix("usr/share/doc/")
-                .is_some_and(|name| !name.contains('/'))
+        matches!(entry.kind, Kind::Symlink { .. }) && entry.path.strip_prefix("usr/share/doc/").is_some_and(|name| !name.contains('/'))
     }
 }
 
 /// A pattern as a regular expression on the whole path.
 fn expression(pattern: &str) -> Result<String> {
-    if pattern
-        .split('/')
-        .any(|part| matches!(part, "" | "." | ".."))
-    {
+    if pattern.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(Error::environment(
             format!("`{pattern}` is no pattern for a member of a package"),
             "write it like a path without a leading slash: usr/share/doc/**/*.gz",
@@ -121,79 +101,29 @@ mod tests {
     use super::*;
 
     fn keeps(rules: &Rules, path: &str) -> bool {
-        rules.keeps(&Entry {
-            path: path.into(),
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            kind: Kind::File { size: 0 },
-        })
+        rules.keeps(&Entry { path: path.into(), mode: 0o644, uid: 0, gid: 0, kind: Kind::File { size: 0 } })
     }
 
     #[test]
     fn own_list() {
         let rules = Rules::new(&[], &[]).unwrap();
-        for path in [
-            "usr/share/man",
-            "usr/share/man/man1/ls.1.gz",
-            "usr/share/doc/libc6/changelog.gz",
-            "etc/cron.daily/x",
-            "etc/init.d/redis",
-        ] {
+        for path in ["usr/share/man", "usr/share/man/man1/ls.1.gz", "usr/share/doc/libc6/changelog.gz", "etc/cron.daily/x", "etc/init.d/redis"] {
             assert!(!keeps(&rules, path), "{path}");
         }
-        for path in [
-            "usr/share/doc/libc6/copyright",
-            "usr/share/manual",
-            "etc/ssl/openssl.cnf",
-            "usr/lib/python3.13/os.py",
-        ] {
+        for path in ["usr/share/doc/libc6/copyright", "usr/share/manual", "etc/ssl/openssl.cnf", "usr/lib/python3.13/os.py"] {
             assert!(keeps(&rules, path), "{path}");
         }
-        let link = Entry {
-            path: "usr/share/doc/libstdc++6".into(),
-            mode: 0o777,
-            uid: 0,
-            gid: 0,
-            kind: Kind::Symlink {
-                target: "gcc-14-base".into(),
-            },
-        };
+        let link = Entry { path: "usr/share/doc/libstdc++6".into(), mode: 0o777, uid: 0, gid: 0, kind: Kind::Symlink { target: "gcc-14-base".into() } };
         assert!(rules.keeps(&link));
     }
 
     #[test]
     fn stars() {
-        let rules = Rules::new(
-            &[
-                "a/*/c".into(),
-                "d/**/*.bc".into(),
-                "e/**".into(),
-                "f.g".into(),
-            ],
-            &["a/keep/c/x".into(), "**/LICENSE".into()],
-        )
-        .unwrap();
-        for path in [
-            "a/b/c",
-            "a/b/c/d",
-            "d/x.bc",
-            "d/e/f/x.bc",
-            "e/x",
-            "f.g",
-            "a/keep/c/y",
-        ] {
+        let rules = Rules::new(&["a/*/c".into(), "d/**/*.bc".into(), "e/**".into(), "f.g".into()], &["a/keep/c/x".into(), "**/LICENSE".into()]).unwrap();
+        for path in ["a/b/c", "a/b/c/d", "d/x.bc", "d/e/f/x.bc", "e/x", "f.g", "a/keep/c/y"] {
             assert!(!keeps(&rules, path), "{path}");
         }
-        for path in [
-            "a/b/b/c",
-            "a/c",
-            "d/x.bcd",
-            "e",
-            "fxg",
-            "a/keep/c/x",
-            "e/x/LICENSE",
-        ] {
+        for path in ["a/b/b/c", "a/c", "d/x.bcd", "e", "fxg", "a/keep/c/x", "e/x/LICENSE"] {
             assert!(keeps(&rules, path), "{path}");
         }
     }

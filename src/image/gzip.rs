@@ -47,31 +47,16 @@ impl<W: Write + Send + 'static> GzipWriter<W> {
         let mut workers = Vec::with_capacity(threads);
         for number in 0..threads {
             let queue = Arc::clone(&queue);
-            workers.push(
-                std::thread::Builder::new()
-                    .name(format!("gzip-{number}"))
-                    .spawn(move || work(&queue))?,
-            );
+            workers.push(std::thread::Builder::new().name(format!("gzip-{number}")).spawn(move || work(&queue))?);
         }
-        let sink = std::thread::Builder::new()
-            .name("gzip-sink".into())
-            .spawn(move || {
-                for result in results {
-                    let compressed = result
-                        .recv()
-                        .map_err(|_| io::Error::other("a compressing thread has died"))??;
-                    out.write_all(&compressed)?;
-                }
-                Ok(out)
-            })?;
-        Ok(Self {
-            block: Vec::with_capacity(BLOCK),
-            jobs: Some(jobs),
-            order: Some(order),
-            workers,
-            sink: Some(sink),
-            any: false,
-        })
+        let sink = std::thread::Builder::new().name("gzip-sink".into()).spawn(move || {
+            for result in results {
+                let compressed = result.recv().map_err(|_| io::Error::other("a compressing thread has died"))??;
+                out.write_all(&compressed)?;
+            }
+            Ok(out)
+        })?;
+        Ok(Self { block: Vec::with_capacity(BLOCK), jobs: Some(jobs), order: Some(order), workers, sink: Some(sink), any: false })
     }
 
     /// Compresses the rest, waits for everything to be written, and gives back what was written to. An empty input makes
@@ -111,18 +96,9 @@ impl<W: Write + Send + 'static> GzipWriter<W> {
         for worker in self.workers.drain(..) {
             sound &= worker.join().is_ok();
         }
-        let sink = self
-            .sink
-            .take()
-            .ok_or_else(|| io::Error::other("the output has failed before"))?;
-        let out = sink
-            .join()
-            .map_err(|_| io::Error::other("the writing thread has died"))??;
-        if sound {
-            Ok(out)
-        } else {
-            Err(io::Error::other("a compressing thread has died"))
-        }
+        let sink = self.sink.take().ok_or_else(|| io::Error::other("the output has failed before"))?;
+        let out = sink.join().map_err(|_| io::Error::other("the writing thread has died"))??;
+        if sound { Ok(out) } else { Err(io::Error::other("a compressing thread has died")) }
     }
 }
 
@@ -164,13 +140,10 @@ fn work(queue: &Mutex<Receiver<Job>>) {
         };
         let Ok(Job { block, done }) = job else { return };
         let mut member = vec![0; compressor.gzip_compress_bound(block.len())];
-        let result = compressor
-            .gzip_compress(&block, &mut member)
-            .map_err(io::Error::other)
-            .map(|length| {
-                member.truncate(length);
-                member
-            });
+        let result = compressor.gzip_compress(&block, &mut member).map_err(io::Error::other).map(|length| {
+            member.truncate(length);
+            member
+        });
         // Nobody waits for the result when the output has failed.
         if done.send(result).is_err() {
             return;
@@ -188,12 +161,7 @@ mod tests {
 
     /// Text that compresses, with no period of a block's length.
     fn text(length: usize) -> Vec<u8> {
-        (0u64..)
-            .flat_map(|n| {
-                format!("{} line {n}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).into_bytes()
-            })
-            .take(length)
-            .collect()
+        (0u64..).flat_map(|n| format!("{} line {n}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).into_bytes()).take(length).collect()
     }
 
     fn compress(input: &[u8], threads: usize, step: usize) -> Vec<u8> {
@@ -220,19 +188,13 @@ mod tests {
             let input = text(length);
             let bytes = compress(&input, 2, 65_536);
             let mut output = Vec::new();
-            MultiGzDecoder::new(&bytes[..])
-                .read_to_end(&mut output)
-                .unwrap();
+            MultiGzDecoder::new(&bytes[..]).read_to_end(&mut output).unwrap();
             assert!(output == input, "{length} bytes");
 
             let mut rest = &bytes[..];
             let mut members = 0;
             while !rest.is_empty() {
-                assert_eq!(
-                    rest[..4],
-                    [0x1f, 0x8b, 8, 0],
-                    "no name, no comment, no extra field"
-                );
+                assert_eq!(rest[..4], [0x1f, 0x8b, 8, 0], "no name, no comment, no extra field");
                 assert_eq!(rest[4..8], [0; 4], "no time");
                 assert_eq!(rest[9], 255, "unknown operating system");
                 let mut member = GzDecoder::new(rest);
@@ -260,9 +222,7 @@ mod tests {
     fn a_failing_output_is_reported_with_its_own_error() {
         let mut writer = GzipWriter::new(Full, 2).unwrap();
         let input = text(BLOCK);
-        let error = (0..100)
-            .find_map(|_| writer.write_all(&input).err())
-            .expect("the bounded queue makes the failure visible");
+        let error = (0..100).find_map(|_| writer.write_all(&input).err()).expect("the bounded queue makes the failure visible");
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert!(writer.write_all(&input).is_err());
     }

@@ -110,28 +110,15 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     }
     images.sort_by(|one, other| one.names.cmp(&other.names));
     let mut seen = BTreeSet::new();
-    let size = blobs
-        .values()
-        .filter(|blob: &&Blob| seen.insert(blob.digest))
-        .map(|blob| blob.size)
-        .sum();
+    let size = blobs.values().filter(|blob: &&Blob| seen.insert(blob.digest)).map(|blob| blob.size).sum();
     Ok(Inspection { images, size })
 }
 
-fn complete(
-    archive: &Sections,
-    config_digest: Digest,
-    image: Found,
-    blobs: &mut BTreeMap<String, Blob>,
-) -> Result<Image> {
+fn complete(archive: &Sections, config_digest: Digest, image: Found, blobs: &mut BTreeMap<String, Blob>) -> Result<Image> {
     let document: ImageConfiguration = parse(archive, &config_digest.to_string(), &image.config)?;
     let diff_ids = document.rootfs().diff_ids();
     if diff_ids.len() != image.layers.len() {
-        return Err(archive.wrong(format!(
-            "{config_digest} has {} diff ids for {} layers",
-            diff_ids.len(),
-            image.layers.len()
-        )));
+        return Err(archive.wrong(format!("{config_digest} has {} diff ids for {} layers", diff_ids.len(), image.layers.len())));
     }
     let history: Vec<&str> = document
         .history()
@@ -141,8 +128,7 @@ fn complete(
         .map(|entry| entry.created_by().as_deref().unwrap_or_default())
         .collect();
     let mut layers = Vec::with_capacity(image.layers.len());
-    for (number, ((path, expected), diff_id)) in image.layers.into_iter().zip(diff_ids).enumerate()
-    {
+    for (number, ((path, expected), diff_id)) in image.layers.into_iter().zip(diff_ids).enumerate() {
         let diff_id: Digest = diff_id.parse().map_err(|why| archive.wrong(why))?;
         let blob = match (blobs.get(&path), archive.get(&path)) {
             (Some(blob), _) => Some(*blob),
@@ -156,16 +142,10 @@ fn complete(
         let (digest, size) = match (blob, expected) {
             (Some(blob), expected) => {
                 if expected.is_some_and(|expected| expected != (blob.digest, blob.size)) {
-                    return Err(archive.wrong(format!(
-                        "{path} has the digest {} and {} bytes",
-                        blob.digest, blob.size
-                    )));
+                    return Err(archive.wrong(format!("{path} has the digest {} and {} bytes", blob.digest, blob.size)));
                 }
                 if blob.diff_id != diff_id {
-                    return Err(archive.wrong(format!(
-                        "{path} has the diff id {}, its image says {diff_id}",
-                        blob.diff_id
-                    )));
+                    return Err(archive.wrong(format!("{path} has the diff id {}, its image says {diff_id}", blob.diff_id)));
                 }
                 (blob.digest, blob.size)
             }
@@ -176,27 +156,12 @@ fn complete(
         let (name, packages) = match text.strip_prefix("synapse-site layer ") {
             Some(ours) => {
                 let (name, packages) = ours.split_once(": ").unwrap_or((ours, ""));
-                (
-                    name.to_owned(),
-                    packages
-                        .split(", ")
-                        .filter(|name| !name.is_empty())
-                        .map(str::to_owned)
-                        .collect(),
-                )
+                (name.to_owned(), packages.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect())
             }
             None => (text.to_owned(), Vec::new()),
         };
         let uncompressed_size = blob.map(|blob| blob.uncompressed_size);
-        layers.push(Layer {
-            name,
-            digest,
-            diff_id,
-            size,
-            uncompressed_size,
-            present: blob.is_some(),
-            packages,
-        });
+        layers.push(Layer { name, digest, diff_id, size, uncompressed_size, present: blob.is_some(), packages });
     }
     let config = document.config().clone().unwrap_or_default();
     let mut ports = config.exposed_ports().clone().unwrap_or_default();
@@ -212,12 +177,7 @@ fn complete(
         cmd: config.cmd().clone().unwrap_or_default(),
         working_dir: config.working_dir().clone(),
         ports,
-        labels: config
-            .labels()
-            .clone()
-            .unwrap_or_default()
-            .into_iter()
-            .collect(),
+        labels: config.labels().clone().unwrap_or_default().into_iter().collect(),
         layers,
     })
 }
@@ -228,9 +188,7 @@ fn verify(archive: &Sections, path: &str, section: Section<'_>, size: u64) -> Re
     let mut blob = BufReader::with_capacity(1 << 18, Summing::new(section));
     let magic = blob.fill_buf().map_err(broken)?;
     let (diff_id, uncompressed_size) = if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return Err(archive.wrong(format!(
-            "{path} is compressed with zstd, which this version does not read"
-        )));
+        return Err(archive.wrong(format!("{path} is compressed with zstd, which this version does not read")));
     } else if magic.starts_with(&[0x1f, 0x8b]) {
         drain(MultiGzDecoder::new(&mut blob)).map_err(broken)??
     } else {
@@ -247,12 +205,7 @@ fn verify(archive: &Sections, path: &str, section: Section<'_>, size: u64) -> Re
     {
         return Err(archive.wrong(format!("{path} has the digest {digest}")));
     }
-    Ok(Blob {
-        digest,
-        size,
-        diff_id,
-        uncompressed_size,
-    })
+    Ok(Blob { digest, size, diff_id, uncompressed_size })
 }
 
 /// Digest and length of everything a reader gives; the outer result is the reader's, the inner one the user's.
@@ -277,51 +230,20 @@ fn drain(reader: impl Read) -> io::Result<Result<(Digest, u64)>> {
 impl std::fmt::Display for Inspection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for image in &self.images {
-            writeln!(
-                f,
-                "{}",
-                if image.names.is_empty() {
-                    "(no name)".to_owned()
-                } else {
-                    image.names.join(", ")
-                }
-            )?;
+            writeln!(f, "{}", if image.names.is_empty() { "(no name)".to_owned() } else { image.names.join(", ") })?;
             writeln!(f, "  config      {}", image.config_digest)?;
             if let Some(digest) = &image.manifest_digest {
                 writeln!(f, "  manifest    {digest}")?;
             }
             writeln!(f, "  platform    linux/{}", image.architecture)?;
-            writeln!(
-                f,
-                "  runs        {}",
-                [&image.entrypoint[..], &image.cmd[..]].concat().join(" ")
-            )?;
-            writeln!(
-                f,
-                "  as          {}",
-                image.user.as_deref().unwrap_or("root")
-            )?;
+            writeln!(f, "  runs        {}", [&image.entrypoint[..], &image.cmd[..]].concat().join(" "))?;
+            writeln!(f, "  as          {}", image.user.as_deref().unwrap_or("root"))?;
             for layer in &image.layers {
-                let note = if layer.present {
-                    String::new()
-                } else {
-                    ", not in this archive".into()
-                };
+                let note = if layer.present { String::new() } else { ", not in this archive".into() };
                 let kilobytes = layer.size.div_ceil(1000);
-                writeln!(
-                    f,
-                    "  {:<14} {kilobytes:>8} kB  {}  {} packages{note}",
-                    layer.name,
-                    layer.digest,
-                    layer.packages.len()
-                )?;
+                writeln!(f, "  {:<14} {kilobytes:>8} kB  {}  {} packages{note}", layer.name, layer.digest, layer.packages.len())?;
             }
         }
-        write!(
-            f,
-            "{} images, {} kB of layers, all digests right",
-            self.images.len(),
-            self.size.div_ceil(1000)
-        )
+        write!(f, "{} images, {} kB of layers, all digests right", self.images.len(), self.size.div_ceil(1000))
     }
 }

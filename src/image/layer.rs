@@ -122,21 +122,14 @@ fn prepare(packages: &[SharedPackage], threads: usize) -> Result<()> {
 impl LayerPlan {
     /// The packages in the order in which they go into the layer: by label, then by key.
     fn ordered(&self) -> Vec<(String, String, &SharedPackage)> {
-        let mut packages: Vec<_> = self
-            .packages
-            .iter()
-            .map(|package| (package.label(), package.key(), package))
-            .collect();
+        let mut packages: Vec<_> = self.packages.iter().map(|package| (package.label(), package.key(), package)).collect();
         packages.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
         packages
     }
 
     /// The labels of the packages, sorted.
     pub fn labels(&self) -> Vec<String> {
-        self.ordered()
-            .into_iter()
-            .map(|(label, ..)| label)
-            .collect()
+        self.ordered().into_iter().map(|(label, ..)| label).collect()
     }
 
     /// What the layer's bytes are a pure function of.
@@ -145,45 +138,26 @@ impl LayerPlan {
     /// None in practice: plain text always serialises.
     pub fn key(&self) -> Result<Digest> {
         let sorted = |own: &[&'static str], more: &'_ [String]| -> Vec<String> {
-            let mut all: Vec<String> = own
-                .iter()
-                .map(|p| (*p).to_owned())
-                .chain(more.iter().cloned())
-                .collect();
+            let mut all: Vec<String> = own.iter().map(|p| (*p).to_owned()).chain(more.iter().cloned()).collect();
             all.sort();
             all.dedup();
             all
         };
-        let (exclude, include) = (
-            sorted(EXCLUDE, &self.exclude),
-            sorted(INCLUDE, &self.include),
-        );
+        let (exclude, include) = (sorted(EXCLUDE, &self.exclude), sorted(INCLUDE, &self.include));
         let parts = KeyParts {
             format: FORMAT,
-            packages: self
-                .ordered()
-                .into_iter()
-                .map(|(label, key, _)| (label, key))
-                .collect(),
+            packages: self.ordered().into_iter().map(|(label, key, _)| (label, key)).collect(),
             exclude: exclude.iter().map(String::as_str).collect(),
             include: include.iter().map(String::as_str).collect(),
             directories: &self.directories,
             inherited: &self.inherited,
             links: &self.links,
             aliases: &self.aliases,
-            files: self
-                .files
-                .iter()
-                .map(|(path, file)| (path.as_str(), (file.mode, Digest::of(&file.bytes))))
-                .collect(),
+            files: self.files.iter().map(|(path, file)| (path.as_str(), (file.mode, Digest::of(&file.bytes)))).collect(),
             ca_bundle: self.ca_bundle.as_deref(),
         };
-        let text = serde_json::to_vec(&parts).map_err(|error| {
-            Error::environment(
-                format!("the layer {} has no key: {error}", self.name),
-                "report this as a defect",
-            )
-        })?;
+        let text = serde_json::to_vec(&parts)
+            .map_err(|error| Error::environment(format!("the layer {} has no key: {error}", self.name), "report this as a defect"))?;
         Ok(Digest::of(&text))
     }
 
@@ -192,56 +166,24 @@ impl LayerPlan {
     /// # Errors
     /// An environment failure when a package cannot be read, its members contradict each other, or the store cannot be
     /// written; [`Error::Interrupted`]. Nothing half made stays in the store.
-    pub fn build(
-        &self,
-        store: &LayerStore,
-        threads: usize,
-        progress: &dyn Progress,
-    ) -> Result<Layer> {
+    pub fn build(&self, store: &LayerStore, threads: usize, progress: &dyn Progress) -> Result<Layer> {
         let key = self.key()?;
         let (found, reused) = match store.find(&key)? {
             Some(found) => (found, true),
             None => (self.make(&key, store, threads, progress)?, false),
         };
-        let (
-            blob,
-            Record {
-                diff_id,
-                digest,
-                size,
-                uncompressed_size,
-                ..
-            },
-        ) = found;
-        let layer = Layer {
-            name: self.name.clone(),
-            key,
-            diff_id,
-            digest,
-            size,
-            uncompressed_size,
-            blob,
-            packages: self.labels(),
-        };
+        let (blob, Record { diff_id, digest, size, uncompressed_size, .. }) = found;
+        let layer = Layer { name: self.name.clone(), key, diff_id, digest, size, uncompressed_size, blob, packages: self.labels() };
         progress.layer_finished(&layer, reused);
         Ok(layer)
     }
 
-    fn make(
-        &self,
-        key: &Digest,
-        store: &LayerStore,
-        threads: usize,
-        progress: &dyn Progress,
-    ) -> Result<(PathBuf, Record)> {
+    fn make(&self, key: &Digest, store: &LayerStore, threads: usize, progress: &dyn Progress) -> Result<(PathBuf, Record)> {
         progress.layer_started(&self.name, self.packages.len());
         prepare(&self.packages, threads)?;
         let unwritable = |error: &std::io::Error| {
             Error::environment(
-                format!(
-                    "the layer {} cannot be written to the cache: {error}",
-                    self.name
-                ),
+                format!("the layer {} cannot be written to the cache: {error}", self.name),
                 "free some space, or choose another place for the cache",
             )
         };
@@ -250,13 +192,7 @@ impl LayerPlan {
         let (gzip, members) = self.write(Summing::new(gzip), progress)?;
         let (gzip, diff_id, uncompressed_size) = gzip.finish();
         let (blob, digest, size) = gzip.finish().map_err(|error| unwritable(&error))?.finish();
-        let record = Record {
-            diff_id,
-            digest,
-            size,
-            uncompressed_size,
-            members,
-        };
+        let record = Record { diff_id, digest, size, uncompressed_size, members };
         Ok((store.commit(key, blob, &record)?, record))
     }
 
@@ -315,10 +251,7 @@ impl LayerPlan {
     fn bundle(&self, certificates: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
         if certificates.is_empty() {
             return Err(Error::environment(
-                format!(
-                    "the layer {} shall have a CA bundle, but no package in it has certificates",
-                    self.name
-                ),
+                format!("the layer {} shall have a CA bundle, but no package in it has certificates", self.name),
                 "add ca-certificates to the layer's packages in image.toml",
             ));
         }
@@ -338,31 +271,14 @@ fn is_certificate(entry: &Entry) -> bool {
     entry.path.starts_with("usr/share/ca-certificates/") && entry.path.ends_with(".crt")
 }
 
-fn read_certificate(
-    label: &str,
-    entry: &Entry,
-    size: u64,
-    content: &mut dyn Read,
-) -> Result<Vec<u8>> {
+fn read_certificate(label: &str, entry: &Entry, size: u64, content: &mut dyn Read) -> Result<Vec<u8>> {
     // A certificate has a few kilobytes; this only keeps a hostile package from filling the memory.
     const MOST: u64 = 1 << 20;
-    let damaged = |what: String| {
-        Error::environment(
-            format!("{label}: {}: {what}", entry.path),
-            "do not use this package; it is damaged or hostile",
-        )
-    };
+    let damaged = |what: String| Error::environment(format!("{label}: {}: {what}", entry.path), "do not use this package; it is damaged or hostile");
     if size > MOST {
         return Err(damaged(format!("a certificate of {size} bytes")));
     }
     let mut bytes = Vec::new();
-    content
-        .take(MOST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| damaged(error.to_string()))?;
-    if bytes.len() as u64 == size {
-        Ok(bytes)
-    } else {
-        Err(damaged(format!("{} bytes instead of {size}", bytes.len())))
-    }
+    content.take(MOST + 1).read_to_end(&mut bytes).map_err(|error| damaged(error.to_string()))?;
+    if bytes.len() as u64 == size { Ok(bytes) } else { Err(damaged(format!("{} bytes instead of {size}", bytes.len()))) }
 }

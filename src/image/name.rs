@@ -52,11 +52,7 @@ fn component(text: &str) -> String {
         if letter.is_ascii_lowercase() || letter.is_ascii_digit() {
             name.push(letter);
         } else if name.ends_with(|last: char| last.is_ascii_alphanumeric()) {
-            name.push(if matches!(letter, '.' | '_') {
-                letter
-            } else {
-                '-'
-            });
+            name.push(if matches!(letter, '.' | '_') { letter } else { '-' });
         }
     }
     if name.len() > MAX_SITE {
@@ -66,11 +62,7 @@ fn component(text: &str) -> String {
     }
     let end = name.trim_end_matches(['.', '_', '-']).len();
     name.truncate(end);
-    if name.is_empty() {
-        "x".to_owned()
-    } else {
-        name
-    }
+    if name.is_empty() { "x".to_owned() } else { name }
 }
 
 #[cfg(test)]
@@ -97,13 +89,7 @@ mod tests {
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
         let reference = Reference::new("localhost/synapse-site", "example.com", "synapse", &a, &b);
         assert_eq!(reference.tag().len(), 16);
-        assert_eq!(
-            reference.to_string(),
-            format!(
-                "localhost/synapse-site/example.com/synapse:{}",
-                reference.tag()
-            )
-        );
+        assert_eq!(reference.to_string(), format!("localhost/synapse-site/example.com/synapse:{}", reference.tag()));
         assert_ne!(reference, Reference::new("localhost/synapse-site", "example.com", "synapse", &b, &b));
         assert_ne!(reference, Reference::new("localhost/synapse-site", "example.com", "synapse", &a, &a));
     }

@@ -64,37 +64,19 @@ impl Image {
     ///
     /// # Errors
     /// An environment failure for more than [`MAX_LAYERS`] layers.
-    pub fn new(
-        repository: &str,
-        server_name: &str,
-        name: &str,
-        settings: &Settings,
-        layers: Vec<Arc<Layer>>,
-    ) -> Result<Self> {
+    pub fn new(repository: &str, server_name: &str, name: &str, settings: &Settings, layers: Vec<Arc<Layer>>) -> Result<Self> {
         if layers.len() > MAX_LAYERS {
             return Err(Error::environment(
-                format!(
-                    "the image {name} has {} layers, and engines take no more than {MAX_LAYERS} of ours",
-                    layers.len()
-                ),
+                format!("the image {name} has {} layers, and engines take no more than {MAX_LAYERS} of ours", layers.len()),
                 "join some of its layers in image.toml",
             ));
         }
         let config = canonical(&configuration(settings, &layers).map_err(document_failed)?)?;
         let config_digest = Digest::of(&config);
-        let manifest =
-            canonical(&manifest(&config, &config_digest, &layers).map_err(document_failed)?)?;
+        let manifest = canonical(&manifest(&config, &config_digest, &layers).map_err(document_failed)?)?;
         let manifest_digest = Digest::of(&manifest);
         let reference = Reference::new(repository, server_name, name, &config_digest, &manifest_digest);
-        Ok(Self {
-            name: name.to_owned(),
-            reference,
-            config,
-            config_digest,
-            manifest,
-            manifest_digest,
-            layers,
-        })
+        Ok(Self { name: name.to_owned(), reference, config, config_digest, manifest, manifest_digest, layers })
     }
 
     /// Bytes of all layers, compressed.
@@ -103,26 +85,11 @@ impl Image {
     }
 }
 
-fn configuration(
-    settings: &Settings,
-    layers: &[Arc<Layer>],
-) -> std::result::Result<spec::ImageConfiguration, OciSpecError> {
+fn configuration(settings: &Settings, layers: &[Arc<Layer>]) -> std::result::Result<spec::ImageConfiguration, OciSpecError> {
     let mut config = spec::ConfigBuilder::default()
-        .env(
-            settings
-                .env
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect::<Vec<_>>(),
-        )
+        .env(settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
         .entrypoint(settings.entrypoint.clone())
-        .labels(
-            settings
-                .labels
-                .clone()
-                .into_iter()
-                .collect::<std::collections::HashMap<_, _>>(),
-        );
+        .labels(settings.labels.clone().into_iter().collect::<std::collections::HashMap<_, _>>());
     if let Some(user) = settings.user {
         config = config.user(format!("{user}:{user}"));
     }
@@ -138,26 +105,11 @@ fn configuration(
     let history = layers
         .iter()
         .map(|layer| {
-            let packages = if layer.packages.is_empty() {
-                String::new()
-            } else {
-                format!(": {}", layer.packages.join(", "))
-            };
-            spec::HistoryBuilder::default()
-                .created(MTIME_RFC3339)
-                .created_by(format!("synapse-site layer {}{packages}", layer.name))
-                .build()
+            let packages = if layer.packages.is_empty() { String::new() } else { format!(": {}", layer.packages.join(", ")) };
+            spec::HistoryBuilder::default().created(MTIME_RFC3339).created_by(format!("synapse-site layer {}{packages}", layer.name)).build()
         })
         .collect::<std::result::Result<Vec<_>, _>>()?;
-    let rootfs = spec::RootFsBuilder::default()
-        .typ("layers")
-        .diff_ids(
-            layers
-                .iter()
-                .map(|layer| layer.diff_id.to_string())
-                .collect::<Vec<_>>(),
-        )
-        .build()?;
+    let rootfs = spec::RootFsBuilder::default().typ("layers").diff_ids(layers.iter().map(|layer| layer.diff_id.to_string()).collect::<Vec<_>>()).build()?;
     spec::ImageConfigurationBuilder::default()
         .architecture(settings.architecture.clone())
         .os(spec::Os::Linux)
@@ -169,11 +121,7 @@ fn configuration(
         .build()
 }
 
-fn manifest(
-    config: &[u8],
-    digest: &Digest,
-    layers: &[Arc<Layer>],
-) -> std::result::Result<spec::ImageManifest, OciSpecError> {
+fn manifest(config: &[u8], digest: &Digest, layers: &[Arc<Layer>]) -> std::result::Result<spec::ImageManifest, OciSpecError> {
     spec::ImageManifestBuilder::default()
         .schema_version(spec::SCHEMA_VERSION)
         .media_type(spec::MediaType::ImageManifest)
@@ -181,9 +129,7 @@ fn manifest(
         .layers(
             layers
                 .iter()
-                .map(|layer| {
-                    descriptor(spec::MediaType::ImageLayerGzip, layer.size, &layer.digest)?.build()
-                })
+                .map(|layer| descriptor(spec::MediaType::ImageLayerGzip, layer.size, &layer.digest)?.build())
                 .collect::<std::result::Result<Vec<_>, _>>()?,
         )
         .build()
@@ -199,22 +145,12 @@ pub fn index(images: &[Image]) -> Result<Vec<u8>> {
         .iter()
         .map(|image| {
             let names = [
-                (
-                    "io.containerd.image.name".to_owned(),
-                    image.reference.to_string(),
-                ),
-                (
-                    spec::ANNOTATION_REF_NAME.to_owned(),
-                    image.reference.tag().to_owned(),
-                ),
+                ("io.containerd.image.name".to_owned(), image.reference.to_string()),
+                (spec::ANNOTATION_REF_NAME.to_owned(), image.reference.tag().to_owned()),
             ];
-            descriptor(
-                spec::MediaType::ImageManifest,
-                image.manifest.len() as u64,
-                &image.manifest_digest,
-            )?
-            .annotations(std::collections::HashMap::from(names))
-            .build()
+            descriptor(spec::MediaType::ImageManifest, image.manifest.len() as u64, &image.manifest_digest)?
+                .annotations(std::collections::HashMap::from(names))
+                .build()
         })
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(document_failed)?;
@@ -227,16 +163,9 @@ pub fn index(images: &[Image]) -> Result<Vec<u8>> {
     canonical(&index)
 }
 
-fn descriptor(
-    kind: spec::MediaType,
-    size: u64,
-    digest: &Digest,
-) -> std::result::Result<spec::DescriptorBuilder, OciSpecError> {
+fn descriptor(kind: spec::MediaType, size: u64, digest: &Digest) -> std::result::Result<spec::DescriptorBuilder, OciSpecError> {
     let digest: spec::Digest = digest.to_string().parse()?;
-    Ok(spec::DescriptorBuilder::default()
-        .media_type(kind)
-        .size(size)
-        .digest(digest))
+    Ok(spec::DescriptorBuilder::default().media_type(kind).size(size).digest(digest))
 }
 
 /// JSON without blanks, the keys of every object sorted: labels, annotations and ports are hash maps in oci-spec, whose order
@@ -251,10 +180,7 @@ pub fn canonical(document: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 fn document_failed(error: impl std::fmt::Display) -> Error {
-    Error::environment(
-        format!("a document of an image cannot be written: {error}"),
-        "report this as a defect",
-    )
+    Error::environment(format!("a document of an image cannot be written: {error}"), "report this as a defect")
 }
 
 #[cfg(test)]
@@ -280,17 +206,12 @@ mod tests {
         Settings {
             architecture: Arch::Amd64,
             user: Some(991),
-            env: BTreeMap::from([
-                ("PATH".into(), "/usr/bin".into()),
-                ("LANG".into(), "C.UTF-8".into()),
-            ]),
+            env: BTreeMap::from([("PATH".into(), "/usr/bin".into()), ("LANG".into(), "C.UTF-8".into())]),
             entrypoint: vec!["/launch".into()],
             cmd: vec!["run".into(), "main".into()],
             working_dir: Some("/data".into()),
             ports: (1..20).map(|n| format!("{n}/tcp")).collect(),
-            labels: (1..20)
-                .map(|n| (format!("label.{n}"), n.to_string()))
-                .collect(),
+            labels: (1..20).map(|n| (format!("label.{n}"), n.to_string())).collect(),
         }
     }
 
@@ -302,50 +223,23 @@ mod tests {
         assert_eq!(config["os"], "linux");
         assert_eq!(config["created"], MTIME_RFC3339);
         assert_eq!(config["config"]["User"], "991:991");
-        assert_eq!(
-            config["config"]["Env"],
-            serde_json::json!(["LANG=C.UTF-8", "PATH=/usr/bin"])
-        );
-        assert_eq!(
-            config["config"]["Entrypoint"],
-            serde_json::json!(["/launch"])
-        );
+        assert_eq!(config["config"]["Env"], serde_json::json!(["LANG=C.UTF-8", "PATH=/usr/bin"]));
+        assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/launch"]));
         assert_eq!(config["config"]["Cmd"], serde_json::json!(["run", "main"]));
         assert_eq!(config["config"]["WorkingDir"], "/data");
-        assert_eq!(
-            config["config"]["ExposedPorts"]["19/tcp"],
-            serde_json::json!({})
-        );
-        assert_eq!(
-            config["rootfs"]["diff_ids"],
-            serde_json::json!([Digest::of(b"diff").to_string()])
-        );
-        assert_eq!(
-            config["history"][0]["created_by"],
-            "synapse-site layer base: libc6 2.41-12, zlib1g 1.3"
-        );
+        assert_eq!(config["config"]["ExposedPorts"]["19/tcp"], serde_json::json!({}));
+        assert_eq!(config["rootfs"]["diff_ids"], serde_json::json!([Digest::of(b"diff").to_string()]));
+        assert_eq!(config["history"][0]["created_by"], "synapse-site layer base: libc6 2.41-12, zlib1g 1.3");
         let manifest: serde_json::Value = serde_json::from_slice(&image.manifest).unwrap();
-        assert_eq!(
-            manifest["config"]["digest"],
-            image.config_digest.to_string()
-        );
+        assert_eq!(manifest["config"]["digest"], image.config_digest.to_string());
         assert_eq!(manifest["config"]["size"], image.config.len());
-        assert_eq!(
-            manifest["layers"][0]["mediaType"],
-            "application/vnd.oci.image.layer.v1.tar+gzip"
-        );
+        assert_eq!(manifest["layers"][0]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
         assert_eq!(manifest["layers"][0]["size"], 4);
     }
 
     #[test]
     fn maps_have_one_order() {
-        let bytes: Vec<_> = (0..8)
-            .map(|_| {
-                Image::new("localhost/r", "a", "b", &settings(), vec![layer("base")])
-                    .unwrap()
-                    .config
-            })
-            .collect();
+        let bytes: Vec<_> = (0..8).map(|_| Image::new("localhost/r", "a", "b", &settings(), vec![layer("base")]).unwrap().config).collect();
         assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]));
         let text = String::from_utf8(bytes[0].clone()).unwrap();
         let at = |what: &str| text.find(what).unwrap();
@@ -356,11 +250,6 @@ mod tests {
     #[test]
     fn too_many_layers() {
         let layers = (0..=MAX_LAYERS).map(|n| layer(&n.to_string())).collect();
-        assert!(
-            Image::new("localhost/r", "a", "b", &settings(), layers)
-                .unwrap_err()
-                .to_string()
-                .contains("101 layers")
-        );
+        assert!(Image::new("localhost/r", "a", "b", &settings(), layers).unwrap_err().to_string().contains("101 layers"));
     }
 }

@@ -36,23 +36,14 @@ impl OutDir {
     /// when there is no place to write.
     pub fn create(target: &Path, outputs: &[&str]) -> Result<Self> {
         let target = absolute(target)?;
-        let name = target.file_name().ok_or_else(|| {
-            Error::environment(
-                format!("{} cannot be replaced as a whole", target.display()),
-                "name a directory of its own, such as ./out",
-            )
-        })?;
+        let name = target
+            .file_name()
+            .ok_or_else(|| Error::environment(format!("{} cannot be replaced as a whole", target.display()), "name a directory of its own, such as ./out"))?;
         let work = target.with_file_name(sibling(name));
         let outputs: Vec<OsString> = outputs.iter().map(OsString::from).collect();
         check_ours(&target)?;
         let lock = lock_work(&work, &target)?;
-        let this = Self {
-            target,
-            work,
-            outputs,
-            _lock: lock,
-            done: false,
-        };
+        let this = Self { target, work, outputs, _lock: lock, done: false };
         this.take_back()?;
         Ok(this)
     }
@@ -75,37 +66,27 @@ impl OutDir {
         let written = names(&self.work)?;
         if let Some(name) = written.iter().find(|name| !self.outputs.contains(name)) {
             return Err(Error::environment(
-                format!(
-                    "the build wrote {}, which is not among its outputs",
-                    Path::new(name).display()
-                ),
+                format!("the build wrote {}, which is not among its outputs", Path::new(name).display()),
                 "report this as a defect",
             ));
         }
         if !written.iter().any(|name| name == MARKER) {
-            return Err(Error::environment(
-                format!("the build wrote no {MARKER}"),
-                "report this as a defect",
-            ));
+            return Err(Error::environment(format!("the build wrote no {MARKER}"), "report this as a defect"));
         }
         // Again: the user may have put files there in the meantime.
         check_ours(&self.target)?;
         match File::open(&self.target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::NOREPLACE)
-                    .map_err(|error| self.not_renamed(error))?;
+                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::NOREPLACE).map_err(|error| self.not_renamed(error))?;
                 self.done = true;
             }
             Err(error) => return Err(Error::io("open", &self.target, &error)),
             Ok(old) => {
                 // After the exchange the old directory has the sibling's name: its lock keeps other builds from using it.
-                flock(&old, FlockOperation::NonBlockingLockExclusive)
-                    .map_err(|_| busy(&self.target))?;
-                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::EXCHANGE)
-                    .map_err(|error| self.not_renamed(error))?;
+                flock(&old, FlockOperation::NonBlockingLockExclusive).map_err(|_| busy(&self.target))?;
+                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::EXCHANGE).map_err(|error| self.not_renamed(error))?;
                 self.take_back()?;
-                fs::remove_dir_all(&self.work)
-                    .map_err(|error| Error::io("remove the old files in", &self.work, &error))?;
+                fs::remove_dir_all(&self.work).map_err(|error| Error::io("remove the old files in", &self.work, &error))?;
                 self.done = true;
             }
         }
@@ -117,29 +98,17 @@ impl OutDir {
         for name in names(&self.work)? {
             let path = self.work.join(&name);
             if self.outputs.contains(&name) {
-                let directory = fs::symlink_metadata(&path)
-                    .map_err(|error| Error::io("look at", &path, &error))?
-                    .is_dir();
-                let removed = if directory {
-                    fs::remove_dir_all(&path)
-                } else {
-                    fs::remove_file(&path)
-                };
+                let directory = fs::symlink_metadata(&path).map_err(|error| Error::io("look at", &path, &error))?.is_dir();
+                let removed = if directory { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
                 removed.map_err(|error| Error::io("remove", &path, &error))?;
             } else {
                 let place = self.target.join(&name);
-                renameat_with(CWD, &path, CWD, &place, RenameFlags::NOREPLACE).map_err(
-                    |error| {
-                        Error::environment(
-                            format!(
-                                "{} cannot be moved back to {}: {error}",
-                                path.display(),
-                                place.display()
-                            ),
-                            "it is yours: move it to where you want it, then build again",
-                        )
-                    },
-                )?;
+                renameat_with(CWD, &path, CWD, &place, RenameFlags::NOREPLACE).map_err(|error| {
+                    Error::environment(
+                        format!("{} cannot be moved back to {}: {error}", path.display(), place.display()),
+                        "it is yours: move it to where you want it, then build again",
+                    )
+                })?;
             }
         }
         Ok(())
@@ -148,10 +117,7 @@ impl OutDir {
     fn not_renamed(&self, error: Errno) -> Error {
         match error {
             Errno::INVAL | Errno::NOSYS | Errno::BUSY | Errno::XDEV => Error::environment(
-                format!(
-                    "{} cannot be replaced in one step: {error}",
-                    self.target.display()
-                ),
+                format!("{} cannot be replaced in one step: {error}", self.target.display()),
                 "the file system does not allow it, or it is a mount point: build into a new directory inside it",
             ),
             error => Error::io("put the finished build into", &self.target, &error.into()),
@@ -184,16 +150,12 @@ fn absolute(target: &Path) -> Result<PathBuf> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Error::io("open", target, &error)),
     }
-    let name = target
-        .file_name()
-        .ok_or_else(|| Error::io("create", target, &io::ErrorKind::NotFound.into()))?;
+    let name = target.file_name().ok_or_else(|| Error::io("create", target, &io::ErrorKind::NotFound.into()))?;
     let parent = match target.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    Ok(fs::canonicalize(parent)
-        .map_err(|error| Error::io("write into", parent, &error))?
-        .join(name))
+    Ok(fs::canonicalize(parent).map_err(|error| Error::io("write into", parent, &error))?.join(name))
 }
 
 /// Refuses a directory that no build has written.
@@ -203,23 +165,14 @@ fn check_ours(target: &Path) -> Result<()> {
         Err(error) => return Err(Error::io("look at", target, &error)),
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => {
-            return Err(Error::environment(
-                format!("{} is no directory", target.display()),
-                "remove it, or name another directory",
-            ));
+            return Err(Error::environment(format!("{} is no directory", target.display()), "remove it, or name another directory"));
         }
     }
     let names = names(target)?;
     if names.is_empty() || names.iter().any(|name| name == MARKER) {
         return Ok(());
     }
-    Err(Error::environment(
-        format!(
-            "{} holds files but no {MARKER}, so it was not written by a build",
-            target.display()
-        ),
-        "name a new or an empty directory",
-    ))
+    Err(Error::environment(format!("{} holds files but no {MARKER}, so it was not written by a build", target.display()), "name a new or an empty directory"))
 }
 
 /// Makes the sibling and locks it, or takes over one whose owner is dead.
@@ -248,17 +201,12 @@ fn lock_work(work: &Path, target: &Path) -> Result<File> {
 }
 
 fn busy(target: &Path) -> Error {
-    Error::environment(
-        format!("another build is writing {}", target.display()),
-        "wait until it is done, or build into another directory",
-    )
+    Error::environment(format!("another build is writing {}", target.display()), "wait until it is done, or build into another directory")
 }
 
 fn same_file(open: &File, path: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    let one = open
-        .metadata()
-        .map_err(|error| Error::io("look at", path, &error))?;
+    let one = open.metadata().map_err(|error| Error::io("look at", path, &error))?;
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         other => {
@@ -271,11 +219,7 @@ fn same_file(open: &File, path: &Path) -> Result<bool> {
 /// The names in a directory, sorted.
 fn names(directory: &Path) -> Result<Vec<OsString>> {
     let mut names = fs::read_dir(directory)
-        .and_then(|entries| {
-            entries
-                .map(|entry| Ok(entry?.file_name()))
-                .collect::<io::Result<Vec<_>>>()
-        })
+        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())
         .map_err(|error| Error::io("read", directory, &error))?;
     names.sort();
     Ok(names)

@@ -67,24 +67,12 @@ pub type PackagesOf<'a> = dyn FnMut(&str, &LayerSpec) -> Result<Vec<SharedPackag
 /// An environment failure for a definition that is missing, contradicts itself or goes round in circles, for a launcher that
 /// is not a static program, and whatever `packages` gives.
 pub fn plan(site: &Site<'_>, packages: &mut PackagesOf<'_>) -> Result<Vec<ImagePlan>> {
-    let bytes =
-        std::fs::read(site.launch).map_err(|error| Error::io("read", site.launch, &error))?;
-    check_static(
-        &site.launch.display().to_string(),
-        &bytes,
-        &site.architecture,
-    )?;
+    let bytes = std::fs::read(site.launch).map_err(|error| Error::io("read", site.launch, &error))?;
+    check_static(&site.launch.display().to_string(), &bytes, &site.architecture)?;
     let launcher = FileContent { bytes, mode: 0o755 };
-    let launcher = Arc::new(LayerPlan {
-        name: "launcher".into(),
-        files: BTreeMap::from([(inner(LAUNCH_PATH)?, launcher)]),
-        ..LayerPlan::default()
-    });
+    let launcher = Arc::new(LayerPlan { name: "launcher".into(), files: BTreeMap::from([(inner(LAUNCH_PATH)?, launcher)]), ..LayerPlan::default() });
     let mut stacks = BTreeMap::new();
-    site.contents
-        .iter()
-        .map(|(name, content)| image(site, name, content, &launcher, &mut stacks, packages))
-        .collect()
+    site.contents.iter().map(|(name, content)| image(site, name, content, &launcher, &mut stacks, packages)).collect()
 }
 
 /// What the layers of an image add up to, so far as layers above depend on it.
@@ -110,28 +98,12 @@ fn image(
     let mut layers = stack.layers.clone();
     layers.push(Arc::clone(launcher));
     if !content.files.is_empty() {
-        let files = content
-            .files
-            .iter()
-            .map(|(path, file)| Ok((inner(path)?, file.clone())))
-            .collect::<Result<_>>()?;
-        layers.push(Arc::new(LayerPlan {
-            name: "configuration".into(),
-            files,
-            inherited: stack.directories,
-            aliases: stack.aliases,
-            ..LayerPlan::default()
-        }));
+        let files = content.files.iter().map(|(path, file)| Ok((inner(path)?, file.clone()))).collect::<Result<_>>()?;
+        layers.push(Arc::new(LayerPlan { name: "configuration".into(), files, inherited: stack.directories, aliases: stack.aliases, ..LayerPlan::default() }));
     }
     let mut labels = BTreeMap::from([
-        (
-            "org.opencontainers.image.title".to_owned(),
-            format!("{} for {}", name, site.server_name),
-        ),
-        (
-            "org.opencontainers.image.description".to_owned(),
-            spec.description.clone(),
-        ),
+        ("org.opencontainers.image.title".to_owned(), format!("{} for {}", name, site.server_name)),
+        ("org.opencontainers.image.description".to_owned(), spec.description.clone()),
     ]);
     labels.extend(content.labels.clone());
     let settings = Settings {
@@ -144,13 +116,7 @@ fn image(
         ports: spec.ports.clone(),
         labels,
     };
-    Ok(ImagePlan {
-        name: name.to_owned(),
-        server_name: site.server_name.to_owned(),
-        repository: site.repository.to_owned(),
-        settings,
-        layers,
-    })
+    Ok(ImagePlan { name: name.to_owned(), server_name: site.server_name.to_owned(), repository: site.repository.to_owned(), settings, layers })
 }
 
 /// The layers of an image and of those below it, planned once.
@@ -165,10 +131,7 @@ fn stack(
         return Ok(stack.clone());
     }
     if above.iter().any(|other| other == name) {
-        return Err(Error::environment(
-            format!("the image {name} is built from itself"),
-            "correct `from` in its image.toml",
-        ));
+        return Err(Error::environment(format!("the image {name} is built from itself"), "correct `from` in its image.toml"));
     }
     above.push(name.to_owned());
     let spec = find(specs, name)?;
@@ -178,13 +141,7 @@ fn stack(
     };
     sum.env.extend(spec.env.clone());
     // The service's user has a name in the lowest layer of its own image, unless a layer names it.
-    let mut user = spec.user.as_ref().filter(|user| {
-        !sum.accounts.contains(user)
-            && !spec
-                .layers
-                .iter()
-                .any(|layer| layer.accounts.contains(user))
-    });
+    let mut user = spec.user.as_ref().filter(|user| !sum.accounts.contains(user) && !spec.layers.iter().any(|layer| layer.accounts.contains(user)));
     for layer in &spec.layers {
         let packages = packages(name, layer)?;
         let layer = self::layer(name, layer, user.take(), &mut sum, packages)?;
@@ -192,10 +149,7 @@ fn stack(
     }
     if let Some(user) = user {
         return Err(Error::environment(
-            format!(
-                "the user {} of the image {name} has no account, and the image no layer to put one into",
-                user.name
-            ),
+            format!("the user {} of the image {name} has no account, and the image no layer to put one into", user.name),
             "add an [[layer.account]] to the image that it is built from",
         ));
     }
@@ -203,66 +157,30 @@ fn stack(
     Ok(sum)
 }
 
-fn layer(
-    image: &str,
-    spec: &LayerSpec,
-    user: Option<&User>,
-    sum: &mut Stack,
-    packages: Vec<SharedPackage>,
-) -> Result<LayerPlan> {
+fn layer(image: &str, spec: &LayerSpec, user: Option<&User>, sum: &mut Stack, packages: Vec<SharedPackage>) -> Result<LayerPlan> {
     let inherited = sum.directories.clone();
     let mut directories = BTreeMap::new();
     for directory in &spec.directories {
-        let mode = mode(
-            image,
-            &directory.path,
-            directory.mode.as_deref(),
-            0o755,
-            0o1777,
-        )?;
-        directories.insert(
-            inner(&directory.path)?,
-            Meta {
-                mode,
-                uid: directory.owner,
-                gid: directory.owner,
-            },
-        );
+        let mode = mode(image, &directory.path, directory.mode.as_deref(), 0o755, 0o1777)?;
+        directories.insert(inner(&directory.path)?, Meta { mode, uid: directory.owner, gid: directory.owner });
     }
     let mut links = BTreeMap::new();
     for link in &spec.links {
         let path = inner(&link.path)?;
-        sum.aliases
-            .insert(path.clone(), resolve(&path, &link.target));
+        sum.aliases.insert(path.clone(), resolve(&path, &link.target));
         links.insert(path, link.target.clone());
     }
     let mut files = BTreeMap::new();
     for file in &spec.files {
         let mode = mode(image, &file.path, file.mode.as_deref(), 0o644, 0o775)?;
-        files.insert(
-            inner(&file.path)?,
-            FileContent {
-                bytes: file.content.clone().into_bytes(),
-                mode,
-            },
-        );
+        files.insert(inner(&file.path)?, FileContent { bytes: file.content.clone().into_bytes(), mode });
     }
     if !spec.accounts.is_empty() || user.is_some() {
         // A layer's file hides that of a lower layer: it lists the accounts of both.
-        sum.accounts
-            .extend(spec.accounts.iter().chain(user).cloned());
+        sum.accounts.extend(spec.accounts.iter().chain(user).cloned());
         let (passwd, group) = accounts::files(&sum.accounts)?;
         for (path, text) in [("etc/passwd", passwd), ("etc/group", group)] {
-            if files
-                .insert(
-                    path.to_owned(),
-                    FileContent {
-                        bytes: text.into_bytes(),
-                        mode: 0o644,
-                    },
-                )
-                .is_some()
-            {
+            if files.insert(path.to_owned(), FileContent { bytes: text.into_bytes(), mode: 0o644 }).is_some() {
                 return Err(Error::environment(
                     format!("the image {image} has both accounts and a file /{path}"),
                     "leave the file out of image.toml; it is made from the accounts",
@@ -289,10 +207,7 @@ fn layer(
 fn find<'a>(specs: &'a BTreeMap<String, ImageSpec>, name: &str) -> Result<&'a ImageSpec> {
     specs.get(name).ok_or_else(|| {
         Error::environment(
-            format!(
-                "there is no image called {name}; there are {}",
-                specs.keys().cloned().collect::<Vec<_>>().join(", ")
-            ),
+            format!("there is no image called {name}; there are {}", specs.keys().cloned().collect::<Vec<_>>().join(", ")),
             "correct the name, or add an image.toml for it",
         )
     })
@@ -300,27 +215,16 @@ fn find<'a>(specs: &'a BTreeMap<String, ImageSpec>, name: &str) -> Result<&'a Im
 
 /// An absolute path as members are written.
 fn inner(path: &str) -> Result<String> {
-    let inside = path
-        .strip_prefix('/')
-        .filter(|path| !path.split('/').any(|part| matches!(part, "" | "." | "..")));
-    inside.map(str::to_owned).ok_or_else(|| {
-        Error::environment(
-            format!("`{path}` is no absolute path of a file in an image"),
-            "write it like /etc/synapse/homeserver.yaml",
-        )
-    })
+    let inside = path.strip_prefix('/').filter(|path| !path.split('/').any(|part| matches!(part, "" | "." | "..")));
+    inside
+        .map(str::to_owned)
+        .ok_or_else(|| Error::environment(format!("`{path}` is no absolute path of a file in an image"), "write it like /etc/synapse/homeserver.yaml"))
 }
 
 /// Octal permission bits out of those that are `allowed`.
 fn mode(image: &str, path: &str, text: Option<&str>, default: u32, allowed: u32) -> Result<u32> {
     let Some(text) = text else { return Ok(default) };
-    u32::from_str_radix(text, 8)
-        .ok()
-        .filter(|mode| mode & !allowed == 0)
-        .ok_or_else(|| {
-            Error::environment(
-                format!("images/{image}/image.toml: `{text}` is no mode for {path}"),
-                format!("write octal digits, no more than \"{allowed:04o}\""),
-            )
-        })
+    u32::from_str_radix(text, 8).ok().filter(|mode| mode & !allowed == 0).ok_or_else(|| {
+        Error::environment(format!("images/{image}/image.toml: `{text}` is no mode for {path}"), format!("write octal digits, no more than \"{allowed:04o}\""))
+    })
 }

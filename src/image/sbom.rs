@@ -59,10 +59,7 @@ pub fn cyclonedx(image: &Image, components: &[Component]) -> Result<Vec<u8>> {
         },
         "components": components,
     });
-    document["serialNumber"] = Value::String(format!(
-        "urn:uuid:{}",
-        uuid(&Digest::of(&canonical(&document)?))
-    ));
+    document["serialNumber"] = Value::String(format!("urn:uuid:{}", uuid(&Digest::of(&canonical(&document)?))));
     let mut bytes = canonical(&document)?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -73,14 +70,7 @@ fn uuid(digest: &Digest) -> String {
     let hex = digest.hex();
     // The variant's two bits are 10: of the 16 hexadecimal digits, 8 to b.
     let variant = ["8", "9", "a", "b"][usize::from(hex.as_bytes()[16]) % 4];
-    format!(
-        "{}-{}-8{}-{variant}{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[13..16],
-        &hex[17..20],
-        &hex[20..32]
-    )
+    format!("{}-{}-8{}-{variant}{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 
 #[cfg(test)]
@@ -105,12 +95,7 @@ mod tests {
     }
 
     fn component(name: &str, sha256: &str) -> Component {
-        Component {
-            name: name.into(),
-            version: "1".into(),
-            purl: format!("pkg:pypi/{name}@1"),
-            sha256: sha256.into(),
-        }
+        Component { name: name.into(), version: "1".into(), purl: format!("pkg:pypi/{name}@1"), sha256: sha256.into() }
     }
 
     #[test]
@@ -118,18 +103,12 @@ mod tests {
         let (a, b) = (component("a", "00"), component("b", "11"));
         let one = cyclonedx(&image(), &[a.clone(), b.clone(), a.clone()]).unwrap();
         assert_eq!(one, cyclonedx(&image(), &[b.clone(), a.clone()]).unwrap());
-        assert_ne!(
-            one,
-            cyclonedx(&image(), &[b, component("a", "22")]).unwrap()
-        );
+        assert_ne!(one, cyclonedx(&image(), &[b, component("a", "22")]).unwrap());
         let document: Value = serde_json::from_slice(&one).unwrap();
         assert_eq!(document["specVersion"], "1.6");
         assert_eq!(document["components"].as_array().unwrap().len(), 2);
         assert_eq!(document["components"][0]["purl"], "pkg:pypi/a@1");
-        let serial = regex::Regex::new(
-            "^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
-        )
-        .unwrap();
+        let serial = regex::Regex::new("^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$").unwrap();
         assert!(serial.is_match(document["serialNumber"].as_str().unwrap()));
         assert!(!document.to_string().contains("timestamp"));
     }

@@ -36,55 +36,29 @@ impl Sections {
             )
         };
         let file = File::open(path).map_err(|error| Error::io("open", path, &error))?;
-        let length = file
-            .metadata()
-            .map_err(|error| Error::io("look at", path, &error))?
-            .len();
-        let mut sections = Self {
-            file,
-            name: path.display().to_string(),
-            files: BTreeMap::new(),
-            links: BTreeMap::new(),
-        };
-        let reader = sections
-            .file
-            .try_clone()
-            .map_err(|error| Error::io("open", path, &error))?;
-        for entry in tar::Archive::new(reader)
-            .entries_with_seek()
-            .map_err(damaged)?
-        {
+        let length = file.metadata().map_err(|error| Error::io("look at", path, &error))?.len();
+        let mut sections = Self { file, name: path.display().to_string(), files: BTreeMap::new(), links: BTreeMap::new() };
+        let reader = sections.file.try_clone().map_err(|error| Error::io("open", path, &error))?;
+        for entry in tar::Archive::new(reader).entries_with_seek().map_err(damaged)? {
             interrupt::check()?;
             let entry = entry.map_err(damaged)?;
-            let name = entry
-                .path()
-                .map_err(damaged)?
-                .to_string_lossy()
-                .trim_start_matches("./")
-                .to_owned();
+            let name = entry.path().map_err(damaged)?.to_string_lossy().trim_start_matches("./").to_owned();
             match entry.header().entry_type() {
                 EntryType::Regular => {
                     let (offset, size) = (entry.raw_file_position(), entry.size());
                     if offset.checked_add(size).is_none_or(|end| end > length) {
-                        return Err(damaged(io::Error::new(
-                            io::ErrorKind::UnexpectedEof,
-                            format!("it ends inside {name}"),
-                        )));
+                        return Err(damaged(io::Error::new(io::ErrorKind::UnexpectedEof, format!("it ends inside {name}"))));
                     }
                     sections.files.insert(name, (offset, size));
                 }
                 // `docker save` before 25 writes a layer once and links to it.
                 EntryType::Symlink => {
                     let target = entry.link_name().map_err(damaged)?.unwrap_or_default();
-                    sections
-                        .links
-                        .insert(name.clone(), resolve(&name, &target.to_string_lossy()));
+                    sections.links.insert(name.clone(), resolve(&name, &target.to_string_lossy()));
                 }
                 EntryType::Link => {
                     let target = entry.link_name().map_err(damaged)?.unwrap_or_default();
-                    sections
-                        .links
-                        .insert(name, target.to_string_lossy().into_owned());
+                    sections.links.insert(name, target.to_string_lossy().into_owned());
                 }
                 _ => {}
             }
@@ -100,16 +74,7 @@ impl Sections {
     /// A member's content and its length, if the archive has it.
     pub fn get(&self, name: &str) -> Option<(Section<'_>, u64)> {
         let name = self.links.get(name).map_or(name, String::as_str);
-        self.files.get(name).map(|&(offset, size)| {
-            (
-                Section {
-                    file: &self.file,
-                    offset,
-                    left: size,
-                },
-                size,
-            )
-        })
+        self.files.get(name).map(|&(offset, size)| (Section { file: &self.file, offset, left: size }, size))
     }
 
     /// A document's bytes, if the archive has it.
@@ -124,18 +89,13 @@ impl Sections {
             return Err(self.wrong(format!("{name} has {size} bytes")));
         }
         let mut bytes = Vec::new();
-        section
-            .read_to_end(&mut bytes)
-            .map_err(|error| self.wrong(format!("{name} cannot be read: {error}")))?;
+        section.read_to_end(&mut bytes).map_err(|error| self.wrong(format!("{name} cannot be read: {error}")))?;
         Ok(Some(bytes))
     }
 
     /// What is wrong with the archive, as an error.
     pub fn wrong(&self, what: impl std::fmt::Display) -> Error {
-        Error::environment(
-            format!("{}: {what}", self.name),
-            "the archive is damaged or incomplete: build or copy it again",
-        )
+        Error::environment(format!("{}: {what}", self.name), "the archive is damaged or incomplete: build or copy it again")
     }
 }
 

@@ -46,9 +46,7 @@ pub struct LayerStore {
 impl LayerStore {
     /// The layers in `cache`.
     pub fn new(cache: &Cache) -> Self {
-        Self {
-            cache: cache.clone(),
-        }
+        Self { cache: cache.clone() }
     }
 
     /// The blob and record of a layer, if both are there and fit each other as far as sizes tell.
@@ -56,10 +54,7 @@ impl LayerStore {
     /// # Errors
     /// An environment failure when the cache cannot be read.
     pub fn find(&self, key: &Digest) -> Result<Option<(PathBuf, Record)>> {
-        let (Some(path), Some(blob)) = (
-            self.cache.object(KIND, &record_name(key)),
-            self.cache.object(KIND, &blob_name(key)),
-        ) else {
+        let (Some(path), Some(blob)) = (self.cache.object(KIND, &record_name(key)), self.cache.object(KIND, &blob_name(key))) else {
             return Ok(None);
         };
         // Another process may remove a damaged layer between these lines.
@@ -70,17 +65,11 @@ impl LayerStore {
         };
         let length = match fs::metadata(&blob) {
             Err(error) if gone(&error) => return Ok(None),
-            other => other
-                .map_err(|error| Error::io("look at", &blob, &error))?
-                .len(),
+            other => other.map_err(|error| Error::io("look at", &blob, &error))?.len(),
         };
         // A record that cannot be read, or that was changed, is none: the layer is made again and takes its place.
-        let sound = serde_json::from_slice::<Sealed>(&text)
-            .ok()
-            .filter(|sealed| seal(&sealed.record) == sealed.seal);
-        Ok(sound
-            .filter(|sealed| sealed.record.size == length)
-            .map(|sealed| (blob, sealed.record)))
+        let sound = serde_json::from_slice::<Sealed>(&text).ok().filter(|sealed| seal(&sealed.record) == sealed.seal);
+        Ok(sound.filter(|sealed| sealed.record.size == length).map(|sealed| (blob, sealed.record)))
     }
 
     /// A new blob; dropped before [`LayerStore::commit`], it vanishes.
@@ -97,10 +86,7 @@ impl LayerStore {
     /// An environment failure when that cannot be done.
     pub fn commit(&self, key: &Digest, blob: Pending, record: &Record) -> Result<PathBuf> {
         let blob = blob.commit()?;
-        let sealed = Sealed {
-            seal: seal(record),
-            record: record.clone(),
-        };
+        let sealed = Sealed { seal: seal(record), record: record.clone() };
         let mut file = self.cache.create(KIND, &record_name(key))?;
         serde_json::to_vec(&sealed)
             .map_err(io::Error::from)
@@ -129,13 +115,7 @@ fn blob_name(key: &Digest) -> String {
 }
 
 fn seal(record: &Record) -> Digest {
-    let Record {
-        diff_id,
-        digest,
-        size,
-        uncompressed_size,
-        members,
-    } = record;
+    let Record { diff_id, digest, size, uncompressed_size, members } = record;
     Digest::of(format!("{diff_id} {digest} {size} {uncompressed_size} {members}").as_bytes())
 }
 
@@ -150,23 +130,14 @@ mod tests {
         let store = LayerStore::new(&cache);
         let key = Digest::of(b"key");
         assert_eq!(store.find(&key).unwrap(), None);
-        let record = Record {
-            diff_id: Digest::of(b"x"),
-            digest: Digest::of(b"y"),
-            size: 4,
-            uncompressed_size: 9,
-            members: 1,
-        };
+        let record = Record { diff_id: Digest::of(b"x"), digest: Digest::of(b"y"), size: 4, uncompressed_size: 9, members: 1 };
         let commit = || {
             let mut blob = store.create(&key).unwrap();
             blob.write_all(b"blob").unwrap();
             store.commit(&key, blob, &record).unwrap()
         };
         let path = commit();
-        assert_eq!(
-            store.find(&key).unwrap(),
-            Some((path.clone(), record.clone()))
-        );
+        assert_eq!(store.find(&key).unwrap(), Some((path.clone(), record.clone())));
 
         fs::write(&path, b"blo").unwrap();
         assert_eq!(store.find(&key).unwrap(), None, "a cut blob");

@@ -55,10 +55,7 @@ pub struct Tarball<W: Write> {
 impl<W: Write> Tarball<W> {
     /// Starts an archive.
     pub fn new(out: W) -> Self {
-        Self {
-            out,
-            buffer: vec![0; 128 * 1024],
-        }
+        Self { out, buffer: vec![0; 128 * 1024] }
     }
 
     /// Adds a member. `content` must give exactly as many bytes as the header says, none for anything but a file.
@@ -66,11 +63,7 @@ impl<W: Write> Tarball<W> {
     /// # Errors
     /// [`Failure::Read`] when the content fails or has another length, [`Failure::Write`] when the archive cannot be written.
     pub fn append(&mut self, header: &Header<'_>, content: &mut dyn Read) -> Result<(), Failure> {
-        let size = if let Member::File(size) = header.member {
-            size
-        } else {
-            0
-        };
+        let size = if let Member::File(size) = header.member { size } else { 0 };
         self.write_header(header, size).map_err(Failure::Write)?;
         let mut left = size;
         loop {
@@ -85,21 +78,13 @@ impl<W: Write> Tarball<W> {
                 break;
             }
             if read as u64 > left {
-                return Err(Failure::Read(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "it is longer than its package says",
-                )));
+                return Err(Failure::Read(io::Error::new(io::ErrorKind::InvalidData, "it is longer than its package says")));
             }
-            self.out
-                .write_all(&self.buffer[..read])
-                .map_err(Failure::Write)?;
+            self.out.write_all(&self.buffer[..read]).map_err(Failure::Write)?;
             left -= read as u64;
         }
         if left > 0 {
-            return Err(Failure::Read(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "it is shorter than its package says",
-            )));
+            return Err(Failure::Read(io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than its package says")));
         }
         self.pad(size).map_err(Failure::Write)
     }
@@ -109,14 +94,7 @@ impl<W: Write> Tarball<W> {
     /// # Errors
     /// When the archive cannot be written.
     pub fn begin(&mut self, header: &Header<'_>) -> io::Result<()> {
-        self.write_header(
-            header,
-            if let Member::File(size) = header.member {
-                size
-            } else {
-                0
-            },
-        )
+        self.write_header(header, if let Member::File(size) = header.member { size } else { 0 })
     }
 
     /// What the archive is written to.
@@ -130,11 +108,7 @@ impl<W: Write> Tarball<W> {
     /// When the archive cannot be written.
     pub fn pad(&mut self, size: u64) -> io::Result<()> {
         let over = (size % BLOCK as u64) as usize;
-        if over > 0 {
-            self.out.write_all(&[0; BLOCK][over..])
-        } else {
-            Ok(())
-        }
+        if over > 0 { self.out.write_all(&[0; BLOCK][over..]) } else { Ok(()) }
     }
 
     /// Ends the archive with its two zero blocks and gives back what was written to.
@@ -175,30 +149,14 @@ impl<W: Write> Tarball<W> {
             record(&mut records, "uid", &header.uid.to_string());
         }
         if !records.is_empty() {
-            let extended = block(
-                EntryType::XHeader,
-                "PaxHeader",
-                "",
-                0o644,
-                0,
-                0,
-                records.len() as u64,
-            )?;
+            let extended = block(EntryType::XHeader, "PaxHeader", "", 0o644, 0, 0, records.len() as u64)?;
             self.out.write_all(&extended)?;
             self.out.write_all(&records)?;
             self.pad(records.len() as u64)?;
         }
         let within = |id: u32| if u64::from(id) > MAX_ID { 0 } else { id };
         let size = if size > MAX_SIZE { 0 } else { size };
-        self.out.write_all(&block(
-            kind,
-            &path,
-            link,
-            header.mode,
-            within(header.uid),
-            within(header.gid),
-            size,
-        )?)
+        self.out.write_all(&block(kind, &path, link, header.mode, within(header.uid), within(header.gid), size)?)
     }
 }
 
@@ -227,15 +185,7 @@ fn record(records: &mut Vec<u8>, key: &str, value: &str) {
 }
 
 /// One header block with every field set.
-fn block(
-    kind: EntryType,
-    path: &str,
-    link: &str,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    size: u64,
-) -> io::Result<[u8; BLOCK]> {
+fn block(kind: EntryType, path: &str, link: &str, mode: u32, uid: u32, gid: u32, size: u64) -> io::Result<[u8; BLOCK]> {
     let mut header = tar::Header::new_ustar();
     let copy = |field: &mut [u8], text: &str| {
         let length = text.len().min(field.len());

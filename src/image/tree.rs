@@ -21,11 +21,7 @@ pub struct Meta {
 
 impl Meta {
     /// What a directory gets that nobody describes.
-    pub const PLAIN: Self = Self {
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-    };
+    pub const PLAIN: Self = Self { mode: 0o755, uid: 0, gid: 0 };
 }
 
 /// Who brings a member.
@@ -61,19 +57,8 @@ pub struct Tree<'a, W: Write> {
 
 impl<'a, W: Write> Tree<'a, W> {
     /// An empty layer that is written to `out`.
-    pub fn new(
-        out: W,
-        aliases: &'a BTreeMap<String, String>,
-        inherited: &'a BTreeMap<String, Meta>,
-    ) -> Self {
-        Self {
-            tarball: Tarball::new(out),
-            aliases,
-            inherited,
-            described: BTreeMap::new(),
-            nodes: BTreeMap::new(),
-            labels: Vec::new(),
-        }
+    pub fn new(out: W, aliases: &'a BTreeMap<String, String>, inherited: &'a BTreeMap<String, Meta>) -> Self {
+        Self { tarball: Tarball::new(out), aliases, inherited, described: BTreeMap::new(), nodes: BTreeMap::new(), labels: Vec::new() }
     }
 
     /// From here on members come from the package of that label.
@@ -84,9 +69,7 @@ impl<'a, W: Write> Tree<'a, W> {
     /// Remembers a directory of a package that is left out.
     pub fn describe(&mut self, entry: &Entry) {
         if entry.kind == Kind::Directory {
-            self.described
-                .entry(entry.path.clone())
-                .or_insert_with(|| package_meta(entry));
+            self.described.entry(entry.path.clone()).or_insert_with(|| package_meta(entry));
         }
     }
 
@@ -113,17 +96,12 @@ impl<'a, W: Write> Tree<'a, W> {
         match &entry.kind {
             Kind::Directory => self.directory(&path, meta, origin),
             Kind::File { size } => self.other(&path, meta, Member::File(*size), origin, content),
-            Kind::Symlink { target } => {
-                self.other(&path, meta, Member::Symlink(target), origin, content)
-            }
+            Kind::Symlink { target } => self.other(&path, meta, Member::Symlink(target), origin, content),
             Kind::Hardlink { target } => {
                 let target = self.real_path(target)?;
                 if !matches!(self.nodes.get(&target), Some((Node::File, from)) if *from == origin) {
                     return Err(Error::environment(
-                        format!(
-                            "{}: {path} is a hard link to {target}, which is not in the layer",
-                            self.name(origin)
-                        ),
+                        format!("{}: {path} is a hard link to {target}, which is not in the layer", self.name(origin)),
                         "exclude both in image.toml, or include both",
                     ));
                 }
@@ -147,16 +125,7 @@ impl<'a, W: Write> Tree<'a, W> {
     pub fn make_file(&mut self, path: &str, mode: u32, mut bytes: &[u8]) -> Result<()> {
         let path = self.real_path(path)?;
         let size = bytes.len() as u64;
-        self.other(
-            &path,
-            Meta {
-                mode: file_mode(mode),
-                ..Meta::PLAIN
-            },
-            Member::File(size),
-            Origin::Made,
-            &mut bytes,
-        )
+        self.other(&path, Meta { mode: file_mode(mode), ..Meta::PLAIN }, Member::File(size), Origin::Made, &mut bytes)
     }
 
     /// Adds a symbolic link that image.toml asks for. Comes after the packages.
@@ -164,16 +133,7 @@ impl<'a, W: Write> Tree<'a, W> {
     /// # Errors
     /// As [`Tree::add_package_entry`].
     pub fn make_link(&mut self, path: &str, target: &str) -> Result<()> {
-        self.other(
-            path,
-            Meta {
-                mode: 0o777,
-                ..Meta::PLAIN
-            },
-            Member::Symlink(target),
-            Origin::Made,
-            &mut std::io::empty(),
-        )
+        self.other(path, Meta { mode: 0o777, ..Meta::PLAIN }, Member::Symlink(target), Origin::Made, &mut std::io::empty())
     }
 
     /// Ends the layer: what it was written to, and the number of members.
@@ -182,10 +142,7 @@ impl<'a, W: Write> Tree<'a, W> {
     /// An environment failure when the layer cannot be written.
     pub fn finish(self) -> Result<(W, u64)> {
         let count = self.nodes.len() as u64;
-        Ok((
-            self.tarball.finish().map_err(|error| unwritable(&error))?,
-            count,
-        ))
+        Ok((self.tarball.finish().map_err(|error| unwritable(&error))?, count))
     }
 
     /// The path with links to directories replaced, as the kernel would walk it. A layer's member below a link of another
@@ -194,20 +151,12 @@ impl<'a, W: Write> Tree<'a, W> {
         let mut path = path.to_owned();
         // As many links as the kernel follows before it speaks of a loop.
         for _ in 0..40 {
-            let Some((at, target)) = path
-                .match_indices('/')
-                .find_map(|(at, _)| self.aliases.get(&path[..at]).map(|target| (at, target)))
-            else {
+            let Some((at, target)) = path.match_indices('/').find_map(|(at, _)| self.aliases.get(&path[..at]).map(|target| (at, target))) else {
                 return Ok(path);
             };
-            path = format!("{target}{}", &path[at..])
-                .trim_start_matches('/')
-                .to_owned();
+            path = format!("{target}{}", &path[at..]).trim_start_matches('/').to_owned();
         }
-        Err(Error::environment(
-            format!("{path} lies below links that go round in a circle"),
-            "correct the links in image.toml",
-        ))
+        Err(Error::environment(format!("{path} lies below links that go round in a circle"), "correct the links in image.toml"))
     }
 
     fn directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
@@ -216,11 +165,7 @@ impl<'a, W: Write> Tree<'a, W> {
                 self.parents(path, origin)?;
                 self.emit_directory(path, meta, origin)
             }
-            Some((Node::Directory(have), by))
-                if *have == meta || (*by == Origin::Made && origin != Origin::Made) =>
-            {
-                Ok(())
-            }
+            Some((Node::Directory(have), by)) if *have == meta || (*by == Origin::Made && origin != Origin::Made) => Ok(()),
             Some((Node::Directory(have), by)) => {
                 let (by, have) = (*by, *have);
                 Err(Error::environment(
@@ -242,39 +187,20 @@ impl<'a, W: Write> Tree<'a, W> {
         }
     }
 
-    fn other(
-        &mut self,
-        path: &str,
-        meta: Meta,
-        member: Member<'_>,
-        origin: Origin,
-        content: &mut dyn Read,
-    ) -> Result<()> {
+    fn other(&mut self, path: &str, meta: Meta, member: Member<'_>, origin: Origin, content: &mut dyn Read) -> Result<()> {
         if let Some((_, by)) = self.nodes.get(path) {
             return Err(self.contradiction(path, origin, *by));
         }
         self.parents(path, origin)?;
-        let header = Header {
-            path,
-            mode: meta.mode,
-            uid: meta.uid,
-            gid: meta.gid,
-            member,
-        };
-        self.tarball
-            .append(&header, content)
-            .map_err(|failure| match failure {
-                Failure::Read(error) => Error::environment(
-                    format!("{}: {path} cannot be read: {error}", self.name(origin)),
-                    "the package is damaged; remove it from the cache and build again",
-                ),
-                Failure::Write(error) => unwritable(&error),
-            })?;
-        let node = if matches!(member, Member::Symlink(_)) {
-            Node::Symlink
-        } else {
-            Node::File
-        };
+        let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member };
+        self.tarball.append(&header, content).map_err(|failure| match failure {
+            Failure::Read(error) => Error::environment(
+                format!("{}: {path} cannot be read: {error}", self.name(origin)),
+                "the package is damaged; remove it from the cache and build again",
+            ),
+            Failure::Write(error) => unwritable(&error),
+        })?;
+        let node = if matches!(member, Member::Symlink(_)) { Node::Symlink } else { Node::File };
         self.nodes.insert(path.to_owned(), (node, origin));
         Ok(())
     }
@@ -292,21 +218,12 @@ impl<'a, W: Write> Tree<'a, W> {
                 Some((Node::Directory(_), _)) => {}
                 Some((_, by)) => {
                     return Err(Error::environment(
-                        format!(
-                            "{}: {path} lies below {parent}, which is no directory for {}",
-                            self.name(origin),
-                            self.name(*by)
-                        ),
+                        format!("{}: {path} lies below {parent}, which is no directory for {}", self.name(origin), self.name(*by)),
                         "exclude one of them in image.toml",
                     ));
                 }
                 None => {
-                    let meta = self
-                        .described
-                        .get(parent)
-                        .or_else(|| self.inherited.get(parent))
-                        .copied()
-                        .unwrap_or(Meta::PLAIN);
+                    let meta = self.described.get(parent).or_else(|| self.inherited.get(parent)).copied().unwrap_or(Meta::PLAIN);
                     self.emit_directory(parent, meta, Origin::Implied)?;
                 }
             }
@@ -315,28 +232,15 @@ impl<'a, W: Write> Tree<'a, W> {
     }
 
     fn emit_directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
-        let header = Header {
-            path,
-            mode: meta.mode,
-            uid: meta.uid,
-            gid: meta.gid,
-            member: Member::Directory,
-        };
-        self.tarball
-            .begin(&header)
-            .map_err(|error| unwritable(&error))?;
-        self.nodes
-            .insert(path.to_owned(), (Node::Directory(meta), origin));
+        let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member: Member::Directory };
+        self.tarball.begin(&header).map_err(|error| unwritable(&error))?;
+        self.nodes.insert(path.to_owned(), (Node::Directory(meta), origin));
         Ok(())
     }
 
     fn contradiction(&self, path: &str, one: Origin, other: Origin) -> Error {
         Error::environment(
-            format!(
-                "{path} comes from {} and from {}",
-                self.name(other),
-                self.name(one)
-            ),
+            format!("{path} comes from {} and from {}", self.name(other), self.name(one)),
             "exclude it in image.toml, or put one of the two into a layer above",
         )
     }
@@ -352,11 +256,7 @@ impl<'a, W: Write> Tree<'a, W> {
 
 /// Where a link leads, from the root of the image, without following further links. `..` stops at the root, as in the kernel.
 pub fn resolve(link: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = if target.starts_with('/') {
-        Vec::new()
-    } else {
-        link.split('/').collect()
-    };
+    let mut parts: Vec<&str> = if target.starts_with('/') { Vec::new() } else { link.split('/').collect() };
     parts.pop();
     for part in target.split('/') {
         match part {
@@ -379,19 +279,12 @@ fn package_meta(entry: &Entry) -> Meta {
         Kind::Symlink { .. } => 0o777,
         _ => file_mode(entry.mode),
     };
-    Meta {
-        mode,
-        uid: entry.uid,
-        gid: entry.gid,
-    }
+    Meta { mode, uid: entry.uid, gid: entry.gid }
 }
 
 /// The place of a layer is the cache.
 fn unwritable(error: &std::io::Error) -> Error {
-    Error::environment(
-        format!("a layer cannot be written to the cache: {error}"),
-        "free some space, or choose another place for the cache",
-    )
+    Error::environment(format!("a layer cannot be written to the cache: {error}"), "free some space, or choose another place for the cache")
 }
 
 #[cfg(test)]

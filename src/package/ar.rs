@@ -23,11 +23,7 @@ impl<R: Read> Archive<R> {
         if &magic != MAGIC {
             return Err(invalid("it is not an ar archive"));
         }
-        Ok(Self {
-            reader,
-            left: 0,
-            padded: false,
-        })
+        Ok(Self { reader, left: 0, padded: false })
     }
 
     /// Goes on to the next member, whatever is left of the current one, and gives its name; none at the end.
@@ -50,23 +46,17 @@ impl<R: Read> Archive<R> {
             }
         }
         if &header[58..] != b"`\n" {
-            return Err(invalid(
-                "trailing garbage or a damaged header stands where an ar member should start",
-            ));
+            return Err(invalid("trailing garbage or a damaged header stands where an ar member should start"));
         }
         let text = |range: std::ops::Range<usize>| {
-            std::str::from_utf8(&header[range])
-                .map(|text| text.trim_end_matches(' '))
-                .map_err(|_| invalid("the header of an ar member is not text"))
+            std::str::from_utf8(&header[range]).map(|text| text.trim_end_matches(' ')).map_err(|_| invalid("the header of an ar member is not text"))
         };
         let name = text(0..16)?.trim_end_matches('/').to_owned();
         let size = text(48..58)?;
         if size.is_empty() || !size.bytes().all(|b| b.is_ascii_digit()) {
             return Err(invalid("the size of an ar member is not a number"));
         }
-        self.left = size
-            .parse()
-            .map_err(|_| invalid("the size of an ar member is not a number"))?;
+        self.left = size.parse().map_err(|_| invalid("the size of an ar member is not a number"))?;
         self.padded = self.left % 2 == 1;
         Ok(Some(name))
     }
@@ -78,9 +68,7 @@ impl<R: Read> Read for Archive<R> {
         if self.left == 0 || buffer.is_empty() {
             return Ok(0);
         }
-        let most = buffer
-            .len()
-            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let n = self.reader.read(&mut buffer[..most])?;
         if n == 0 {
             return Err(ends_early(io::ErrorKind::UnexpectedEof.into()));
@@ -95,9 +83,5 @@ fn invalid(what: &str) -> io::Error {
 }
 
 fn ends_early(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends early")
-    } else {
-        error
-    }
+    if error.kind() == io::ErrorKind::UnexpectedEof { io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends early") } else { error }
 }

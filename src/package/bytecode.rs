@@ -50,7 +50,8 @@ impl Compiler {
             sum.update("\n");
         }
         let version = python.version.clone();
-        let import_path = vec![format!("usr/lib/python{version}"), "usr/lib/python3/dist-packages".to_owned(), python.site_packages.trim_matches('/').to_owned()];
+        let import_path =
+            vec![format!("usr/lib/python{version}"), "usr/lib/python3/dist-packages".to_owned(), python.site_packages.trim_matches('/').to_owned()];
         let key = hex(&sum.finalize());
         Self { cache, interpreter, program: python.interpreter.trim_start_matches('/').to_owned(), version, import_path, key, unpacked: Mutex::new(None) }
     }
@@ -101,7 +102,9 @@ impl Compiler {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| Error::environment(format!("cannot start the image's interpreter: {error}"), "build on a machine of the image's own architecture"))?;
+            .map_err(|error| {
+                Error::environment(format!("cannot start the image's interpreter: {error}"), "build on a machine of the image's own architecture")
+            })?;
         match (child.stdin.take(), child.stdout.take()) {
             (Some(input), Some(output)) => Ok(Process { child, input: Some(BufWriter::new(input)), output: BufReader::new(output) }),
             _ => Err(Error::environment("the image's interpreter has no input or output", "report this as a defect")),
@@ -330,8 +333,11 @@ fn loader(root: &Path) -> Result<PathBuf> {
 fn library_directories(root: &Path) -> Result<Vec<String>> {
     let lib = root.join("usr/lib");
     let entries = fs::read_dir(&lib).map_err(|error| Error::io("read", &lib, &error))?;
-    let mut directories: Vec<String> =
-        entries.filter_map(|entry| entry.ok()).filter(|entry| entry.file_name().to_string_lossy().ends_with("-linux-gnu")).map(|entry| entry.path().display().to_string()).collect();
+    let mut directories: Vec<String> = entries
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.file_name().to_string_lossy().ends_with("-linux-gnu"))
+        .map(|entry| entry.path().display().to_string())
+        .collect();
     directories.sort();
     Ok(directories)
 }

@@ -39,29 +39,15 @@ impl Cache {
     /// # Errors
     /// An environment error when there is no such place or it cannot be written to.
     pub fn open(dir: Option<PathBuf>) -> Result<Self> {
-        let absolute = |name: &str| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let root = dir
-            .or_else(|| {
-                std::env::var_os(VARIABLE)
-                    .filter(|value| !value.is_empty())
-                    .map(PathBuf::from)
-            })
+            .or_else(|| std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from))
             .or_else(|| absolute("XDG_CACHE_HOME").map(|path| path.join("synapse-site")))
             .or_else(|| absolute("HOME").map(|path| path.join(".cache/synapse-site")))
-            .ok_or_else(|| {
-                Error::environment(
-                    "there is no place for the cache: HOME is not set",
-                    format!("set {VARIABLE} to a directory"),
-                )
-            })?;
+            .ok_or_else(|| Error::environment("there is no place for the cache: HOME is not set", format!("set {VARIABLE} to a directory")))?;
         for part in ["packages", "tmp"] {
             let path = root.join(part);
-            fs::create_dir_all(&path)
-                .map_err(|e| Error::io("make the cache directory", &path, &e))?;
+            fs::create_dir_all(&path).map_err(|e| Error::io("make the cache directory", &path, &e))?;
         }
         // Programs that are started with a path in the cache run in other working directories.
         let root = fs::canonicalize(&root).map_err(|e| Error::io("open the cache", &root, &e))?;
@@ -114,15 +100,12 @@ impl Cache {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let Some(path) = self.package_path(sha256).filter(|_| found == sha256) else {
             return Err(Error::environment(
-                format!(
-                    "{name} was fetched and is not the locked file: its SHA-256 is {found}, the lock has {sha256}"
-                ),
+                format!("{name} was fetched and is not the locked file: its SHA-256 is {found}, the lock has {sha256}"),
                 "try again, and if it stays so, ask who runs the mirror: somebody replaced a published file",
             ));
         };
         make_parent(&path)?;
-        fs::set_permissions(file, fs::Permissions::from_mode(0o644))
-            .map_err(|e| Error::io("open up", file, &e))?;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).map_err(|e| Error::io("open up", file, &e))?;
         fs::rename(file, &path).map_err(|e| Error::io("move a package to", &path, &e))?;
         Ok(path)
     }
@@ -141,13 +124,9 @@ impl Cache {
         let target = self.object_path(kind, name)?;
         make_parent(&target)?;
         let tmp = self.root.join("tmp");
-        let file = tempfile::Builder::new()
-            .permissions(fs::Permissions::from_mode(0o644))
-            .tempfile_in(&tmp)
-            .map_err(|e| Error::io("make a file in", &tmp, &e))?;
-        file.as_file()
-            .lock()
-            .map_err(|e| Error::io("lock", file.path(), &e))?;
+        let file =
+            tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o644)).tempfile_in(&tmp).map_err(|e| Error::io("make a file in", &tmp, &e))?;
+        file.as_file().lock().map_err(|e| Error::io("lock", file.path(), &e))?;
         Ok(Pending { file, target })
     }
 
@@ -214,14 +193,9 @@ impl Cache {
 
     fn object_path(&self, kind: &str, name: &str) -> Result<PathBuf> {
         for part in [kind, name] {
-            let plain = part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b));
+            let plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b));
             if !plain || part.is_empty() || part.starts_with('.') || part.len() > 200 {
-                return Err(Error::environment(
-                    format!("`{part}` cannot be the name of something in the cache"),
-                    "report this as a defect of synapse-site",
-                ));
+                return Err(Error::environment(format!("`{part}` cannot be the name of something in the cache"), "report this as a defect of synapse-site"));
             }
         }
         Ok(self.root.join(kind).join(name))
@@ -242,11 +216,8 @@ impl Pending {
     /// An environment error when the disk refuses.
     pub fn commit(self) -> Result<PathBuf> {
         let Self { file, target } = self;
-        file.as_file()
-            .sync_data()
-            .map_err(|e| Error::io("write", &target, &e))?;
-        file.persist(&target)
-            .map_err(|e| Error::io("write", &target, &e.error))?;
+        file.as_file().sync_data().map_err(|e| Error::io("write", &target, &e))?;
+        file.persist(&target).map_err(|e| Error::io("write", &target, &e.error))?;
         Ok(target)
     }
 }
@@ -278,17 +249,11 @@ impl Scratch {
 /// Whether a temporary file or directory is old and its lock is free.
 fn abandoned(path: &Path) -> io::Result<bool> {
     let meta = fs::symlink_metadata(path)?;
-    let age = SystemTime::now()
-        .duration_since(meta.modified()?)
-        .unwrap_or_default();
+    let age = SystemTime::now().duration_since(meta.modified()?).unwrap_or_default();
     if age < ABANDONED {
         return Ok(false);
     }
-    let lock = if meta.is_dir() {
-        path.join(LOCK)
-    } else {
-        path.to_owned()
-    };
+    let lock = if meta.is_dir() { path.join(LOCK) } else { path.to_owned() };
     let file = match File::open(&lock) {
         // Killed between making the directory and its lock.
         Err(e) if e.kind() == io::ErrorKind::NotFound && meta.is_dir() => return Ok(true),
@@ -303,8 +268,7 @@ fn abandoned(path: &Path) -> io::Result<bool> {
 
 fn make_parent(path: &Path) -> Result<()> {
     match path.parent() {
-        Some(parent) => fs::create_dir_all(parent)
-            .map_err(|e| Error::io("make the cache directory", parent, &e)),
+        Some(parent) => fs::create_dir_all(parent).map_err(|e| Error::io("make the cache directory", parent, &e)),
         None => Ok(()),
     }
 }

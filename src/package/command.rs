@@ -25,23 +25,10 @@ pub struct Output {
 impl Output {
     /// The last lines of the messages, for an error: those that look like one, else the last few.
     pub fn complaint(&self) -> String {
-        let all: Vec<&str> = self
-            .stderr
-            .lines()
-            .chain(self.stdout.lines())
-            .map(str::trim)
-            .collect();
-        let said = |line: &&&str| {
-            ["E:", "ERROR:", "error:"]
-                .iter()
-                .any(|mark| line.starts_with(mark))
-        };
+        let all: Vec<&str> = self.stderr.lines().chain(self.stdout.lines()).map(str::trim).collect();
+        let said = |line: &&&str| ["E:", "ERROR:", "error:"].iter().any(|mark| line.starts_with(mark));
         let errors: Vec<&str> = all.iter().filter(said).copied().collect();
-        let lines = if errors.is_empty() {
-            &all[all.len().saturating_sub(3)..]
-        } else {
-            &errors[..]
-        };
+        let lines = if errors.is_empty() { &all[all.len().saturating_sub(3)..] } else { &errors[..] };
         hide_credentials(&lines[..lines.len().min(5)].join("; "))
     }
 }
@@ -54,16 +41,10 @@ impl Output {
 pub fn run(command: &mut Command, missing: &str, tick: &mut dyn FnMut()) -> Result<Output> {
     let name = command.get_program().to_string_lossy().into_owned();
     let cannot = |e: io::Error| match e.kind() {
-        io::ErrorKind::NotFound => {
-            Error::environment(format!("the program {name} is not here"), missing)
-        }
+        io::ErrorKind::NotFound => Error::environment(format!("the program {name} is not here"), missing),
         _ => Error::environment(format!("cannot run {name}: {e}"), missing),
     };
-    command
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     interrupt::check()?;
     let mut child = command.spawn().map_err(cannot)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -73,17 +54,9 @@ pub fn run(command: &mut Command, missing: &str, tick: &mut dyn FnMut()) -> Resu
         let status = wait(&mut child, tick);
         (status, stdout.join(), stderr.join())
     });
-    let text = |joined: std::thread::Result<io::Result<String>>| {
-        joined
-            .unwrap_or_else(|_| Err(io::Error::other("its reader failed")))
-            .map_err(cannot)
-    };
+    let text = |joined: std::thread::Result<io::Result<String>>| joined.unwrap_or_else(|_| Err(io::Error::other("its reader failed"))).map_err(cannot);
     let status = status.map_err(cannot)??;
-    let output = Output {
-        status,
-        stdout: text(stdout)?,
-        stderr: text(stderr)?,
-    };
+    let output = Output { status, stdout: text(stdout)?, stderr: text(stderr)? };
     // A program that a signal ended, or that says so: the terminal's ^C went to it as well as to us.
     use std::os::unix::process::ExitStatusExt;
     if matches!(status.signal(), Some(2 | 15)) || status.code() == Some(130) {
@@ -124,9 +97,7 @@ pub fn hide_credentials(text: &str) -> String {
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + 3);
         out.push_str(before);
-        let authority = after
-            .find(['/', ' ', '\'', '"', '\n'])
-            .unwrap_or(after.len());
+        let authority = after.find(['/', ' ', '\'', '"', '\n']).unwrap_or(after.len());
         rest = match after[..authority].rfind('@') {
             Some(at) => &after[at + 1..],
             None => after,
@@ -142,39 +113,20 @@ mod tests {
 
     #[test]
     fn passwords_of_mirrors_are_not_shown() {
-        assert_eq!(
-            hide_credentials("a 'http://me:pw@host/x' and https://h/p@q ftp://u@h"),
-            "a 'http://host/x' and https://h/p@q ftp://h"
-        );
+        assert_eq!(hide_credentials("a 'http://me:pw@host/x' and https://h/p@q ftp://u@h"), "a 'http://host/x' and https://h/p@q ftp://h");
     }
 
     #[test]
     fn a_missing_program_is_named_with_what_to_install() {
-        let error = run(
-            &mut Command::new("no-such-program-here"),
-            "install it",
-            &mut || {},
-        )
-        .unwrap_err();
+        let error = run(&mut Command::new("no-such-program-here"), "install it", &mut || {}).unwrap_err();
         assert_eq!(error.exit_code(), 3);
-        assert!(
-            error.to_string().contains("no-such-program-here")
-                && error.to_string().contains("install it")
-        );
+        assert!(error.to_string().contains("no-such-program-here") && error.to_string().contains("install it"));
     }
 
     #[test]
     fn output_and_status_come_back() {
-        let output = run(
-            Command::new("sh").args(["-c", "echo out; echo E: no >&2; exit 7"]),
-            "",
-            &mut || {},
-        )
-        .unwrap();
-        assert_eq!(
-            (output.status.code(), output.stdout.as_str()),
-            (Some(7), "out\n")
-        );
+        let output = run(Command::new("sh").args(["-c", "echo out; echo E: no >&2; exit 7"]), "", &mut || {}).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_str()), (Some(7), "out\n"));
         assert_eq!(output.complaint(), "E: no");
     }
 }

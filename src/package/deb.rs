@@ -45,11 +45,7 @@ impl Control {
         let mut names = Vec::new();
         for field in ["pre-depends", "depends"] {
             for relation in self.get(field).unwrap_or_default().split([',', '|']) {
-                let name = relation
-                    .split(['(', '[', ':', '<'])
-                    .next()
-                    .unwrap_or_default()
-                    .trim();
+                let name = relation.split(['(', '[', ':', '<']).next().unwrap_or_default().trim();
                 if !name.is_empty() && !names.iter().any(|known| known == name) {
                     names.push(name.to_owned());
                 }
@@ -69,10 +65,7 @@ impl Control {
             } else {
                 let (name, value) = line.split_once(':')?;
                 let name = name.to_ascii_lowercase();
-                if fields
-                    .insert(name.clone(), value.trim().to_owned())
-                    .is_some()
-                {
+                if fields.insert(name.clone(), value.trim().to_owned()).is_some() {
                     return None;
                 }
                 current = Some(name);
@@ -93,21 +86,12 @@ impl Deb {
         self.member("control.tar", &mut |entry, content| {
             if entry.path == "control" {
                 let mut text = String::new();
-                content
-                    .take(CONTROL_LIMIT)
-                    .read_to_string(&mut text)
-                    .map_err(|e| refuse(&label, "control", &e.to_string()))?;
+                content.take(CONTROL_LIMIT).read_to_string(&mut text).map_err(|e| refuse(&label, "control", &e.to_string()))?;
                 found = Control::parse(&text);
             }
             Ok(())
         })?;
-        found.ok_or_else(|| {
-            refuse(
-                &label,
-                "control.tar",
-                "it has no control file that can be read",
-            )
-        })
+        found.ok_or_else(|| refuse(&label, "control.tar", "it has no control file that can be read"))
     }
 
     /// Walks one of the two tar members.
@@ -115,26 +99,14 @@ impl Deb {
         let label = self.label();
         let file = hash::open_verified(&label, &self.path, &self.sha256)?;
         let broken = |e: io::Error| refuse(&label, "the package file", &e.to_string());
-        let mut archive =
-            ar::Archive::new(BufReader::with_capacity(128 << 10, file)).map_err(broken)?;
+        let mut archive = ar::Archive::new(BufReader::with_capacity(128 << 10, file)).map_err(broken)?;
         let mut format = String::new();
         if archive.next_member().map_err(broken)?.as_deref() != Some("debian-binary") {
-            return Err(refuse(
-                &label,
-                "the package file",
-                "it does not start with debian-binary",
-            ));
+            return Err(refuse(&label, "the package file", "it does not start with debian-binary"));
         }
-        (&mut archive)
-            .take(16)
-            .read_to_string(&mut format)
-            .map_err(broken)?;
+        (&mut archive).take(16).read_to_string(&mut format).map_err(broken)?;
         if !format.starts_with("2.") {
-            return Err(refuse(
-                &label,
-                "debian-binary",
-                "only version 2 of the package format is known",
-            ));
+            return Err(refuse(&label, "debian-binary", "only version 2 of the package format is known"));
         }
         let mut done = false;
         while let Some(name) = archive.next_member().map_err(broken)? {
@@ -144,27 +116,14 @@ impl Deb {
                 }
                 self.decompress(&label, compression, &mut archive, visit)?;
                 done = true;
-            } else if !name.starts_with('_')
-                && !name.starts_with("control.tar")
-                && !name.starts_with("data.tar")
-            {
+            } else if !name.starts_with('_') && !name.starts_with("control.tar") && !name.starts_with("data.tar") {
                 return Err(refuse(&label, &name, "a Debian package has no such part"));
             }
         }
-        if done {
-            Ok(())
-        } else {
-            Err(refuse(&label, wanted, "the package has no such part"))
-        }
+        if done { Ok(()) } else { Err(refuse(&label, wanted, "the package has no such part")) }
     }
 
-    fn decompress(
-        &self,
-        label: &str,
-        compression: &str,
-        archive: &mut ar::Archive<BufReader<File>>,
-        visit: &mut Visit<'_>,
-    ) -> Result<()> {
+    fn decompress(&self, label: &str, compression: &str, archive: &mut ar::Archive<BufReader<File>>, visit: &mut Visit<'_>) -> Result<()> {
         let mut packed = BufReader::with_capacity(64 << 10, archive);
         match compression {
             "" => tarball::walk(label, &mut packed, LIMITS, visit)?,
@@ -174,40 +133,17 @@ impl Deb {
             }
             ".xz" => {
                 // 8 is LZMA_CONCATENATED: the decoder wants all of its input to be xz, so nothing can trail it.
-                let stream =
-                    liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 8).map_err(|e| {
-                        Error::environment(
-                            format!("cannot start the xz decoder: {e}"),
-                            "free some memory",
-                        )
-                    })?;
-                tarball::walk(
-                    label,
-                    liblzma::bufread::XzDecoder::new_stream(&mut packed, stream),
-                    LIMITS,
-                    visit,
-                )?;
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 8)
+                    .map_err(|e| Error::environment(format!("cannot start the xz decoder: {e}"), "free some memory"))?;
+                tarball::walk(label, liblzma::bufread::XzDecoder::new_stream(&mut packed, stream), LIMITS, visit)?;
             }
             other => {
-                let what = format!(
-                    "its compression `{}` is not known; xz, gz and none are",
-                    other
-                );
+                let what = format!("its compression `{}` is not known; xz, gz and none are", other);
                 return Err(refuse(label, "the package file", &what));
             }
         }
-        let rest = packed
-            .fill_buf()
-            .map_err(|e| refuse(label, "the package file", &e.to_string()))?;
-        if rest.is_empty() {
-            Ok(())
-        } else {
-            Err(refuse(
-                label,
-                "the package file",
-                "trailing garbage follows its compressed data",
-            ))
-        }
+        let rest = packed.fill_buf().map_err(|e| refuse(label, "the package file", &e.to_string()))?;
+        if rest.is_empty() { Ok(()) } else { Err(refuse(label, "the package file", "trailing garbage follows its compressed data")) }
     }
 }
 

@@ -34,16 +34,8 @@ pub fn needed(reader: &mut dyn Read) -> io::Result<Option<Dynamic>> {
         return Ok(None);
     }
     reader.take(LONGEST).read_to_end(&mut bytes)?;
-    let elf = Elf::parse(&bytes)
-        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
-    Ok(Some(Dynamic {
-        needed: elf
-            .libraries
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect(),
-        soname: elf.soname.map(str::to_owned),
-    }))
+    let elf = Elf::parse(&bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+    Ok(Some(Dynamic { needed: elf.libraries.iter().map(|name| (*name).to_owned()).collect(), soname: elf.soname.map(str::to_owned) }))
 }
 
 /// One package of an image, and what the image takes of it.
@@ -91,11 +83,7 @@ pub fn missing(parts: &[Part<'_>], present: &BTreeSet<String>) -> Result<Vec<Mis
             }
             if let Kind::File { .. } = entry.kind {
                 let dynamic = needed(content).map_err(|e| {
-                    let what = format!(
-                        "{}: {} cannot be read as an ELF file: {e}",
-                        part.package.label(),
-                        entry.path
-                    );
+                    let what = format!("{}: {} cannot be read as an ELF file: {e}", part.package.label(), entry.path);
                     Error::environment(what, "choose another version of the package")
                 })?;
                 for library in dynamic.into_iter().flat_map(|dynamic| dynamic.needed) {
@@ -109,22 +97,9 @@ pub fn missing(parts: &[Part<'_>], present: &BTreeSet<String>) -> Result<Vec<Mis
     }
     let mut missing = Vec::new();
     for (part, needs) in asking {
-        for (library, file) in needs
-            .into_iter()
-            .filter(|(library, _)| !public.contains(library))
-        {
-            let candidates = candidates(
-                &library,
-                part.dependencies
-                    .iter()
-                    .filter(|name| !present.contains(*name)),
-            );
-            missing.push(Missing {
-                library,
-                package: part.package.label(),
-                file,
-                candidates,
-            });
+        for (library, file) in needs.into_iter().filter(|(library, _)| !public.contains(library)) {
+            let candidates = candidates(&library, part.dependencies.iter().filter(|name| !present.contains(*name)));
+            missing.push(Missing { library, package: part.package.label(), file, candidates });
         }
     }
     missing.sort();
@@ -133,29 +108,13 @@ pub fn missing(parts: &[Part<'_>], present: &BTreeSet<String>) -> Result<Vec<Mis
 
 /// Where the dynamic linker of Debian's amd64 looks (ld.so(8) and /etc/ld.so.conf.d).
 fn is_public(dir: &str) -> bool {
-    matches!(
-        dir,
-        "usr/lib"
-            | "usr/lib64"
-            | "usr/lib/x86_64-linux-gnu"
-            | "usr/local/lib"
-            | "usr/local/lib/x86_64-linux-gnu"
-    )
+    matches!(dir, "usr/lib" | "usr/lib64" | "usr/lib/x86_64-linux-gnu" | "usr/local/lib" | "usr/local/lib/x86_64-linux-gnu")
 }
 
 /// Dependencies whose name looks like the library's (Debian Policy 8.1: soname, version, perhaps a suffix), else all.
 fn candidates<'a>(library: &str, dependencies: impl Iterator<Item = &'a String>) -> Vec<String> {
     let all: Vec<String> = dependencies.cloned().collect();
-    let stem: String = library
-        .split(".so")
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-        .replace('_', "-");
-    let alike: Vec<String> = all
-        .iter()
-        .filter(|name| name.starts_with(&stem))
-        .cloned()
-        .collect();
+    let stem: String = library.split(".so").next().unwrap_or_default().to_ascii_lowercase().replace('_', "-");
+    let alike: Vec<String> = all.iter().filter(|name| name.starts_with(&stem)).cloned().collect();
     if alike.is_empty() { all } else { alike }
 }

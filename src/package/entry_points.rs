@@ -14,23 +14,16 @@ pub fn scripts(text: &str, interpreter: &str) -> Result<BTreeMap<String, String>
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        if let Some(section) = line
-            .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
-        {
+        if let Some(section) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             wanted = matches!(section.trim(), "console_scripts" | "gui_scripts");
             continue;
         }
         if !wanted {
             continue;
         }
-        let (name, point) = line
-            .split_once('=')
-            .ok_or_else(|| format!("`{line}` is no entry point"))?;
+        let (name, point) = line.split_once('=').ok_or_else(|| format!("`{line}` is no entry point"))?;
         let (name, script) = (name.trim(), script(point, interpreter));
-        let plain = name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         if !plain || name.is_empty() || name.starts_with(['.', '-']) {
             return Err(format!("`{name}` cannot be the name of a program"));
         }
@@ -52,15 +45,11 @@ fn script(point: &str, interpreter: &str) -> Option<String> {
         return None;
     }
     let first = object.split('.').next()?;
-    Some(format!(
-        "#!{interpreter}\nimport sys\n\nfrom {module} import {first}\n\nif __name__ == \"__main__\":\n    sys.exit({object}())\n"
-    ))
+    Some(format!("#!{interpreter}\nimport sys\n\nfrom {module} import {first}\n\nif __name__ == \"__main__\":\n    sys.exit({object}())\n"))
 }
 
 fn is_identifier(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c == '_' || c.is_alphanumeric())
+    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c == '_' || c.is_alphanumeric())
 }
 
 #[cfg(test)]
@@ -72,28 +61,13 @@ mod tests {
         let text = "[console_scripts]\nb = pkg.b:main\n# note\na-1=pkg:Group.run [extra]\n\n[gui_scripts]\nc = pkg.c:main\n[other]\nx = y\n";
         let scripts = scripts(text, "/usr/bin/python3.13").unwrap();
         assert_eq!(scripts.keys().collect::<Vec<_>>(), ["a-1", "b", "c"]);
-        assert_eq!(
-            scripts["a-1"],
-            "#!/usr/bin/python3.13\nimport sys\n\nfrom pkg import Group\n\nif __name__ == \"__main__\":\n    sys.exit(Group.run())\n"
-        );
+        assert_eq!(scripts["a-1"], "#!/usr/bin/python3.13\nimport sys\n\nfrom pkg import Group\n\nif __name__ == \"__main__\":\n    sys.exit(Group.run())\n");
     }
 
     #[test]
     fn refuses_names_and_objects_that_are_not_plain() {
-        for line in [
-            "../x = a:b",
-            "x = a:b; import os",
-            "x = a",
-            "x = a b:c",
-            "x",
-            "-x = a:b",
-            "x = a:b()",
-            "x = a:b\nx = a:c",
-        ] {
-            assert!(
-                scripts(&format!("[console_scripts]\n{line}"), "/p").is_err(),
-                "{line}"
-            );
+        for line in ["../x = a:b", "x = a:b; import os", "x = a", "x = a b:c", "x", "-x = a:b", "x = a:b()", "x = a:b\nx = a:c"] {
+            assert!(scripts(&format!("[console_scripts]\n{line}"), "/p").is_err(), "{line}");
         }
     }
 }

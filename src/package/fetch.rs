@@ -22,12 +22,7 @@ const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 /// # Errors
 /// An environment error: no network, a file with another hash, or packages that are gone, all of them named together with
 /// the command that replaces them.
-pub fn ensure(
-    cache: &Cache,
-    debian: &[&DebianLock],
-    python: &[&PythonLock],
-    progress: &dyn Progress,
-) -> Result<()> {
+pub fn ensure(cache: &Cache, debian: &[&DebianLock], python: &[&PythonLock], progress: &dyn Progress) -> Result<()> {
     let gone = ensure_or_gone(cache, debian, python, progress)?;
     if gone.is_empty() {
         return Ok(());
@@ -47,20 +42,9 @@ pub fn gone(packages: &[String]) -> Error {
 ///
 /// # Errors
 /// As [`ensure`].
-pub fn ensure_verified(
-    cache: &Cache,
-    debian: &[&DebianLock],
-    python: &[&PythonLock],
-    progress: &dyn Progress,
-) -> Result<()> {
-    let debs = debian
-        .iter()
-        .flat_map(|lock| &lock.packages)
-        .map(|package| &package.sha256);
-    let wheels = python
-        .iter()
-        .flat_map(|lock| &lock.wheels)
-        .map(|wheel| &wheel.sha256);
+pub fn ensure_verified(cache: &Cache, debian: &[&DebianLock], python: &[&PythonLock], progress: &dyn Progress) -> Result<()> {
+    let debs = debian.iter().flat_map(|lock| &lock.packages).map(|package| &package.sha256);
+    let wheels = python.iter().flat_map(|lock| &lock.wheels).map(|wheel| &wheel.sha256);
     for sha256 in debs.chain(wheels) {
         cache.verified(sha256)?;
     }
@@ -72,38 +56,22 @@ pub fn ensure_verified(
 ///
 /// # Errors
 /// An environment error for every other failure.
-pub fn ensure_or_gone(
-    cache: &Cache,
-    debian: &[&DebianLock],
-    python: &[&PythonLock],
-    progress: &dyn Progress,
-) -> Result<Vec<String>> {
+pub fn ensure_or_gone(cache: &Cache, debian: &[&DebianLock], python: &[&PythonLock], progress: &dyn Progress) -> Result<Vec<String>> {
     let lacks = |sha256: &str| cache.package(sha256).is_none();
-    let debs: BTreeMap<&str, &DebianPackage> = debian
-        .iter()
-        .flat_map(|lock| &lock.packages)
-        .filter(|package| lacks(&package.sha256))
-        .map(|package| (package.sha256.as_str(), package))
-        .collect();
+    let debs: BTreeMap<&str, &DebianPackage> =
+        debian.iter().flat_map(|lock| &lock.packages).filter(|package| lacks(&package.sha256)).map(|package| (package.sha256.as_str(), package)).collect();
     let mut wheels = BTreeMap::<&str, BTreeMap<&str, &WheelFile>>::new();
     for lock in python {
         for wheel in lock.wheels.iter().filter(|wheel| lacks(&wheel.sha256)) {
-            wheels
-                .entry(&lock.python)
-                .or_default()
-                .insert(&wheel.sha256, wheel);
+            wheels.entry(&lock.python).or_default().insert(&wheel.sha256, wheel);
         }
     }
     let count = debs.len() + wheels.values().map(BTreeMap::len).sum::<usize>();
     if count == 0 {
         return Ok(Vec::new());
     }
-    let bytes = debs.values().map(|package| package.size).sum::<u64>()
-        + wheels
-            .values()
-            .flat_map(|group| group.values())
-            .filter_map(|wheel| wheel.size)
-            .sum::<u64>();
+    let bytes =
+        debs.values().map(|package| package.size).sum::<u64>() + wheels.values().flat_map(|group| group.values()).filter_map(|wheel| wheel.size).sum::<u64>();
     progress.fetch_started(count, bytes);
     let here = [AtomicU64::new(0), AtomicU64::new(0)];
     let report = |which: usize, bytes: u64| {
@@ -114,9 +82,7 @@ pub fn ensure_or_gone(
     let (first, second) = std::thread::scope(|scope| {
         let debs = scope.spawn(|| fetch_debs(cache, &debs, &|bytes| report(0, bytes)));
         let wheels = fetch_wheels(cache, &wheels, &|bytes| report(1, bytes));
-        let debs = debs
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let debs = debs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (debs, wheels)
     });
     let mut gone = first?;
@@ -127,11 +93,7 @@ pub fn ensure_or_gone(
     Ok(gone)
 }
 
-fn fetch_debs(
-    cache: &Cache,
-    debs: &BTreeMap<&str, &DebianPackage>,
-    report: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<String>> {
+fn fetch_debs(cache: &Cache, debs: &BTreeMap<&str, &DebianPackage>, report: &(dyn Fn(u64) + Sync)) -> Result<Vec<String>> {
     if debs.is_empty() {
         return Ok(Vec::new());
     }
@@ -140,14 +102,8 @@ fn fetch_debs(
     let mut command = apt.command(APT_HELPER);
     command.args(["-q", "download-file"]);
     for (sha256, package) in debs {
-        command.arg(format!(
-            "{}/{}",
-            apt.mirrors().root(package.archive),
-            package.filename
-        ));
-        command
-            .arg(scratch.path().join(sha256))
-            .arg(format!("SHA256:{sha256}"));
+        command.arg(format!("{}/{}", apt.mirrors().root(package.archive), package.filename));
+        command.arg(scratch.path().join(sha256)).arg(format!("SHA256:{sha256}"));
     }
     let output = apt.run(&mut command, &mut || report(size_of(scratch.path())))?;
     let mut lacking = Vec::new();
@@ -164,25 +120,14 @@ fn fetch_debs(
         return Ok(Vec::new());
     }
     let missing = not_found(&output.stderr);
-    let is_gone = |package: &&DebianPackage| {
-        missing
-            .iter()
-            .any(|name| package.filename.ends_with(&format!("/{name}")))
-    };
+    let is_gone = |package: &&DebianPackage| missing.iter().any(|name| package.filename.ends_with(&format!("/{name}")));
     let (gone, failed): (Vec<_>, Vec<_>) = lacking.into_iter().partition(is_gone);
     if failed.is_empty() {
-        return Ok(gone
-            .iter()
-            .map(|package| format!("{} {}", package.name, package.version))
-            .collect());
+        return Ok(gone.iter().map(|package| format!("{} {}", package.name, package.version)).collect());
     }
     let names: Vec<&str> = failed.iter().map(|package| package.name.as_str()).collect();
     Err(Error::environment(
-        format!(
-            "apt cannot fetch {}: {}",
-            abbreviated(&names),
-            output.complaint()
-        ),
+        format!("apt cannot fetch {}: {}", abbreviated(&names), output.complaint()),
         "look at the network, the proxy and the mirror, and build again: what was fetched is kept",
     ))
 }
@@ -191,28 +136,18 @@ fn fetch_debs(
 fn not_found(stderr: &str) -> Vec<String> {
     let mut names = Vec::new();
     for line in stderr.lines() {
-        let Some((uri, reason)) = line
-            .strip_prefix("E: Failed to fetch ")
-            .and_then(|rest| rest.split_once("  "))
-        else {
+        let Some((uri, reason)) = line.strip_prefix("E: Failed to fetch ").and_then(|rest| rest.split_once("  ")) else {
             continue;
         };
         let reason = reason.trim_start();
-        if ["404", "410", "File not found"]
-            .iter()
-            .any(|start| reason.starts_with(start))
-        {
+        if ["404", "410", "File not found"].iter().any(|start| reason.starts_with(start)) {
             names.extend(uri.rsplit('/').next().and_then(super::resolve::apt::decode));
         }
     }
     names
 }
 
-fn fetch_wheels(
-    cache: &Cache,
-    wheels: &BTreeMap<&str, BTreeMap<&str, &WheelFile>>,
-    report: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<String>> {
+fn fetch_wheels(cache: &Cache, wheels: &BTreeMap<&str, BTreeMap<&str, &WheelFile>>, report: &(dyn Fn(u64) + Sync)) -> Result<Vec<String>> {
     let mut gone = Vec::new();
     for (python, group) in wheels {
         let mut wanted: Vec<&WheelFile> = group.values().copied().collect();
@@ -221,9 +156,7 @@ fn fetch_wheels(
             let scratch = cache.scratch()?;
             let dir = scratch.path().join("wheels");
             fs::create_dir(&dir).map_err(|e| Error::io("make the directory", &dir, &e))?;
-            let output = pip::download(python, &wanted, &scratch, &dir, &mut || {
-                report(size_of(&dir))
-            })?;
+            let output = pip::download(python, &wanted, &scratch, &dir, &mut || report(size_of(&dir)))?;
             for wheel in &wanted {
                 let file = dir.join(&wheel.filename);
                 if file.is_file() {
@@ -235,12 +168,7 @@ fn fetch_wheels(
                 break;
             }
             let words = output.complaint();
-            let unavailable = |wheel: &WheelFile| {
-                words.contains(&format!(
-                    "No matching distribution found for {}==",
-                    wheel.name
-                ))
-            };
+            let unavailable = |wheel: &WheelFile| words.contains(&format!("No matching distribution found for {}==", wheel.name));
             let Some(index) = wanted.iter().position(|wheel| unavailable(wheel)) else {
                 let names: Vec<&str> = wanted.iter().map(|wheel| wheel.name.as_str()).collect();
                 return Err(Error::environment(
@@ -260,12 +188,7 @@ fn size_of(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else {
         return 0;
     };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.metadata().ok())
-        .filter(|meta| meta.is_file())
-        .map(|meta| meta.len())
-        .sum()
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).filter(|meta| meta.is_file()).map(|meta| meta.len()).sum()
 }
 
 /// At most five names, and how many more.

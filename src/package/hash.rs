@@ -39,10 +39,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Whether a text is a SHA-256 in the form used here; what is not must never become a file name.
 pub fn is_sha256(text: &str) -> bool {
-    text.len() == 64
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// Opens a package's archive after a look at all of it, so that nothing is read from a file that is not the locked one.
@@ -55,10 +52,7 @@ pub fn open_verified(label: &str, path: &Path, expected: &str) -> Result<File> {
     let found = sha256(&mut file).map_err(|e| Error::io("read", path, &e))?;
     if found != expected {
         return Err(Error::environment(
-            format!(
-                "{} is not {label}: its SHA-256 is {found}, the lock has {expected}",
-                path.display()
-            ),
+            format!("{} is not {label}: its SHA-256 is {found}, the lock has {expected}", path.display()),
             "remove that file and build again: it will be fetched anew",
         ));
     }
@@ -75,10 +69,7 @@ pub struct Hashing<R> {
 impl<R> Hashing<R> {
     /// Around a reader or writer.
     pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            digest: Sha256::new(),
-        }
+        Self { inner, digest: Sha256::new() }
     }
 
     /// The raw digest of what has passed, and what was wrapped.

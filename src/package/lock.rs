@@ -101,20 +101,9 @@ pub struct WheelFile {
 
 impl DebianLock {
     /// A lock of these packages, in the order that the file has.
-    pub fn new(
-        release: &str,
-        architecture: &str,
-        suites: &[String],
-        mut packages: Vec<DebianPackage>,
-    ) -> Self {
+    pub fn new(release: &str, architecture: &str, suites: &[String], mut packages: Vec<DebianPackage>) -> Self {
         packages.sort_by(|a, b| a.name.cmp(&b.name));
-        Self {
-            format: FORMAT,
-            release: release.into(),
-            architecture: architecture.into(),
-            suites: suites.to_vec(),
-            packages,
-        }
+        Self { format: FORMAT, release: release.into(), architecture: architecture.into(), suites: suites.to_vec(), packages }
     }
 
     /// Reads and checks a lock file.
@@ -135,26 +124,16 @@ impl DebianLock {
         check(path, lock.format)?;
         for package in &lock.packages {
             let wrong = |what: &str| damaged(path, &format!("package {}: {what}", package.name));
-            let plain = |text: &str| {
-                !text.is_empty()
-                    && text
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"+-.:~_".contains(&b))
-            };
+            let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:~_".contains(&b));
             if !plain(&package.name) || !plain(&package.version) || !plain(&package.architecture) {
                 return Err(wrong("its name, version or architecture is none"));
             }
             let normal = path::member(package.filename.as_bytes());
-            if normal.as_ref() != Ok(&package.filename)
-                || !package.filename.ends_with(".deb")
-                || package.filename.contains(['%', '?', '#', ':', ' '])
-            {
+            if normal.as_ref() != Ok(&package.filename) || !package.filename.ends_with(".deb") || package.filename.contains(['%', '?', '#', ':', ' ']) {
                 return Err(wrong("its filename is no path below an archive's root"));
             }
             if !hash::is_sha256(&package.sha256) {
-                return Err(wrong(
-                    "its sha256 is not 64 hexadecimal digits in lower case",
-                ));
+                return Err(wrong("its sha256 is not 64 hexadecimal digits in lower case"));
             }
             names.push(package.name.as_str());
         }
@@ -180,11 +159,7 @@ impl PythonLock {
     /// A lock of these wheels, in the order that the file has.
     pub fn new(python: &str, mut wheels: Vec<WheelFile>) -> Self {
         wheels.sort_by(|a, b| a.name.cmp(&b.name));
-        Self {
-            format: FORMAT,
-            python: python.into(),
-            wheels,
-        }
+        Self { format: FORMAT, python: python.into(), wheels }
     }
 
     /// Reads and checks a lock file.
@@ -205,28 +180,15 @@ impl PythonLock {
         check(path, lock.format)?;
         for wheel in &lock.wheels {
             let wrong = |what: &str| damaged(path, &format!("wheel {}: {what}", wheel.name));
-            let plain = |text: &str| {
-                !text.is_empty()
-                    && text
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"+-.!_".contains(&b))
-            };
-            if wheel::normalised(&wheel.name) != wheel.name
-                || !plain(&wheel.name)
-                || wheel.name.starts_with('-')
-            {
+            let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.!_".contains(&b));
+            if wheel::normalised(&wheel.name) != wheel.name || !plain(&wheel.name) || wheel.name.starts_with('-') {
                 return Err(wrong("its name is not in normalised form"));
             }
-            if !plain(&wheel.version)
-                || !plain(&wheel.filename)
-                || !wheel.filename.ends_with(".whl")
-            {
+            if !plain(&wheel.version) || !plain(&wheel.filename) || !wheel.filename.ends_with(".whl") {
                 return Err(wrong("its version or filename is none"));
             }
             if !hash::is_sha256(&wheel.sha256) {
-                return Err(wrong(
-                    "its sha256 is not 64 hexadecimal digits in lower case",
-                ));
+                return Err(wrong("its sha256 is not 64 hexadecimal digits in lower case"));
             }
             names.push(wheel.name.as_str());
         }
@@ -254,21 +216,15 @@ fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::environment(
-            format!("there is no lock file {}", path.display()),
-            "run `synapse-site lock`, which chooses the packages and writes it",
-        ),
+        std::io::ErrorKind::NotFound => {
+            Error::environment(format!("there is no lock file {}", path.display()), "run `synapse-site lock`, which chooses the packages and writes it")
+        }
         _ => Error::io("read", path, &e),
     })
 }
 
 fn text<T: Serialize>(lock: &T) -> Result<String> {
-    let body = toml::to_string(lock).map_err(|e| {
-        Error::environment(
-            format!("a lock cannot be written: {e}"),
-            "report this as a defect of synapse-site",
-        )
-    })?;
+    let body = toml::to_string(lock).map_err(|e| Error::environment(format!("a lock cannot be written: {e}"), "report this as a defect of synapse-site"))?;
     Ok(format!("{HEADER}{body}"))
 }
 
@@ -276,21 +232,12 @@ fn check(path: &Path, format: u32) -> Result<()> {
     if format == FORMAT {
         return Ok(());
     }
-    Err(damaged(
-        path,
-        &format!("its format is {format}, and this program knows {FORMAT}"),
-    ))
+    Err(damaged(path, &format!("its format is {format}, and this program knows {FORMAT}")))
 }
 
 fn sorted(path: &Path, names: &[&str]) -> Result<()> {
     match names.windows(2).find(|pair| pair[0] >= pair[1]) {
-        Some(pair) => Err(damaged(
-            path,
-            &format!(
-                "{} stands before {}: names are unique and sorted",
-                pair[0], pair[1]
-            ),
-        )),
+        Some(pair) => Err(damaged(path, &format!("{} stands before {}: names are unique and sorted", pair[0], pair[1]))),
         None => Ok(()),
     }
 }

@@ -53,9 +53,7 @@ pub fn symlink_target(path: &str, raw: &[u8]) -> Result<String, String> {
         match component {
             "" | "." => {}
             ".." => {
-                depth = depth
-                    .checked_sub(1)
-                    .ok_or_else(|| format!("it links to {target}, above the root"))?;
+                depth = depth.checked_sub(1).ok_or_else(|| format!("it links to {target}, above the root"))?;
             }
             _ => depth += 1,
         }
@@ -66,11 +64,7 @@ pub fn symlink_target(path: &str, raw: &[u8]) -> Result<String, String> {
 /// Where a path lies on a system whose `/bin`, `/sbin` and `/lib*` are links into `/usr`: `lib/x` is `usr/lib/x`.
 pub fn merged_usr(path: String) -> String {
     let first = path.split('/').next().unwrap_or_default();
-    if ALIASES.contains(&first) {
-        format!("usr/{path}")
-    } else {
-        path
-    }
+    if ALIASES.contains(&first) { format!("usr/{path}") } else { path }
 }
 
 /// Whether a path is one of the aliases themselves, such as `lib64`.
@@ -81,10 +75,7 @@ pub fn is_alias(path: &str) -> bool {
 /// A name as text that can be shown, stored in JSON and written into a tar header.
 fn readable(raw: &[u8]) -> Result<&str, String> {
     if raw.len() > LONGEST {
-        return Err(format!(
-            "a name of {} bytes is too long (at most {LONGEST})",
-            raw.len()
-        ));
+        return Err(format!("a name of {} bytes is too long (at most {LONGEST})", raw.len()));
     }
     let name = std::str::from_utf8(raw).map_err(|_| "a name is not UTF-8".to_owned())?;
     if name.chars().any(char::is_control) {
@@ -102,23 +93,12 @@ mod tests {
         assert_eq!(member(b"./usr/bin/").unwrap(), "usr/bin");
         assert_eq!(member(b"usr//lib/./x").unwrap(), "usr/lib/x");
         assert_eq!(member(b"./").unwrap(), "");
-        assert_eq!(
-            member("usr/share/ca/Főtanúsítvány.crt".as_bytes()).unwrap(),
-            "usr/share/ca/Főtanúsítvány.crt"
-        );
+        assert_eq!(member("usr/share/ca/Főtanúsítvány.crt".as_bytes()).unwrap(), "usr/share/ca/Főtanúsítvány.crt");
     }
 
     #[test]
     fn names_that_escape_or_hide_are_refused() {
-        for name in [
-            &b"/etc/passwd"[..],
-            b"../x",
-            b"a/../../x",
-            b"a/..",
-            b"\xff",
-            b"a\nb",
-            b"a\0b",
-        ] {
+        for name in [&b"/etc/passwd"[..], b"../x", b"a/../../x", b"a/..", b"\xff", b"a\nb", b"a\0b"] {
             assert!(member(name).is_err(), "{name:?}");
         }
         assert!(member("x".repeat(LONGEST + 1).as_bytes()).is_err());
@@ -127,10 +107,7 @@ mod tests {
 
     #[test]
     fn relative_targets_stay_below_the_root() {
-        assert_eq!(
-            symlink_target("usr/lib/x", b"../../etc/x").unwrap(),
-            "../../etc/x"
-        );
+        assert_eq!(symlink_target("usr/lib/x", b"../../etc/x").unwrap(), "../../etc/x");
         assert_eq!(symlink_target("x", b"/../etc").unwrap(), "/../etc");
         assert!(symlink_target("usr/lib/x", b"../../../etc/x").is_err());
         assert!(symlink_target("x", b"a/../../b").is_err());

@@ -21,11 +21,7 @@ pub struct Record {
 /// better; no wheel on the index uses another than SHA-256.
 pub fn parse(text: &str) -> Result<BTreeMap<String, Record>, String> {
     let mut records = BTreeMap::new();
-    for (number, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty())
-    {
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
         let fail = |what: &str| format!("line {}: {what}", number + 1);
         let fields = fields(line).ok_or_else(|| fail("its quotes do not match"))?;
         let [name, hash, _size] = &fields[..] else {
@@ -35,16 +31,9 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, Record>, String> {
         let sha256 = match hash.as_str() {
             "" => None,
             hash => {
-                let digest = hash
-                    .strip_prefix("sha256=")
-                    .ok_or_else(|| fail("its hash is no SHA-256"))?;
+                let digest = hash.strip_prefix("sha256=").ok_or_else(|| fail("its hash is no SHA-256"))?;
                 let digest = URL_SAFE_NO_PAD.decode(digest.trim_end_matches('='));
-                Some(
-                    digest
-                        .ok()
-                        .and_then(|bytes| bytes.try_into().ok())
-                        .ok_or_else(|| fail("its hash is no SHA-256"))?,
-                )
+                Some(digest.ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| fail("its hash is no SHA-256"))?)
             }
         };
         if records.insert(name, Record { sha256 }).is_some() {
@@ -82,31 +71,15 @@ mod tests {
 
     #[test]
     fn reads_plain_and_quoted_lines() {
-        let records = parse(&format!(
-            "a/b.py,sha256={HASH},0\r\n\"a,\"\"c\"\".py\",sha256={HASH}=,0\nx/RECORD,,\n"
-        ))
-        .unwrap();
-        assert_eq!(
-            records.keys().collect::<Vec<_>>(),
-            ["a,\"c\".py", "a/b.py", "x/RECORD"]
-        );
+        let records = parse(&format!("a/b.py,sha256={HASH},0\r\n\"a,\"\"c\"\".py\",sha256={HASH}=,0\nx/RECORD,,\n")).unwrap();
+        assert_eq!(records.keys().collect::<Vec<_>>(), ["a,\"c\".py", "a/b.py", "x/RECORD"]);
         assert_eq!(records["a/b.py"].sha256.unwrap()[..2], [0xe3, 0xb0]);
         assert_eq!(records["x/RECORD"].sha256, None);
     }
 
     #[test]
     fn refuses_what_cannot_be_trusted() {
-        for text in [
-            "a",
-            "a,,,",
-            "\"a,,",
-            "a,md5=AAAA,1",
-            "a,sha256=AAAA,1",
-            "/a,,",
-            "a/../b,,",
-            "a,,\na,,",
-            "a,sha256=***,",
-        ] {
+        for text in ["a", "a,,,", "\"a,,", "a,md5=AAAA,1", "a,sha256=AAAA,1", "/a,,", "a/../b,,", "a,,\na,,", "a,sha256=***,"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -57,29 +57,16 @@ impl fmt::Display for LockReport {
             writeln!(f, "{image}:")?;
             for Move { name, from, to } in moves {
                 match (from, to) {
-                    (Some(from), Some(to)) if from == to => {
-                        writeln!(f, "  {name} {to}: the same version, another file")?
-                    }
+                    (Some(from), Some(to)) if from == to => writeln!(f, "  {name} {to}: the same version, another file")?,
                     (Some(from), Some(to)) => writeln!(f, "  {name} {from} → {to}")?,
                     (None, Some(to)) => writeln!(f, "  {name} {to}: new")?,
-                    (from, None) => {
-                        writeln!(f, "  {name} {}: gone", from.as_deref().unwrap_or_default())?
-                    }
+                    (from, None) => writeln!(f, "  {name} {}: gone", from.as_deref().unwrap_or_default())?,
                 }
             }
         }
         for (image, missing) in &self.missing {
-            for Missing {
-                library,
-                package,
-                file,
-                candidates,
-            } in missing
-            {
-                write!(
-                    f,
-                    "warning: image {image} lacks {library}, which {file} of {package} asks for"
-                )?;
+            for Missing { library, package, file, candidates } in missing {
+                write!(f, "warning: image {image} lacks {library}, which {file} of {package} asks for")?;
                 match &candidates[..] {
                     [] => writeln!(f)?,
                     names => writeln!(f, "; look into {}", names.join(", "))?,
@@ -95,13 +82,7 @@ impl fmt::Display for LockReport {
 /// # Errors
 /// An environment error: definitions that contradict each other, packages that do not exist, no network, a full disk. Lock
 /// files are as before then.
-pub fn lock(
-    images: &BTreeMap<String, ImageSpec>,
-    dir: &Path,
-    cache: &Cache,
-    filters: &Filters<'_>,
-    progress: &dyn Progress,
-) -> Result<LockReport> {
+pub fn lock(images: &BTreeMap<String, ImageSpec>, dir: &Path, cache: &Cache, filters: &Filters<'_>, progress: &dyn Progress) -> Result<LockReport> {
     let mut own = BTreeMap::new();
     for name in images.keys() {
         own.insert(name.as_str(), debian_of(images, name)?);
@@ -111,10 +92,7 @@ pub fn lock(
     let chosen = apt::resolve(cache, Mirrors::of_machine()?, &all)?;
     let mut locks = BTreeMap::new();
     for (name, image) in images {
-        let packages = own[name.as_str()]
-            .iter()
-            .map(|package| chosen[package].clone())
-            .collect();
+        let packages = own[name.as_str()].iter().map(|package| chosen[package].clone()).collect();
         let debian = DebianLock::new(apt::RELEASE, apt::ARCHITECTURE, &apt::suites(), packages);
         let python = match &image.python {
             Some(_) => {
@@ -125,21 +103,14 @@ pub fn lock(
         };
         locks.insert(name.clone(), Locks { debian, python });
     }
-    let (debian, python): (Vec<_>, Vec<_>) = locks
-        .values()
-        .map(|locks| (&locks.debian, locks.python.as_ref()))
-        .unzip();
+    let (debian, python): (Vec<_>, Vec<_>) = locks.values().map(|locks| (&locks.debian, locks.python.as_ref())).unzip();
     let python: Vec<&PythonLock> = python.into_iter().flatten().collect();
     fetch::ensure(cache, &debian, &python, progress)?;
     let mut report = LockReport::default();
     for locks in locks.values_mut() {
         for wheel in locks.python.iter_mut().flat_map(|lock| &mut lock.wheels) {
             let path = cache.package(&wheel.sha256).ok_or_else(vanished)?;
-            wheel.size = Some(
-                fs::metadata(&path)
-                    .map_err(|e| Error::io("read", &path, &e))?
-                    .len(),
-            );
+            wheel.size = Some(fs::metadata(&path).map_err(|e| Error::io("read", &path, &e))?.len());
         }
     }
     for name in images.keys() {
@@ -167,27 +138,15 @@ fn wrong(what: String, remedy: &str) -> Error {
 }
 
 fn vanished() -> Error {
-    Error::environment(
-        "a package vanished from the cache",
-        "run the command again; something else empties the cache",
-    )
+    Error::environment("a package vanished from the cache", "run the command again; something else empties the cache")
 }
 
 /// The images below an image, its own first.
 fn chain<'a>(images: &'a BTreeMap<String, ImageSpec>, name: &'a str) -> Result<Vec<&'a str>> {
     let mut chain = vec![name];
-    while let Some(from) = chain
-        .last()
-        .and_then(|last| images.get(*last))
-        .and_then(|image| image.from.as_deref())
-    {
+    while let Some(from) = chain.last().and_then(|last| images.get(*last)).and_then(|image| image.from.as_deref()) {
         if !images.contains_key(from) || chain.contains(&from) {
-            return Err(wrong(
-                format!(
-                    "image {name} comes from {from}, which is no image or comes from it in turn"
-                ),
-                "correct `from` in image.toml",
-            ));
+            return Err(wrong(format!("image {name} comes from {from}, which is no image or comes from it in turn"), "correct `from` in image.toml"));
         }
         chain.push(from);
     }
@@ -197,100 +156,46 @@ fn chain<'a>(images: &'a BTreeMap<String, ImageSpec>, name: &'a str) -> Result<V
 /// The Debian packages that an image lists itself.
 fn debian_of(images: &BTreeMap<String, ImageSpec>, name: &str) -> Result<BTreeSet<String>> {
     let chain = chain(images, name)?;
-    let listed = |image: &str| {
-        images[image]
-            .layers
-            .iter()
-            .flat_map(|layer| layer.debian.clone())
-            .collect::<Vec<_>>()
-    };
-    let below: BTreeMap<String, &str> = chain[1..]
-        .iter()
-        .flat_map(|image| listed(image).into_iter().map(|package| (package, *image)))
-        .collect();
+    let listed = |image: &str| images[image].layers.iter().flat_map(|layer| layer.debian.clone()).collect::<Vec<_>>();
+    let below: BTreeMap<String, &str> = chain[1..].iter().flat_map(|image| listed(image).into_iter().map(|package| (package, *image))).collect();
     let mut own = BTreeSet::new();
     for package in listed(name) {
         if let Some(image) = below.get(&package) {
-            return Err(wrong(
-                format!("image {name} lists {package}, which is in {image} below it"),
-                "take it out of one of the two image.toml files",
-            ));
+            return Err(wrong(format!("image {name} lists {package}, which is in {image} below it"), "take it out of one of the two image.toml files"));
         }
         if !own.insert(package.clone()) {
-            return Err(wrong(
-                format!("image {name} lists {package} twice"),
-                "take one out of image.toml",
-            ));
+            return Err(wrong(format!("image {name} lists {package} twice"), "take one out of image.toml"));
         }
     }
     if let Some(python) = &images[name].python {
-        let needed = python
-            .interpreter_packages
-            .iter()
-            .chain(python.provided.values());
+        let needed = python.interpreter_packages.iter().chain(python.provided.values());
         let absent = |package: &&String| !own.contains(*package) && !below.contains_key(*package);
         if let Some(package) = needed.into_iter().find(absent) {
-            return Err(wrong(
-                format!("python in image {name} needs {package}, which no layer lists"),
-                "add it to a layer in image.toml",
-            ));
+            return Err(wrong(format!("python in image {name} needs {package}, which no layer lists"), "add it to a layer in image.toml"));
         }
     }
     Ok(own)
 }
 
 /// Lets pip choose the wheels of an image, and compares them with what its layers take.
-fn wheels(
-    cache: &Cache,
-    name: &str,
-    image: &ImageSpec,
-    debian: &BTreeMap<String, DebianPackage>,
-) -> Result<PythonLock> {
+fn wheels(cache: &Cache, name: &str, image: &ImageSpec, debian: &BTreeMap<String, DebianPackage>) -> Result<PythonLock> {
     let Some(python) = &image.python else {
         return Ok(PythonLock::new("", Vec::new()));
     };
-    let full_version = debian
-        .get(&format!("python{}-minimal", python.version))
-        .map_or_else(
-            || format!("{}.0", python.version),
-            |package| upstream(&package.version),
-        );
-    let provided = python
-        .provided
-        .iter()
-        .filter_map(|(wheel, package)| {
-            Some((normalised(wheel), upstream(&debian.get(package)?.version)))
-        })
-        .collect();
-    let request = pip::Request {
-        python: &python.version,
-        full_version: &full_version,
-        requirements: &python.requirements,
-        provided,
-    };
+    let full_version =
+        debian.get(&format!("python{}-minimal", python.version)).map_or_else(|| format!("{}.0", python.version), |package| upstream(&package.version));
+    let provided = python.provided.iter().filter_map(|(wheel, package)| Some((normalised(wheel), upstream(&debian.get(package)?.version)))).collect();
+    let request = pip::Request { python: &python.version, full_version: &full_version, requirements: &python.requirements, provided };
     let lock = PythonLock::new(&python.version, pip::resolve(cache, &request)?);
-    let named: BTreeSet<String> = image
-        .layers
-        .iter()
-        .flat_map(|layer| &layer.wheels)
-        .filter(|wheel| *wheel != "*")
-        .map(|wheel| normalised(wheel))
-        .collect();
+    let named: BTreeSet<String> = image.layers.iter().flat_map(|layer| &layer.wheels).filter(|wheel| *wheel != "*").map(|wheel| normalised(wheel)).collect();
     if let Some(wheel) = named.iter().find(|wheel| lock.get(wheel).is_none()) {
         return Err(wrong(
             format!("a layer of image {name} lists the wheel {wheel}, which pip did not choose"),
             "correct the layer or the requirements in image.toml",
         ));
     }
-    let rest = image
-        .layers
-        .iter()
-        .any(|layer| layer.wheels.iter().any(|wheel| wheel == "*"));
-    if let Some(wheel) = lock
-        .wheels
-        .iter()
-        .find(|wheel| !rest && !named.contains(&wheel.name))
-    {
+    let rest = image.layers.iter().any(|layer| layer.wheels.iter().any(|wheel| wheel == "*"));
+    if let Some(wheel) = lock.wheels.iter().find(|wheel| !rest && !named.contains(&wheel.name)) {
         return Err(wrong(
             format!("no layer of image {name} takes the wheel {}", wheel.name),
             "add it to a layer in image.toml, or give one layer wheels = [\"*\"]",
@@ -302,20 +207,12 @@ fn wheels(
 /// The version that upstream gave what Debian calls `1:2.9.10+dfsg-1+b1`: digits and dots.
 fn upstream(version: &str) -> String {
     let version = version.split_once(':').map_or(version, |(_, rest)| rest);
-    let end = version
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(version.len());
+    let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());
     version[..end].trim_end_matches('.').to_owned()
 }
 
 /// The libraries that an image lacks, files of the images below it counted.
-fn missing(
-    images: &BTreeMap<String, ImageSpec>,
-    name: &str,
-    locks: &BTreeMap<String, Locks>,
-    cache: &Cache,
-    filters: &Filters<'_>,
-) -> Result<Vec<Missing>> {
+fn missing(images: &BTreeMap<String, ImageSpec>, name: &str, locks: &BTreeMap<String, Locks>, cache: &Cache, filters: &Filters<'_>) -> Result<Vec<Missing>> {
     let mut packages: Vec<(Box<dyn Package>, Vec<String>, usize)> = Vec::new();
     let mut kept = Vec::new();
     let mut present = BTreeSet::new();
@@ -325,18 +222,9 @@ fn missing(
         let named: BTreeSet<&String> = spec.layers.iter().flat_map(|layer| &layer.wheels).collect();
         for layer in &spec.layers {
             kept.push(filters(layer)?);
-            for package in layer
-                .debian
-                .iter()
-                .filter_map(|package| debian.get(package))
-            {
+            for package in layer.debian.iter().filter_map(|package| debian.get(package)) {
                 let path = cache.package(&package.sha256).ok_or_else(vanished)?;
-                let deb = Deb {
-                    path,
-                    name: package.name.clone(),
-                    version: package.version.clone(),
-                    sha256: package.sha256.clone(),
-                };
+                let deb = Deb { path, name: package.name.clone(), version: package.version.clone(), sha256: package.sha256.clone() };
                 present.insert(package.name.clone());
                 let dependencies = deb.control()?.dependencies();
                 packages.push((Box::new(deb), dependencies, kept.len() - 1));
@@ -344,83 +232,35 @@ fn missing(
             let (Some(python), Some(lock)) = (&spec.python, python) else {
                 continue;
             };
-            let takes = |wheel: &str| {
-                layer
-                    .wheels
-                    .iter()
-                    .any(|name| name == wheel || name == "*" && !named.contains(&wheel.to_owned()))
-            };
+            let takes = |wheel: &str| layer.wheels.iter().any(|name| name == wheel || name == "*" && !named.contains(&wheel.to_owned()));
             for wheel in lock.wheels.iter().filter(|wheel| takes(&wheel.name)) {
                 let path = cache.package(&wheel.sha256).ok_or_else(vanished)?;
-                let (name, version, sha256) = (
-                    wheel.name.clone(),
-                    wheel.version.clone(),
-                    wheel.sha256.clone(),
-                );
-                let wheel = Wheel {
-                    path,
-                    name,
-                    version,
-                    sha256,
-                    scheme: Scheme::of(python),
-                };
+                let (name, version, sha256) = (wheel.name.clone(), wheel.version.clone(), wheel.sha256.clone());
+                let wheel = Wheel { path, name, version, sha256, scheme: Scheme::of(python) };
                 packages.push((Box::new(wheel), Vec::new(), kept.len() - 1));
             }
         }
     }
-    let parts: Vec<Part<'_>> = packages
-        .iter()
-        .map(|(package, dependencies, layer)| Part {
-            package: &**package,
-            keeps: &*kept[*layer],
-            dependencies: dependencies.clone(),
-        })
-        .collect();
+    let parts: Vec<Part<'_>> =
+        packages.iter().map(|(package, dependencies, layer)| Part { package: &**package, keeps: &*kept[*layer], dependencies: dependencies.clone() }).collect();
     elf::missing(&parts, &present)
 }
 
 /// What moved since the lock files in a directory. One that cannot be read counts as empty: this run replaces it.
 fn moves(dir: &Path, locks: &Locks) -> Vec<Move> {
     type Files = BTreeMap<String, (String, String)>;
-    let debs = |lock: &DebianLock| -> Files {
-        lock.packages
-            .iter()
-            .map(|p| (p.name.clone(), (p.version.clone(), p.sha256.clone())))
-            .collect()
-    };
-    let wheels = |lock: &PythonLock| -> Files {
-        lock.wheels
-            .iter()
-            .map(|w| (w.name.clone(), (w.version.clone(), w.sha256.clone())))
-            .collect()
-    };
+    let debs = |lock: &DebianLock| -> Files { lock.packages.iter().map(|p| (p.name.clone(), (p.version.clone(), p.sha256.clone()))).collect() };
+    let wheels = |lock: &PythonLock| -> Files { lock.wheels.iter().map(|w| (w.name.clone(), (w.version.clone(), w.sha256.clone()))).collect() };
     let pairs = [
-        (
-            DebianLock::load(&dir.join(lock::DEBIAN))
-                .map(|lock| debs(&lock))
-                .unwrap_or_default(),
-            debs(&locks.debian),
-        ),
-        (
-            PythonLock::load(&dir.join(lock::PYTHON))
-                .map(|lock| wheels(&lock))
-                .unwrap_or_default(),
-            locks.python.as_ref().map(wheels).unwrap_or_default(),
-        ),
+        (DebianLock::load(&dir.join(lock::DEBIAN)).map(|lock| debs(&lock)).unwrap_or_default(), debs(&locks.debian)),
+        (PythonLock::load(&dir.join(lock::PYTHON)).map(|lock| wheels(&lock)).unwrap_or_default(), locks.python.as_ref().map(wheels).unwrap_or_default()),
     ];
     let mut moves = Vec::new();
     for (old, new) in &pairs {
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        for name in names
-            .into_iter()
-            .filter(|name| old.get(*name) != new.get(*name))
-        {
+        for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
             let version = |files: &Files| files.get(name).map(|(version, _)| version.clone());
-            moves.push(Move {
-                name: name.clone(),
-                from: version(old),
-                to: version(new),
-            });
+            moves.push(Move { name: name.clone(), from: version(old), to: version(new) });
         }
     }
     moves
@@ -454,13 +294,9 @@ fn write(dir: &Path, locks: &BTreeMap<String, Locks>) -> Result<()> {
             for (target, before) in done {
                 match before {
                     Some(bytes) => {
-                        beside(&target, &bytes)?
-                            .persist(&target)
-                            .map_err(|e| Error::io("put back", &target, &e.error))?;
+                        beside(&target, &bytes)?.persist(&target).map_err(|e| Error::io("put back", &target, &e.error))?;
                     }
-                    None => {
-                        fs::remove_file(&target).map_err(|e| Error::io("remove", &target, &e))?
-                    }
+                    None => fs::remove_file(&target).map_err(|e| Error::io("remove", &target, &e))?,
                 }
             }
             return Err(error);
@@ -474,13 +310,8 @@ fn beside(target: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
     let dir = target.parent().unwrap_or(Path::new("."));
     let cannot = |e: std::io::Error| Error::io("write", target, &e);
-    let mut file = tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o644))
-        .tempfile_in(dir)
-        .map_err(cannot)?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_data())
-        .map_err(cannot)?;
+    let mut file = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o644)).tempfile_in(dir).map_err(cannot)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_data()).map_err(cannot)?;
     Ok(file)
 }
 
@@ -498,40 +329,18 @@ mod tests {
             "[base]\ndescription=''\n[[base.layer]]\nname='b'\ndebian=['libc6']\n\
              [app]\ndescription=''\nfrom='base'\n[[app.layer]]\nname='a'\ndebian=['redis-server']\n",
         );
-        assert_eq!(
-            debian_of(&all, "app")
-                .unwrap()
-                .into_iter()
-                .collect::<Vec<_>>(),
-            ["redis-server"]
-        );
-        all.get_mut("app").unwrap().layers[0]
-            .debian
-            .push("libc6".into());
-        assert!(
-            debian_of(&all, "app")
-                .unwrap_err()
-                .to_string()
-                .contains("libc6, which is in base")
-        );
+        assert_eq!(debian_of(&all, "app").unwrap().into_iter().collect::<Vec<_>>(), ["redis-server"]);
+        all.get_mut("app").unwrap().layers[0].debian.push("libc6".into());
+        assert!(debian_of(&all, "app").unwrap_err().to_string().contains("libc6, which is in base"));
         all.get_mut("app").unwrap().layers[0].debian = vec!["a1".into(), "a1".into()];
-        assert!(
-            debian_of(&all, "app")
-                .unwrap_err()
-                .to_string()
-                .contains("twice")
-        );
+        assert!(debian_of(&all, "app").unwrap_err().to_string().contains("twice"));
         all.get_mut("base").unwrap().from = Some("app".into());
         assert!(debian_of(&all, "app").is_err());
     }
 
     #[test]
     fn debian_versions_lead_to_upstream_versions() {
-        for (debian, version) in [
-            ("2.9.10-1+b1", "2.9.10"),
-            ("1:1.3.dfsg+really1.3.1-1", "1.3"),
-            ("3.13.5-2+deb13u5", "3.13.5"),
-        ] {
+        for (debian, version) in [("2.9.10-1+b1", "2.9.10"), ("1:1.3.dfsg+really1.3.1-1", "1.3"), ("3.13.5-2+deb13u5", "3.13.5")] {
             assert_eq!(upstream(debian), version);
         }
     }

@@ -24,11 +24,7 @@ pub struct Limits {
 
 /// Far above every package of Debian (the largest, games data, hold about 2 GiB; texlive about 100,000 members), far
 /// below what fills a disk.
-pub const LIMITS: Limits = Limits {
-    total: 4 << 30,
-    member: 2 << 30,
-    members: 500_000,
-};
+pub const LIMITS: Limits = Limits { total: 4 << 30, member: 2 << 30, members: 500_000 };
 
 /// The longest pax record block. Debian packages hold at most a path and a link path.
 const PAX_LIMIT: u64 = 64 << 10;
@@ -40,11 +36,7 @@ const BLOCK: u64 = 512;
 /// # Errors
 /// An environment error that names the package and the member, or what `visit` returned.
 pub fn walk(label: &str, stream: impl Read, limits: Limits, visit: &mut Visit<'_>) -> Result<()> {
-    let mut archive = tar::Archive::new(Counted {
-        inner: stream,
-        count: 0,
-        limit: limits.total,
-    });
+    let mut archive = tar::Archive::new(Counted { inner: stream, count: 0, limit: limits.total });
     let mut seen = Seen::default();
     let mut pending = Records::default();
     let mut members = 0_usize;
@@ -52,54 +44,31 @@ pub fn walk(label: &str, stream: impl Read, limits: Limits, visit: &mut Visit<'_
     let mut last = String::from("(its start)");
     let damaged = |member: &str, what: &str| refuse(label, member, what);
 
-    let entries = archive
-        .entries()
-        .map_err(|e| damaged(&last, &e.to_string()))?
-        .raw(true);
+    let entries = archive.entries().map_err(|e| damaged(&last, &e.to_string()))?.raw(true);
     for member in entries {
         let mut member = member.map_err(|e| damaged(&format!("after {last}"), &e.to_string()))?;
         members += 1;
         if members > limits.members {
-            return Err(damaged(
-                &last,
-                &format!("it has more than {} members", limits.members),
-            ));
+            return Err(damaged(&last, &format!("it has more than {} members", limits.members)));
         }
-        let size = member
-            .header()
-            .entry_size()
-            .map_err(|e| damaged(&last, &e.to_string()))?;
+        let size = member.header().entry_size().map_err(|e| damaged(&last, &e.to_string()))?;
         end = member.raw_file_position() + size.div_ceil(BLOCK) * BLOCK;
-        if pending
-            .take(&mut member, size)
-            .map_err(|e| damaged(&format!("after {last}"), &e))?
-        {
+        if pending.take(&mut member, size).map_err(|e| damaged(&format!("after {last}"), &e))? {
             continue;
         }
         let records = std::mem::take(&mut pending);
-        let (entry, content) = read_header(&member, records, size)
-            .map_err(|(name, reason)| damaged(&name, &reason))?;
+        let (entry, content) = read_header(&member, records, size).map_err(|(name, reason)| damaged(&name, &reason))?;
         last.clone_from(&entry.path);
         if size > limits.member {
-            return Err(damaged(
-                &last,
-                &format!("its {size} bytes are too many (at most {})", limits.member),
-            ));
+            return Err(damaged(&last, &format!("its {size} bytes are too many (at most {})", limits.member)));
         }
         if entry.path.is_empty() {
             continue;
         }
         seen.add(&entry).map_err(|reason| damaged(&last, &reason))?;
-        let mut content = Exact {
-            label,
-            path: &entry.path,
-            inner: &mut member,
-            left: content,
-        };
+        let mut content = Exact { label, path: &entry.path, inner: &mut member, left: content };
         visit(&entry, &mut content)?;
-        content
-            .drain()
-            .map_err(|e| damaged(&last, &e.to_string()))?;
+        content.drain().map_err(|e| damaged(&last, &e.to_string()))?;
     }
     if !pending.is_empty() {
         return Err(damaged(&last, "a long name follows it, and no member"));
@@ -122,51 +91,31 @@ fn finish(mut rest: Counted<impl Read>, end: u64) -> io::Result<()> {
         match rest.read(&mut buffer)? {
             0 => break,
             n if buffer[..n].iter().any(|byte| *byte != 0) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "trailing garbage follows the archive's end",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "trailing garbage follows the archive's end"));
             }
             _ => {}
         }
     }
     if rest.count < end + 2 * BLOCK {
-        return Err(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "the archive ends early",
-        ));
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive ends early"));
     }
     Ok(())
 }
 
 /// Turns a header into an entry and the number of content bytes.
-fn read_header<R: Read>(
-    member: &tar::Entry<'_, R>,
-    records: Records,
-    size: u64,
-) -> std::result::Result<(Entry, u64), (String, String)> {
-    let raw = records
-        .path
-        .unwrap_or_else(|| member.path_bytes().into_owned());
-    let shown = String::from_utf8_lossy(&raw[..raw.len().min(200)])
-        .escape_debug()
-        .to_string();
+fn read_header<R: Read>(member: &tar::Entry<'_, R>, records: Records, size: u64) -> std::result::Result<(Entry, u64), (String, String)> {
+    let raw = records.path.unwrap_or_else(|| member.path_bytes().into_owned());
+    let shown = String::from_utf8_lossy(&raw[..raw.len().min(200)]).escape_debug().to_string();
     let fail = |reason: String| (shown.clone(), reason);
     let original = path::member(&raw).map_err(fail)?;
     let header = member.header();
     let number = |value: io::Result<u64>, what: &str| {
-        value
-            .ok()
-            .and_then(|value| u32::try_from(value).ok())
-            .ok_or_else(|| fail(format!("its {what} is not a number of 32 bits")))
+        value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(|| fail(format!("its {what} is not a number of 32 bits")))
     };
     let uid = number(records.uid.map_or_else(|| header.uid(), Ok), "owner")?;
     let gid = number(records.gid.map_or_else(|| header.gid(), Ok), "group")?;
     let mode = header.mode().map_err(|e| fail(e.to_string()))? & 0o7777;
-    let link = records
-        .link
-        .or_else(|| member.link_name_bytes().map(|name| name.into_owned()))
-        .unwrap_or_default();
+    let link = records.link.or_else(|| member.link_name_bytes().map(|name| name.into_owned())).unwrap_or_default();
 
     let kind = header.entry_type();
     let path = if kind == EntryType::Symlink && path::is_alias(&original) {
@@ -177,53 +126,28 @@ fn read_header<R: Read>(
     let kind = match kind {
         EntryType::Regular | EntryType::Continuous => Kind::File { size },
         EntryType::Directory => Kind::Directory,
-        EntryType::Symlink => Kind::Symlink {
-            target: path::symlink_target(&path, &link).map_err(fail)?,
-        },
+        EntryType::Symlink => Kind::Symlink { target: path::symlink_target(&path, &link).map_err(fail)? },
         EntryType::Link => {
-            let target =
-                path::member(&link).map_err(|reason| fail(format!("its link target: {reason}")))?;
-            Kind::Hardlink {
-                target: path::merged_usr(target),
-            }
+            let target = path::member(&link).map_err(|reason| fail(format!("its link target: {reason}")))?;
+            Kind::Hardlink { target: path::merged_usr(target) }
         }
         EntryType::Char | EntryType::Block => return Err(fail("it is a device".into())),
         EntryType::Fifo => return Err(fail("it is a FIFO".into())),
         EntryType::GNUSparse => {
-            return Err(fail(
-                "it is a sparse file, which Debian packages never hold".into(),
-            ));
+            return Err(fail("it is a sparse file, which Debian packages never hold".into()));
         }
         other => {
-            return Err(fail(format!(
-                "its kind {:?} is not known",
-                other.as_byte() as char
-            )));
+            return Err(fail(format!("its kind {:?} is not known", other.as_byte() as char)));
         }
     };
     if path.is_empty() && kind != Kind::Directory {
         return Err(fail("it stands for the root and is no directory".into()));
     }
-    let content = if matches!(kind, Kind::File { .. }) {
-        size
-    } else {
-        0
-    };
+    let content = if matches!(kind, Kind::File { .. }) { size } else { 0 };
     if content == 0 && size != 0 {
-        return Err(fail(format!(
-            "it has {size} bytes of content, which only a file may have"
-        )));
+        return Err(fail(format!("it has {size} bytes of content, which only a file may have")));
     }
-    Ok((
-        Entry {
-            path,
-            mode,
-            uid,
-            gid,
-            kind,
-        },
-        content,
-    ))
+    Ok((Entry { path, mode, uid, gid, kind }, content))
 }
 
 /// What GNU (`L`, `K`) and pax (`x`) records say about the member that follows them.
@@ -242,11 +166,7 @@ impl Records {
     }
 
     /// Takes the member if it is such a record.
-    fn take<R: Read>(
-        &mut self,
-        member: &mut tar::Entry<'_, R>,
-        size: u64,
-    ) -> std::result::Result<bool, String> {
+    fn take<R: Read>(&mut self, member: &mut tar::Entry<'_, R>, size: u64) -> std::result::Result<bool, String> {
         let kind = member.header().entry_type();
         let slot = match kind {
             EntryType::GNULongName => &mut self.path,
@@ -268,27 +188,16 @@ impl Records {
         Ok(true)
     }
 
-    fn take_pax<R: Read>(
-        &mut self,
-        member: &mut tar::Entry<'_, R>,
-        size: u64,
-    ) -> std::result::Result<(), String> {
+    fn take_pax<R: Read>(&mut self, member: &mut tar::Entry<'_, R>, size: u64) -> std::result::Result<(), String> {
         if std::mem::replace(&mut self.pax, true) {
             return Err("two pax headers are given for one member".into());
         }
         let block = record(member, size, PAX_LIMIT)?;
         for extension in tar::PaxExtensions::new(&block) {
             let extension = extension.map_err(|e| format!("its pax header: {e}"))?;
-            let key = extension
-                .key()
-                .map_err(|_| "a pax key is not UTF-8".to_owned())?;
+            let key = extension.key().map_err(|_| "a pax key is not UTF-8".to_owned())?;
             let value = extension.value_bytes();
-            let number = || {
-                std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| text.parse().ok())
-                    .ok_or_else(|| format!("the pax value of {key} is not a number"))
-            };
+            let number = || std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or_else(|| format!("the pax value of {key} is not a number"));
             match key {
                 "path" => self.path = Some(value.to_vec()),
                 "linkpath" => self.link = Some(value.to_vec()),
@@ -310,11 +219,7 @@ impl Records {
 }
 
 /// The content of a record that describes another member.
-fn record<R: Read>(
-    member: &mut tar::Entry<'_, R>,
-    size: u64,
-    limit: u64,
-) -> std::result::Result<Vec<u8>, String> {
+fn record<R: Read>(member: &mut tar::Entry<'_, R>, size: u64, limit: u64) -> std::result::Result<Vec<u8>, String> {
     if size > limit {
         return Err(format!("a name or pax header of {size} bytes is too long"));
     }
@@ -353,9 +258,7 @@ impl Seen {
                 Some(Is::Content) => Is::Content,
                 Some(_) => return Err(format!("it is a hard link to {target}, which is no file")),
                 None => {
-                    return Err(format!(
-                        "it is a hard link to {target}, which no earlier member is"
-                    ));
+                    return Err(format!("it is a hard link to {target}, which no earlier member is"));
                 }
             },
         };
@@ -406,17 +309,11 @@ impl<R: Read> Read for Exact<'_, R> {
         if self.left == 0 || buffer.is_empty() {
             return Ok(0);
         }
-        let most = buffer
-            .len()
-            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let named =
-            |e: io::Error| io::Error::new(e.kind(), format!("{}: {}: {e}", self.label, self.path));
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {}: {e}", self.label, self.path));
         let n = self.inner.read(&mut buffer[..most]).map_err(named)?;
         if n == 0 {
-            return Err(named(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "its content ends early",
-            )));
+            return Err(named(io::Error::new(io::ErrorKind::UnexpectedEof, "its content ends early")));
         }
         self.left -= n as u64;
         Ok(n)

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::secrets::placeholder;
 use super::{Network, Rendered, Service};
-use crate::launch::{Escape, Health, RUN_DIR, Role, Template};
+use crate::launch::{ADDRESS, Escape, Health, RUN_DIR, Role, Template};
 use crate::site::Site;
 use crate::site::turn::TurnSource;
 
@@ -41,12 +41,15 @@ const DENIED_PEERS: &[&str] = &[
 pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     let turn = &site.turn;
     let (TurnSource::Bundled, Some(host), Some(external)) = (turn.source, &turn.host, &turn.external_ip) else { return };
+    // The relay has to know its own address beside the public one, or two people who both need it cannot reach each other.
     let mut config = format!(
         "# The relay of {server}.\n\
          listening-port={port}\n\
+         listening-ip=0.0.0.0\n\
+         relay-ip={ADDRESS}\n\
          min-port={min}\n\
          max-port={max}\n\
-         external-ip={external}\n\
+         external-ip={external}/{ADDRESS}\n\
          realm={host}\n\
          use-auth-secret\n\
          static-auth-secret={secret}\n\
@@ -84,7 +87,7 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         secrets: vec!["turn_shared_secret".to_owned()],
         files: vec![Template { source: "/etc/coturn/turnserver.conf".to_owned(), target: completed.clone(), escape: Escape::Plain }],
         exec: vec!["turnserver".to_owned(), "-c".to_owned(), completed],
-        health: Some(Health::Stun { host: "auto".to_owned(), port: turn.port }),
+        health: Some(Health::Stun { host: "127.0.0.1".to_owned(), port: turn.port }),
         ..Role::default()
     };
     let mut ports = vec![format!("{0}:{0}/tcp", turn.port), format!("{0}:{0}/udp", turn.port)];
@@ -96,6 +99,8 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         role: Some(("coturn".to_owned(), role)),
         networks: vec![Network::Edge],
         ports,
+        // As process 1 it would ignore the signal to end.
+        init: true,
         stop_grace_seconds: 5,
         ..Service::default()
     });

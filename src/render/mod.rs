@@ -63,6 +63,8 @@ pub struct Service {
     pub stop_signal: Option<&'static str>,
     /// How long it may take to end, in seconds.
     pub stop_grace_seconds: u32,
+    /// Whether the engine puts a small program of its own before the service, because the service does not do as process 1.
+    pub init: bool,
     /// Size of `/dev/shm`, if the service needs more than the engine's 64 MB.
     pub shm_size: Option<&'static str>,
     /// A profile that has to be asked for.

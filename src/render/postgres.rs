@@ -29,9 +29,8 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
          listen_addresses = '*'\n\
          port = 5432\n\
          unix_socket_directories = '{SOCKETS}'\n\
+         unix_socket_permissions = 0700\n\
          hba_file = '{CONFIG}/pg_hba.conf'\n\
-         ident_file = ''\n\
-         external_pid_file = ''\n\
          max_connections = {connections}\n\
          shared_buffers = {shared_buffers}\n\
          dynamic_shared_memory_type = posix\n\
@@ -52,7 +51,7 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     let access = format!(
         "# The service's own user may look after the cluster; Synapse comes over the network with its password; nobody else.\n\
          local all postgres peer\n\
-         host {database} {user} all scram-sha-256\n",
+         host {database} {user} samenet scram-sha-256\n",
         database = hba(database),
         user = hba(user),
     );

@@ -70,7 +70,9 @@ pub fn load(path: &Path) -> Result<Loaded> {
     let mut files = BTreeMap::new();
     for (at, named) in outcome.files {
         let beside = file.parent().unwrap_or(Path::new(".")).join(&named);
-        match std::fs::metadata(&beside).and_then(|meta| if meta.is_file() && meta.len() <= LARGEST { std::fs::read(&beside) } else { Err(std::io::ErrorKind::InvalidInput.into()) }) {
+        match std::fs::metadata(&beside)
+            .and_then(|meta| if meta.is_file() && meta.len() <= LARGEST { std::fs::read(&beside) } else { Err(std::io::ErrorKind::InvalidInput.into()) })
+        {
             Ok(content) => {
                 files.insert(named, content);
             }

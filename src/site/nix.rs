@@ -39,8 +39,9 @@ pub fn evaluate(file: &Path) -> Result<Value> {
             remedy: hint(&message),
         })));
     }
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| Error::environment(format!("nix printed something that is not JSON: {error}"), "run `nix eval --json -f` on the file and look at what it prints"))
+    serde_json::from_slice(&output.stdout).map_err(|error| {
+        Error::environment(format!("nix printed something that is not JSON: {error}"), "run `nix eval --json -f` on the file and look at what it prints")
+    })
 }
 
 /// A string literal of the Nix language.

@@ -157,7 +157,9 @@ impl Walk<'_> {
                         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
                         let remedy = match near {
                             Some(near) => format!("did you mean {near:?}?"),
-                            None if path.0.is_empty() => format!("the sections are {}; a Synapse option without a section goes under synapse.settings", known.join(", ")),
+                            None if path.0.is_empty() => {
+                                format!("the sections are {}; a Synapse option without a section goes under synapse.settings", known.join(", "))
+                            }
                             None => format!("known here are {}; other Synapse options go under synapse.settings", known.join(", ")),
                         };
                         self.find(&here, "S0001", "there is no such option".to_owned(), Some(remedy));

@@ -271,10 +271,7 @@ fn parse_server_name(text: &str) -> Parsed {
 }
 
 fn after_scheme<'a>(text: &'a str, schemes: &[&str]) -> Result<&'a str, String> {
-    schemes
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme))
-        .ok_or_else(|| format!("{text:?} does not begin with {}", schemes.join(" or ")))
+    schemes.iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or_else(|| format!("{text:?} does not begin with {}", schemes.join(" or ")))
 }
 
 fn parse_base_url(text: &str) -> Parsed {
@@ -306,7 +303,8 @@ fn parse_cidr(text: &str) -> Parsed {
     let address: IpAddr = address.parse().map_err(|_| format!("{text:?} is no IP network"))?;
     let Some(prefix) = prefix else { return Ok(()) };
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let length: u32 = prefix.parse().ok().filter(|length| *length <= most).ok_or_else(|| format!("{text:?} has a prefix length that is not from 0 to {most}"))?;
+    let length: u32 =
+        prefix.parse().ok().filter(|length| *length <= most).ok_or_else(|| format!("{text:?} has a prefix length that is not from 0 to {most}"))?;
     // Python's ipaddress, which Synapse uses through netaddr, and nginx both dislike host bits; a network with them is a typing error.
     let bits = match address {
         IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,

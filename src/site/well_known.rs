@@ -71,6 +71,14 @@ pub enum Role {
 
 impl Default for WellKnown {
     fn default() -> Self {
-        Self { serve: true, client: true, server: true, server_host: None, server_port: None, support: Support::default(), extra_client_content: BTreeMap::new() }
+        Self {
+            serve: true,
+            client: true,
+            server: true,
+            server_host: None,
+            server_port: None,
+            support: Support::default(),
+            extra_client_content: BTreeMap::new(),
+        }
     }
 }

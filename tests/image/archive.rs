@@ -14,15 +14,7 @@ use synapse_site::image::store::LayerStore;
 use crate::site::{Place, plans};
 
 fn build(place: &Place) -> Vec<Image> {
-    build_archive(
-        &plans("a: 1", false),
-        &LayerStore::new(&place.cache),
-        2,
-        &Silent,
-        &place.path("images.tar"),
-    )
-    .unwrap()
-    .0
+    build_archive(&plans("a: 1", false), &LayerStore::new(&place.cache), 2, &Silent, &place.path("images.tar")).unwrap().0
 }
 
 fn members(path: &Path) -> Vec<(String, Vec<u8>)> {
@@ -56,48 +48,21 @@ fn both_forms_in_one_and_each_blob_once() {
     let images = build(&place);
     let members = members(&place.path("images.tar"));
     let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(
-        names[..5],
-        [
-            "oci-layout",
-            "index.json",
-            "manifest.json",
-            "blobs/",
-            "blobs/sha256/"
-        ]
-    );
+    assert_eq!(names[..5], ["oci-layout", "index.json", "manifest.json", "blobs/", "blobs/sha256/"]);
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(unique.len(), names.len());
     // Two images: manifest and configuration each; base, launcher, and two layers each.
     assert_eq!(names.len(), 5 + 4 + 2 + 4);
-    let documents: BTreeMap<_, _> = members
-        .iter()
-        .map(|(name, bytes)| (name.as_str(), bytes))
-        .collect();
-    assert_eq!(
-        documents["oci-layout"],
-        br#"{"imageLayoutVersion":"1.0.0"}"#
-    );
+    let documents: BTreeMap<_, _> = members.iter().map(|(name, bytes)| (name.as_str(), bytes)).collect();
+    assert_eq!(documents["oci-layout"], br#"{"imageLayoutVersion":"1.0.0"}"#);
     let index: serde_json::Value = serde_json::from_slice(documents["index.json"]).unwrap();
     let docker: serde_json::Value = serde_json::from_slice(documents["manifest.json"]).unwrap();
     for (number, image) in images.iter().enumerate() {
-        assert_eq!(
-            index["manifests"][number]["annotations"]["io.containerd.image.name"],
-            image.reference.to_string()
-        );
-        assert_eq!(
-            index["manifests"][number]["annotations"]["org.opencontainers.image.ref.name"],
-            image.reference.tag()
-        );
-        assert_eq!(
-            docker[number]["RepoTags"],
-            serde_json::json!([image.reference.to_string()])
-        );
+        assert_eq!(index["manifests"][number]["annotations"]["io.containerd.image.name"], image.reference.to_string());
+        assert_eq!(index["manifests"][number]["annotations"]["org.opencontainers.image.ref.name"], image.reference.tag());
+        assert_eq!(docker[number]["RepoTags"], serde_json::json!([image.reference.to_string()]));
         assert_eq!(docker[number]["Config"], image.config_digest.blob_path());
-        assert_eq!(
-            docker[number]["Layers"].as_array().unwrap().len(),
-            image.layers.len()
-        );
+        assert_eq!(docker[number]["Layers"].as_array().unwrap().len(), image.layers.len());
     }
 }
 
@@ -109,52 +74,25 @@ fn inspect_tells_what_was_built() {
     assert_eq!(seen.images.len(), 2);
     for (image, seen) in images.iter().zip(&seen.images) {
         assert_eq!(seen.names, [image.reference.to_string()]);
-        assert_eq!(
-            (seen.config_digest, seen.manifest_digest),
-            (image.config_digest, Some(image.manifest_digest))
-        );
+        assert_eq!((seen.config_digest, seen.manifest_digest), (image.config_digest, Some(image.manifest_digest)));
         for (layer, seen) in image.layers.iter().zip(&seen.layers) {
-            assert_eq!(
-                (&seen.name, seen.digest, seen.diff_id, seen.size),
-                (&layer.name, layer.digest, layer.diff_id, layer.size)
-            );
-            assert_eq!(
-                (seen.uncompressed_size, seen.present),
-                (Some(layer.uncompressed_size), true)
-            );
+            assert_eq!((&seen.name, seen.digest, seen.diff_id, seen.size), (&layer.name, layer.digest, layer.diff_id, layer.size));
+            assert_eq!((seen.uncompressed_size, seen.present), (Some(layer.uncompressed_size), true));
             assert_eq!(seen.packages, layer.packages);
         }
     }
     let app = &seen.images[0];
     assert_eq!(app.user.as_deref(), Some("991:991"));
     assert_eq!(app.env, ["LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin"]);
-    assert_eq!(
-        (&app.entrypoint[..], &app.cmd[..]),
-        (
-            &["/launch".to_owned()][..],
-            &["run".to_owned(), "app".to_owned()][..]
-        )
-    );
+    assert_eq!((&app.entrypoint[..], &app.cmd[..]), (&["/launch".to_owned()][..], &["run".to_owned(), "app".to_owned()][..]));
     assert_eq!(app.ports, ["3478/udp", "8008/tcp"]);
     assert_eq!(app.working_dir.as_deref(), Some("/var/lib/app"));
-    assert_eq!(
-        app.labels["org.opencontainers.image.title"],
-        "app for example.com"
-    );
+    assert_eq!(app.labels["org.opencontainers.image.title"], "app for example.com");
     assert_eq!(app.labels["org.opencontainers.image.version"], "1.0");
-    assert_eq!(
-        app.layers[0].packages,
-        ["ca-certificates 20250419", "libc6 2.41-12"]
-    );
+    assert_eq!(app.layers[0].packages, ["ca-certificates 20250419", "libc6 2.41-12"]);
     let text = seen.to_string();
-    assert!(
-        text.contains(&app.names[0]) && text.ends_with("all digests right"),
-        "{text}"
-    );
-    assert_eq!(
-        serde_json::to_value(&seen).unwrap()["images"][0]["layers"][0]["present"],
-        true
-    );
+    assert!(text.contains(&app.names[0]) && text.ends_with("all digests right"), "{text}");
+    assert_eq!(serde_json::to_value(&seen).unwrap()["images"][0]["layers"][0]["present"], true);
 }
 
 #[test]
@@ -162,22 +100,14 @@ fn each_form_alone_and_with_a_layer_left_out() {
     let place = Place::new();
     let images = build(&place);
     let all = members(&place.path("images.tar"));
-    let without = |names: &[&str]| -> Vec<_> {
-        all.iter()
-            .filter(|(name, _)| !names.contains(&name.as_str()))
-            .cloned()
-            .collect()
-    };
+    let without = |names: &[&str]| -> Vec<_> { all.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect() };
     let path = place.path("other.tar");
     let whole = inspect(&place.path("images.tar")).unwrap();
 
     write(&path, &without(&["manifest.json"]));
     assert_eq!(inspect(&path).unwrap(), whole);
     write(&path, &without(&["index.json", "oci-layout"]));
-    assert_eq!(
-        inspect(&path).unwrap().images[1].names,
-        whole.images[1].names
-    );
+    assert_eq!(inspect(&path).unwrap().images[1].names, whole.images[1].names);
 
     let base = &images[0].layers[0];
     write(&path, &without(&[&base.digest.blob_path()]));
@@ -207,11 +137,7 @@ fn tampering_is_found() {
     };
     let at = |digest: synapse_site::image::digest::Digest| digest.blob_path();
     let image = &images[0];
-    let (config, manifest, launcher) = (
-        at(image.config_digest),
-        at(image.manifest_digest),
-        at(image.layers[2].digest),
-    );
+    let (config, manifest, launcher) = (at(image.config_digest), at(image.manifest_digest), at(image.layers[2].digest));
 
     assert!(
         message(&|name, bytes| if name == config {
@@ -264,24 +190,12 @@ fn tampering_is_found() {
         .iter()
         .filter(|(name, _)| name != "index.json")
         .map(|(name, bytes)| {
-            let changed = if *name == config {
-                String::from_utf8(bytes.clone())
-                    .unwrap()
-                    .replace(&diff_id, &lie)
-                    .into_bytes()
-            } else {
-                bytes.clone()
-            };
+            let changed = if *name == config { String::from_utf8(bytes.clone()).unwrap().replace(&diff_id, &lie).into_bytes() } else { bytes.clone() };
             (name.clone(), changed)
         })
         .collect();
     write(&path, &docker);
-    assert!(
-        inspect(&path)
-            .unwrap_err()
-            .to_string()
-            .contains("its image says")
-    );
+    assert!(inspect(&path).unwrap_err().to_string().contains("its image says"));
 }
 
 #[test]

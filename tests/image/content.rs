@@ -14,27 +14,13 @@ use synapse_site::image::store::LayerStore;
 use crate::site::{LAUNCH, Place, architecture, packages, plans, specs};
 
 fn build(place: &Place) -> Vec<Image> {
-    build_images(
-        &plans("a: 1", false),
-        &LayerStore::new(&place.cache),
-        2,
-        &Silent,
-    )
-    .unwrap()
+    build_images(&plans("a: 1", false), &LayerStore::new(&place.cache), 2, &Silent).unwrap()
 }
 
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        output.stderr.is_empty(),
-        "{command:?} warns: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{command:?} warns: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -44,13 +30,8 @@ fn listing_of_each_layer() {
     let images = build(&place);
     let list = |image: usize, layer: usize| -> Vec<String> {
         let blob = &images[image].layers[layer].blob;
-        run(Command::new("gzip")
-            .arg("-t")
-            .arg("-c")
-            .stdin(fs::File::open(blob).unwrap()));
-        let text = run(Command::new("tar")
-            .args(["--numeric-owner", "--utc", "--full-time", "-tvzf"])
-            .arg(blob));
+        run(Command::new("gzip").arg("-t").arg("-c").stdin(fs::File::open(blob).unwrap()));
+        let text = run(Command::new("tar").args(["--numeric-owner", "--utc", "--full-time", "-tvzf"]).arg(blob));
         text.lines()
             .map(|line| {
                 // Size and date are the same or known; mode, owner and name matter.
@@ -82,16 +63,8 @@ fn listing_of_each_layer() {
     ]
     .map(str::to_owned)
     .to_vec();
-    let parents: Vec<&str> = deep
-        .match_indices('/')
-        .map(|(at, _)| &deep[..=at])
-        .skip(2)
-        .collect();
-    base.extend(
-        parents
-            .iter()
-            .map(|parent| format!("drwxr-xr-x 0/0 {parent}")),
-    );
+    let parents: Vec<&str> = deep.match_indices('/').map(|(at, _)| &deep[..=at]).skip(2).collect();
+    base.extend(parents.iter().map(|parent| format!("drwxr-xr-x 0/0 {parent}")));
     base.push(format!("-rw-r--r-- 0/0 {deep}"));
     base.extend(
         [
@@ -147,11 +120,7 @@ fn extracted_by_gnu_tar() {
     let root = place.path("root");
     fs::create_dir(&root).unwrap();
     for layer in &images[1].layers {
-        run(Command::new("tar")
-            .arg("-xzf")
-            .arg(&layer.blob)
-            .arg("-C")
-            .arg(&root));
+        run(Command::new("tar").arg("-xzf").arg(&layer.blob).arg("-C").arg(&root));
     }
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
     assert_eq!(read("etc/ssl/certs/ca-certificates.crt"), "AAA\nBBB\n");
@@ -159,20 +128,10 @@ fn extracted_by_gnu_tar() {
     assert_eq!(read("bin/other"), "other");
     // `other` has an account although no layer lists one, and the account of the base is still there.
     let passwd = read("etc/passwd");
-    assert!(
-        passwd.contains("\napp:x:991:991:") && passwd.contains("\nother:x:992:992:"),
-        "{passwd}"
-    );
-    assert_eq!(
-        fs::read(root.join("launch")).unwrap(),
-        fs::read(LAUNCH).unwrap()
-    );
+    assert!(passwd.contains("\napp:x:991:991:") && passwd.contains("\nother:x:992:992:"), "{passwd}");
+    assert_eq!(fs::read(root.join("launch")).unwrap(), fs::read(LAUNCH).unwrap());
     let inode = |path: &str| fs::metadata(root.join(path)).unwrap().ino();
-    assert_eq!(
-        inode("usr/lib/libc.so.6"),
-        inode("usr/lib/libc-2.41.so"),
-        "hard links stay hard links"
-    );
+    assert_eq!(inode("usr/lib/libc.so.6"), inode("usr/lib/libc-2.41.so"), "hard links stay hard links");
 }
 
 #[test]
@@ -190,51 +149,26 @@ fn definitions_that_cannot_be_built() {
             architecture: architecture(),
         };
         let place = Place::new();
-        let built = plan(&site, &mut |_, layer| Ok(packages(layer, false)))
-            .and_then(|plans| build_images(&plans, &LayerStore::new(&place.cache), 1, &Silent));
+        let built = plan(&site, &mut |_, layer| Ok(packages(layer, false))).and_then(|plans| build_images(&plans, &LayerStore::new(&place.cache), 1, &Silent));
         let error = built.unwrap_err();
         assert_eq!(error.exit_code(), 3);
         error.to_string()
     };
-    let link = |path: &str| synapse_site::image::spec::Link {
-        path: path.into(),
-        target: "x".into(),
-    };
-    assert!(
-        message(&|app| app.from = Some("app".into()))
-            .contains("the image app is built from itself")
-    );
-    assert!(
-        message(&|app| app.from = Some("bose".into()))
-            .contains("no image called bose; there are app, base, other")
-    );
-    assert!(
-        message(&|app| app.layers[0].links.push(link("/usr/bin/app")))
-            .contains("usr/bin/app comes from")
-    );
+    let link = |path: &str| synapse_site::image::spec::Link { path: path.into(), target: "x".into() };
+    assert!(message(&|app| app.from = Some("app".into())).contains("the image app is built from itself"));
+    assert!(message(&|app| app.from = Some("bose".into())).contains("no image called bose; there are app, base, other"));
+    assert!(message(&|app| app.layers[0].links.push(link("/usr/bin/app"))).contains("usr/bin/app comes from"));
     assert!(message(&|app| app.layers[0].links.push(link("../x"))).contains("no absolute path"));
-    assert!(
-        message(&|app| app.layers[0].ca_bundle = Some("/etc/ca".into()))
-            .contains("no package in it has certificates")
-    );
+    assert!(message(&|app| app.layers[0].ca_bundle = Some("/etc/ca".into())).contains("no package in it has certificates"));
     assert!(message(&|app| app.layers[0].exclude.push("/usr".into())).contains("is no pattern"));
     assert!(
-        message(&|app| app.layers[0]
-            .directories
-            .push(synapse_site::image::spec::Directory {
-                path: "/x".into(),
-                mode: Some("4755".into()),
-                owner: 0
-            }))
-        .contains("`4755` is no mode for /x")
+        message(&|app| app.layers[0].directories.push(synapse_site::image::spec::Directory { path: "/x".into(), mode: Some("4755".into()), owner: 0 }))
+            .contains("`4755` is no mode for /x")
     );
     assert!(
         message(&|app| {
             app.layers.clear();
-            app.user = Some(synapse_site::image::spec::User {
-                name: "x".into(),
-                id: 7,
-            });
+            app.user = Some(synapse_site::image::spec::User { name: "x".into(), id: 7 });
         })
         .contains("the user x of the image app has no account")
     );

@@ -36,9 +36,7 @@ impl TarPackage {
             header.set_mtime(1_600_000_000);
             if path.ends_with('/') {
                 header.set_entry_type(tar::EntryType::Directory);
-                builder
-                    .append_data(&mut header, path, std::io::empty())
-                    .unwrap();
+                builder.append_data(&mut header, path, std::io::empty()).unwrap();
             } else if let Some(target) = text.strip_prefix("->") {
                 header.set_entry_type(tar::EntryType::Symlink);
                 builder.append_link(&mut header, path, target).unwrap();
@@ -47,15 +45,10 @@ impl TarPackage {
                 builder.append_link(&mut header, path, target).unwrap();
             } else {
                 header.set_size(text.len() as u64);
-                builder
-                    .append_data(&mut header, path, text.as_bytes())
-                    .unwrap();
+                builder.append_data(&mut header, path, text.as_bytes()).unwrap();
             }
         }
-        Self {
-            label: label.into(),
-            bytes: builder.into_inner().unwrap(),
-        }
+        Self { label: label.into(), bytes: builder.into_inner().unwrap() }
     }
 }
 
@@ -112,18 +105,13 @@ pub fn specs() -> BTreeMap<String, ImageSpec> {
         name = "application"
         debian = ["other"]
     "#;
-    [("base", base), ("app", app), ("other", other)]
-        .into_iter()
-        .map(|(name, text)| (name.to_owned(), toml::from_str(text).unwrap()))
-        .collect()
+    [("base", base), ("app", app), ("other", other)].into_iter().map(|(name, text)| (name.to_owned(), toml::from_str(text).unwrap())).collect()
 }
 
 /// The packages of a layer.
 pub fn packages(spec: &LayerSpec, reversed: bool) -> Vec<SharedPackage> {
     // Enough for several blocks of the compressor, and not all alike.
-    let big: String = (0u64..150_000)
-        .map(|n| format!("{:x}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-        .collect();
+    let big: String = (0u64..150_000).map(|n| format!("{:x}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
     let long = format!("usr/lib/{}/deep", "long-directory-name/".repeat(8));
     let mut all: Vec<SharedPackage> = spec
         .debian
@@ -151,11 +139,7 @@ pub fn packages(spec: &LayerSpec, reversed: bool) -> Vec<SharedPackage> {
                 &[
                     ("usr/share/ca-certificates/mozilla/B.crt", 0o644, "BBB"),
                     ("usr/share/ca-certificates/mozilla/A.crt", 0o644, "AAA\n"),
-                    (
-                        "usr/share/ca-certificates/mozilla/README",
-                        0o644,
-                        "no certificate",
-                    ),
+                    ("usr/share/ca-certificates/mozilla/README", 0o644, "no certificate"),
                 ],
             ),
             "app" => boxed(
@@ -178,31 +162,18 @@ pub fn packages(spec: &LayerSpec, reversed: bool) -> Vec<SharedPackage> {
 
 /// What is rendered for the images.
 pub fn contents(option: &str) -> BTreeMap<String, Content> {
-    let file = |text: &str| FileContent {
-        bytes: text.as_bytes().to_vec(),
-        mode: 0o644,
-    };
+    let file = |text: &str| FileContent { bytes: text.as_bytes().to_vec(), mode: 0o644 };
     let content = |name: &str| Content {
-        files: BTreeMap::from([
-            ("/etc/synapse-site/launch.json".to_owned(), file("{}")),
-            (format!("/etc/{name}/{name}.yaml"), file(option)),
-        ]),
+        files: BTreeMap::from([("/etc/synapse-site/launch.json".to_owned(), file("{}")), (format!("/etc/{name}/{name}.yaml"), file(option))]),
         cmd: vec!["run".into(), name.into()],
         labels: BTreeMap::from([("org.opencontainers.image.version".into(), "1.0".into())]),
     };
-    ["app", "other"]
-        .into_iter()
-        .map(|name| (name.to_owned(), content(name)))
-        .collect()
+    ["app", "other"].into_iter().map(|name| (name.to_owned(), content(name))).collect()
 }
 
 /// The machine of these tests.
 pub fn architecture() -> Arch {
-    if cfg!(target_arch = "x86_64") {
-        Arch::Amd64
-    } else {
-        Arch::ARM64
-    }
+    if cfg!(target_arch = "x86_64") { Arch::Amd64 } else { Arch::ARM64 }
 }
 
 /// The plans of the site, with one rendered option.

@@ -47,10 +47,7 @@ fn a_service_that_never_answers_is_unhealthy_in_time() {
     let place = Place::new();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    for health in [
-        json!({ "http": { "port": port, "path": "/" } }),
-        json!({ "redis": { "port": port, "password_secret": null } }),
-    ] {
+    for health in [json!({ "http": { "port": port, "path": "/" } }), json!({ "redis": { "port": port, "password_secret": null } })] {
         place.plan(role(health));
         let begun = std::time::Instant::now();
         place.launch(&["health", "it"]).failed(1, &["it is not well"]);
@@ -100,15 +97,7 @@ fn coturn_answers_a_binding_request_on_the_containers_own_address() {
     ask("127.0.0.1").failed(1, &["it is not well"]);
     let _server = Running(
         Command::new(turnserver)
-            .args([
-                "-n",
-                "--no-tls",
-                "--no-dtls",
-                "--no-cli",
-                "--log-file=stdout",
-                "--listening-port",
-                &port.to_string(),
-            ])
+            .args(["-n", "--no-tls", "--no-dtls", "--no-cli", "--log-file=stdout", "--listening-port", &port.to_string()])
             .arg(format!("--userdb={}", place.text("turn.db")))
             .arg(format!("--pidfile={}", place.text("turn.pid")))
             .current_dir(place.path(""))

@@ -93,11 +93,7 @@ fn an_empty_volume_becomes_a_cluster_that_keeps_its_data_and_follows_its_secret(
     let running = server.start();
     assert_eq!(server.query(PASSWORD, "SELECT x FROM kept").stdout.trim(), "42");
     server.stop(running);
-    assert!(
-        !server.place.log().contains(single_user),
-        "nothing to do with an unchanged secret: {}",
-        server.place.log()
-    );
+    assert!(!server.place.log().contains(single_user), "nothing to do with an unchanged secret: {}", server.place.log());
 
     server.place.secret("database", "another\n");
     let running = server.start();
@@ -122,11 +118,7 @@ fn a_server_that_was_killed_comes_back_with_a_rotated_password() {
     running.end();
     // Its children notice that it is gone; in a container they would have ended with it.
     eventually("the end of the server's children", || {
-        rustix::fs::flock(
-            fs::File::open(server.place.path("volume/launch.lock")).unwrap(),
-            rustix::fs::FlockOperation::NonBlockingLockExclusive,
-        )
-        .is_ok()
+        rustix::fs::flock(fs::File::open(server.place.path("volume/launch.lock")).unwrap(), rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
     });
     assert!(server.place.path("volume/data/postmaster.pid").exists());
     server.place.secret("database", "another\n");

@@ -75,12 +75,12 @@ def site(
             "trusted_key_servers": [],
         },
         "administrators": [ADMINISTRATOR],
-        "authentication": {"source": "ldap"},
+        "authentication": {"method": "ldap"},
         "ldap": {
             "mode": "search",
             "uri": f"ldap://{LDAP_HOST}:{ports.ldap}",
             "start_tls": True,
-            "ca_certs_file": str(ldap_ca),
+            "ca_certificate": str(ldap_ca),
             "base": ldap_users,
             "bind_dn": ldap_bind_dn,
             "filter": ldap_filter,
@@ -88,7 +88,9 @@ def site(
         },
         "media": {"max_upload_size": max_upload_size},
         "turn": {
+            "source": "bundled",
             "host": TURN_HOST,
+            "external_ip": peer_address,
             "port": ports.turn,
             "min_port": ports.relay_first,
             "max_port": ports.relay_last,
@@ -98,8 +100,8 @@ def site(
         "well_known": {
             "support": {"contacts": [{"role": "m.role.admin", "email_address": SUPPORT_ADDRESS}]},
         },
-        "gateway": {"http_port": ports.gateway, "tls": False},
-        "workers": {"generic_workers": 1, "federation_senders": 1},
+        "gateway": {"http_port": ports.gateway, "tls": "off"},
+        "workers": {"generic": 1, "federation_senders": 1},
         # The tests log in and out more often than people do; what they test is not the rate limits.
         "synapse": {
             "settings": {

@@ -21,10 +21,7 @@ const IN_USE: &str = "M_USER_IN_USE";
 /// Makes every administrator of the plan, prints a line for each, and fails with everything that did not work.
 pub fn run(place: &Place, plan: &Plan, stop: &Stop) -> Result<()> {
     let admin = plan.admin.as_ref().ok_or_else(|| {
-        Error::environment(
-            "this image's plan names no administrators",
-            "list them in the site's `administrators`, and run this in the Synapse image",
-        )
+        Error::environment("this image's plan names no administrators", "list them in the site's `administrators`, and run this in the Synapse image")
     })?;
     let names = admin.users.iter().filter_map(|user| user.password_secret.as_deref());
     let values = Values::require(&place.secrets, names.chain([admin.registration_secret.as_str()]))?;
@@ -108,10 +105,7 @@ impl Work<'_> {
             }
         };
         let Some(token) = &temporary.access_token else {
-            failures.push(format!(
-                "Synapse gave no session to the temporary administrator {}: deactivate that account by hand",
-                temporary.user_id
-            ));
+            failures.push(format!("Synapse gave no session to the temporary administrator {}: deactivate that account by hand", temporary.user_id));
             return Ok(());
         };
         for user in users {
@@ -125,10 +119,7 @@ impl Work<'_> {
             }
         }
         if let Err(failure) = self.synapse.deactivate(token, &temporary.user_id) {
-            failures.push(format!(
-                "the temporary administrator {} is still there, deactivate it by hand: {}",
-                temporary.user_id, failure.message
-            ));
+            failures.push(format!("the temporary administrator {} is still there, deactivate it by hand: {}", temporary.user_id, failure.message));
         }
         Ok(())
     }

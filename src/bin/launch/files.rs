@@ -62,8 +62,6 @@ pub fn unwritable(path: &Path) -> Option<String> {
     }
     tempfile::tempfile_in(path).err().map(|error| {
         let user = rustix::process::geteuid().as_raw();
-        format!(
-            "user {user} cannot write to the directory {shown} ({error}): mount it writable and owned by user {user}"
-        )
+        format!("user {user} cannot write to the directory {shown} ({error}): mount it writable and owned by user {user}")
     })
 }

@@ -22,21 +22,17 @@ const STEP: Duration = Duration::from_secs(4);
 /// Asks the role's service.
 pub fn check(place: &Place, plan: &Plan, name: &str) -> Result<()> {
     let role = place::role(plan, name)?;
-    let health = role.health.clone().ok_or_else(|| {
-        Error::environment(
-            format!("the role {name:?} has no health check"),
-            "leave the health check of its container out",
-        )
-    })?;
+    let health = role
+        .health
+        .clone()
+        .ok_or_else(|| Error::environment(format!("the role {name:?} has no health check"), "leave the health check of its container out"))?;
     let secrets = place.secrets.clone();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         // Nobody listens any more when the limit has passed.
         let _late = sender.send(ask(&health, &secrets));
     });
-    let answer = receiver
-        .recv_timeout(LIMIT)
-        .unwrap_or_else(|_| Err(format!("there was no answer within {} s", LIMIT.as_secs())));
+    let answer = receiver.recv_timeout(LIMIT).unwrap_or_else(|_| Err(format!("there was no answer within {} s", LIMIT.as_secs())));
     answer.map_err(|reason| Error::environment(format!("{name} is not well: {reason}"), "look at the service's log"))
 }
 

@@ -34,34 +34,24 @@ impl Place {
     /// The contract's paths, unless the environment names others.
     pub fn from_environment() -> Self {
         let path = |variable, usual: &str| env::var_os(variable).map_or_else(|| PathBuf::from(usual), PathBuf::from);
-        Self {
-            plan: path(PLAN_VARIABLE, PLAN_PATH),
-            secrets: path(SECRETS_VARIABLE, SECRETS_DIR),
-            run: path(RUN_VARIABLE, RUN_DIR),
-        }
+        Self { plan: path(PLAN_VARIABLE, PLAN_PATH), secrets: path(SECRETS_VARIABLE, SECRETS_DIR), run: path(RUN_VARIABLE, RUN_DIR) }
     }
 
     /// Reads the plan and makes sure that it is of this program's format.
     pub fn load(&self) -> Result<Plan> {
-        const REMEDY: &str =
-            "build the images again with one version of synapse-site; `launch` and its plan belong together";
+        const REMEDY: &str = "build the images again with one version of synapse-site; `launch` and its plan belong together";
         let text = fs::read_to_string(&self.plan).map_err(|error| {
             Error::environment(
                 format!("cannot read the plan {}: {error}", self.plan.display()),
                 "start an image that synapse-site built; only those have a plan",
             )
         })?;
-        let broken = |error: serde_json::Error| {
-            Error::environment(format!("the plan {} cannot be understood: {error}", self.plan.display()), REMEDY)
-        };
+        let broken = |error: serde_json::Error| Error::environment(format!("the plan {} cannot be understood: {error}", self.plan.display()), REMEDY);
         // The format comes first: a plan of another format may have fields that this program does not know.
         let Versioned { format } = serde_json::from_str(&text).map_err(broken)?;
         if format != FORMAT {
             let shown = self.plan.display();
-            return Err(Error::environment(
-                format!("the plan {shown} has format {format}, and this launch understands format {FORMAT}"),
-                REMEDY,
-            ));
+            return Err(Error::environment(format!("the plan {shown} has format {format}, and this launch understands format {FORMAT}"), REMEDY));
         }
         serde_json::from_str(&text).map_err(broken)
     }

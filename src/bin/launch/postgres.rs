@@ -49,17 +49,11 @@ impl Cluster<'_> {
         if !password.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(Error::environment(
                 format!("the password of the role {} has characters other than printable ASCII", self.user),
-                format!(
-                    "write another password into {} (PostgreSQL would transform this one)",
-                    password_path.display()
-                ),
+                format!("write another password into {} (PostgreSQL would transform this one)", password_path.display()),
             ));
         }
         if rustix::process::geteuid().is_root() {
-            return Err(Error::environment(
-                "PostgreSQL does not run as root",
-                "start the container as the image's own user, without `--user 0`",
-            ));
+            return Err(Error::environment("PostgreSQL does not run as root", "start the container as the image's own user, without `--user 0`"));
         }
         self.lock()?;
         match self.found()? {
@@ -202,9 +196,8 @@ impl Cluster<'_> {
     /// Sets the role's password again when the secret is not the one of the last start.
     fn follow_secret(&self, password: &str, env: &Environment, stop: &Stop) -> Result<()> {
         let marker = self.read_marker()?;
-        let current = marker.as_ref().is_some_and(|marker| {
-            marker.user == self.user && marker.database == self.database && scram::matches(&marker.verifier, password)
-        });
+        let current =
+            marker.as_ref().is_some_and(|marker| marker.user == self.user && marker.database == self.database && scram::matches(&marker.verifier, password));
         if current {
             return Ok(());
         }
@@ -217,9 +210,7 @@ impl Cluster<'_> {
         ];
         match (single_user(&self.data(), &statements, env, stop), marker) {
             (Ok(()), _) => self.write_marker(&renewed),
-            (Err(Error::Environment { what, .. }), Some(old))
-                if (old.user.as_str(), old.database.as_str()) != (self.user, self.database) =>
-            {
+            (Err(Error::Environment { what, .. }), Some(old)) if (old.user.as_str(), old.database.as_str()) != (self.user, self.database) => {
                 Err(Error::refused(
                     format!(
                         "the cluster was made for the role {} and the database {}, and the site names {} and {} now: {what}",
@@ -235,12 +226,8 @@ impl Cluster<'_> {
 
     fn new_marker(&self, password: &str) -> Result<Marker> {
         let mut salt = [0; scram::SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(|error| {
-            Error::environment(
-                format!("the operating system gives no random numbers: {error}"),
-                "allow the getrandom system call",
-            )
-        })?;
+        getrandom::fill(&mut salt)
+            .map_err(|error| Error::environment(format!("the operating system gives no random numbers: {error}"), "allow the getrandom system call"))?;
         let verifier = scram::verifier(password, &salt, scram::ITERATIONS);
         Ok(Marker { user: self.user.into(), database: self.database.into(), verifier })
     }
@@ -298,9 +285,7 @@ fn single_user(data: &Path, statements: &[String], env: &Environment, stop: &Sto
 
 /// Turns a failed program into an error with the last lines that it wrote.
 fn succeeded(name: &str, output: std::io::Result<Output>) -> Result<()> {
-    let output = output.map_err(|error| {
-        Error::environment(format!("cannot run {name}: {error}"), "build the images again; this one lacks a program")
-    })?;
+    let output = output.map_err(|error| Error::environment(format!("cannot run {name}: {error}"), "build the images again; this one lacks a program"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -126,9 +126,7 @@ const CANNOT_CONNECT_NOW: &str = "57P03";
 fn start_up(mut stream: impl Read + Write) -> Answer {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::UnexpectedEof => "it closed the connection without an answer".to_owned(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            "it accepted the connection and does not answer".to_owned()
-        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "it accepted the connection and does not answer".to_owned(),
         _ => error.to_string(),
     };
     let mut body = 196_608_i32.to_be_bytes().to_vec(); // protocol 3.0
@@ -204,10 +202,7 @@ mod tests {
         assert_eq!(said(&[(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0")]), Ok(()));
         assert_eq!(said(&[(b'R', &[0; 4]), (b'S', b"a\0b\0"), (b'Z', b"I")]), Ok(()));
         assert_eq!(said(&[(b'E', b"SFATAL\0C28000\0Mno entry\0\0")]), Ok(()));
-        assert_eq!(
-            said(&[(b'E', b"SFATAL\0C57P03\0Mthe database system is starting up\0\0")]),
-            Err("the database system is starting up".into())
-        );
+        assert_eq!(said(&[(b'E', b"SFATAL\0C57P03\0Mthe database system is starting up\0\0")]), Err("the database system is starting up".into()));
     }
 
     #[test]

@@ -30,12 +30,7 @@ struct Shared {
 impl Stop {
     /// Installs the handlers and starts the thread that waits for a signal.
     pub fn install() -> Result<Self> {
-        let failed = |error: std::io::Error| {
-            Error::environment(
-                format!("cannot install signal handlers: {error}"),
-                "allow a second thread and sigaction",
-            )
-        };
+        let failed = |error: std::io::Error| Error::environment(format!("cannot install signal handlers: {error}"), "allow a second thread and sigaction");
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP]).map_err(failed)?;
         let stop = Self::default();
         let seen = stop.clone();

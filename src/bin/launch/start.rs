@@ -23,11 +23,7 @@ pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
     let values = check(place, role)?;
 
     // All files are completed before the first is written: a value that does not fit is found before anything happens.
-    let completed = role
-        .files
-        .iter()
-        .map(|template| template::complete(template, &place.run, &values))
-        .collect::<Result<Vec<_>>>()?;
+    let completed = role.files.iter().map(|template| template::complete(template, &place.run, &values)).collect::<Result<Vec<_>>>()?;
     completed.iter().try_for_each(|file| file.write(&place.run))?;
 
     wait::for_all(&role.wait, Duration::from_secs(role.deadline_seconds))?;
@@ -50,10 +46,7 @@ pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
     }
     stop.give_way();
     let error = program::command(&program, program_name, &role.env).args(arguments).exec();
-    Err(Error::environment(
-        format!("cannot execute {}: {error}", program.display()),
-        "check that the image is built for this machine's architecture",
-    ))
+    Err(Error::environment(format!("cannot execute {}: {error}", program.display()), "check that the image is built for this machine's architecture"))
 }
 
 /// Looks at all secrets and all directories, and reports everything that is missing in one error.
@@ -88,9 +81,7 @@ fn secrets_to_prepare(role: &Role) -> impl Iterator<Item = &str> {
     let (first, second) = match &role.prepare {
         None => (None, None),
         Some(Prepare::Postgres { password_secret, .. }) => (Some(password_secret.as_str()), None),
-        Some(Prepare::Synapse { signing_key_secret, pepper_secret, .. }) => {
-            (Some(signing_key_secret.as_str()), pepper_secret.as_deref())
-        }
+        Some(Prepare::Synapse { signing_key_secret, pepper_secret, .. }) => (Some(signing_key_secret.as_str()), pepper_secret.as_deref()),
     };
     first.into_iter().chain(second)
 }

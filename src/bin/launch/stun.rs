@@ -59,7 +59,7 @@ fn bind_towards(ip: IpAddr) -> std::io::Result<UdpSocket> {
 /// The address that this container sends from. Connecting a UDP socket sends nothing but makes the kernel choose the
 /// source address of the default route; without one (an internal network), the engine's entry for the container's own host
 /// name in /etc/hosts says it. The remote addresses are those of the documentation ranges (RFC 5737, RFC 3849).
-fn own_address(limit: Duration) -> Result<IpAddr, String> {
+pub fn own_address(limit: Duration) -> Result<IpAddr, String> {
     for remote in ["192.0.2.1:9", "[2001:db8::1]:9"] {
         let remote: SocketAddr = remote.parse().map_err(|error| format!("{remote}: {error}"))?;
         let chosen = bind_towards(remote.ip()).and_then(|socket| {

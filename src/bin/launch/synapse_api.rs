@@ -123,11 +123,7 @@ impl Synapse {
             request = request.header("authorization", format!("Bearer {}", token.expose()));
         }
         let sent = match body {
-            Some(body) => request
-                .header("content-type", "application/json")
-                .body(body)
-                .map_err(ureq::Error::from)
-                .and_then(|request| self.agent.run(request)),
+            Some(body) => request.header("content-type", "application/json").body(body).map_err(ureq::Error::from).and_then(|request| self.agent.run(request)),
             None => request.body(()).map_err(ureq::Error::from).and_then(|request| self.agent.run(request)),
         };
         let mut answer = sent.map_err(|error| failed(format!("{}: {error}", self.base)))?;
@@ -190,9 +186,6 @@ mod tests {
 
     #[test]
     fn user_ids_are_one_segment_of_a_path() {
-        assert_eq!(
-            user_path("@a/b+c=d.e_f-g:example.com:8448"),
-            "/_synapse/admin/v2/users/%40a%2Fb%2Bc%3Dd.e_f-g%3Aexample.com%3A8448"
-        );
+        assert_eq!(user_path("@a/b+c=d.e_f-g:example.com:8448"), "/_synapse/admin/v2/users/%40a%2Fb%2Bc%3Dd.e_f-g%3Aexample.com%3A8448");
     }
 }

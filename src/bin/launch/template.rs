@@ -2,12 +2,16 @@
 //! reads, with each value written so that the service's own parser gets exactly that value back.
 
 use std::path::{Component, Path};
+use std::time::Duration;
 
 use synapse_site::error::{Error, Result};
-use synapse_site::launch::{Escape, PLACEHOLDER_CLOSE, PLACEHOLDER_OPEN, Template};
+use synapse_site::launch::{ADDRESS, Escape, PLACEHOLDER_CLOSE, PLACEHOLDER_OPEN, Template};
 
-use crate::files;
 use crate::values::Values;
+use crate::{files, stun};
+
+/// Asking the kernel takes no time; the limit is for a machine that is short of everything.
+const ADDRESS_LIMIT: Duration = Duration::from_secs(5);
 
 /// A completed file that waits to be written.
 pub struct Completed {
@@ -34,7 +38,14 @@ pub fn complete(template: &Template, run: &Path, values: &Values) -> Result<Comp
         return Err(fault(format!("the plan writes {} outside of {}", template.target, run.display())));
     }
     let source = Path::new(&template.source);
-    let text = std::fs::read_to_string(source).map_err(|error| Error::io("read the template", source, &error))?;
+    let mut text = std::fs::read_to_string(source).map_err(|error| Error::io("read the template", source, &error))?;
+    // Before secrets go in: a value that looks like this placeholder stays what it is.
+    if text.contains(ADDRESS) {
+        let address = stun::own_address(ADDRESS_LIMIT).map_err(|problem| {
+            Error::environment(format!("this container's own address is not known: {problem}"), "give the container a network with a default route")
+        })?;
+        text = text.replace(ADDRESS, &address.to_string());
+    }
     Ok(Completed { target: template.target.clone(), text: fill(&text, template, values)? })
 }
 
@@ -49,9 +60,7 @@ fn fill(text: &str, template: &Template, values: &Values) -> Result<String> {
             .map(|end| &after[..end])
             .filter(|name| synapse_site::deploy::secrets::is_valid_name(name))
             .ok_or_else(|| fault(format!("{} has a placeholder that does not end", template.source)))?;
-        let value = values
-            .get(name)
-            .map_err(|_| fault(format!("{} needs the secret {name}, which the plan does not list", template.source)))?;
+        let value = values.get(name).map_err(|_| fault(format!("{} needs the secret {name}, which the plan does not list", template.source)))?;
         let escaped = escape(value.expose(), template.escape).map_err(|problem| {
             let (path, target) = (values.path(name), &template.target);
             Error::environment(
@@ -102,13 +111,7 @@ fn json(value: &str) -> String {
         match c {
             '"' => escaped.push_str("\\\""),
             '\\' => escaped.push_str("\\\\"),
-            '\u{0}'..='\u{1f}'
-            | '\u{7f}'..='\u{9f}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{feff}'
-            | '\u{fffe}'
-            | '\u{ffff}' => {
+            '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
                 escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             _ => escaped.push(c),

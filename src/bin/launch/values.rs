@@ -95,9 +95,7 @@ fn read(path: &Path) -> std::result::Result<Value, String> {
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(format!(
-            "is a directory: Docker made {shown} because the file was missing on the host; remove that directory there"
-        ));
+        return Err(format!("is a directory: Docker made {shown} because the file was missing on the host; remove that directory there"));
     }
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;

@@ -42,10 +42,7 @@ fn for_one(wait: &Wait, begun: Instant, deadline: Duration) -> Result<()> {
         };
         if begun.elapsed() + pause >= deadline {
             return Err(Error::environment(
-                format!(
-                    "{name} did not answer within {} s ({asked}, asked {attempts} times, at last: {reason})",
-                    deadline.as_secs()
-                ),
+                format!("{name} did not answer within {} s ({asked}, asked {attempts} times, at last: {reason})", deadline.as_secs()),
                 format!("look at the log of {name}, and check that this container shares a network with it"),
             ));
         }

@@ -86,7 +86,11 @@ pub(super) const RULES: &[Rule] = &[
             let content = loaded.files.get(path.as_str()).map(Vec::as_slice).unwrap_or_default();
             let text = String::from_utf8_lossy(content);
             if text.contains("PRIVATE KEY-----") {
-                return vec![Breach::at("ldap.ca_certificate", "the file holds a private key, which would end up in an image", "name a file with certificates only")];
+                return vec![Breach::at(
+                    "ldap.ca_certificate",
+                    "the file holds a private key, which would end up in an image",
+                    "name a file with certificates only",
+                )];
             }
             if text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----") {
                 return Vec::new();

@@ -86,7 +86,9 @@ pub(super) const RULES: &[Rule] = &[
             ["m.homeserver", "m.identity_server"]
                 .iter()
                 .filter(|name| loaded.site.well_known.extra_client_content.contains_key(**name))
-                .map(|name| Breach::at("well_known.extra_client_content", format!("holds {name}"), "remove it; m.homeserver follows from server.public_baseurl"))
+                .map(|name| {
+                    Breach::at("well_known.extra_client_content", format!("holds {name}"), "remove it; m.homeserver follows from server.public_baseurl")
+                })
                 .collect()
         },
     },

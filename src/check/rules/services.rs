@@ -14,7 +14,11 @@ pub(super) const RULES: &[Rule] = &[
             let database = &loaded.site.database;
             match (database.source, &database.host) {
                 (Source::External, None) => {
-                    vec![Breach::at("database.source", "is \"external\", and database.host is missing", "set database.host to a host name or to the directory of a Unix socket")]
+                    vec![Breach::at(
+                        "database.source",
+                        "is \"external\", and database.host is missing",
+                        "set database.host to a host name or to the directory of a Unix socket",
+                    )]
                 }
                 (Source::Bundled, Some(_)) => {
                     vec![Breach::at("database.host", "is set, but PostgreSQL is bundled", "set database.source to \"external\", or remove database.host")]
@@ -56,7 +60,9 @@ pub(super) const RULES: &[Rule] = &[
             let redis = &loaded.site.redis;
             match (redis.source, &redis.host) {
                 (Source::External, None) => vec![Breach::at("redis.source", "is \"external\", and redis.host is missing", "set redis.host")],
-                (Source::Bundled, Some(_)) => vec![Breach::at("redis.host", "is set, but Redis is bundled", "set redis.source to \"external\", or remove redis.host")],
+                (Source::Bundled, Some(_)) => {
+                    vec![Breach::at("redis.host", "is set, but Redis is bundled", "set redis.source to \"external\", or remove redis.host")]
+                }
                 _ => Vec::new(),
             }
         },
@@ -72,7 +78,11 @@ pub(super) const RULES: &[Rule] = &[
             }
             let mut breaches = Vec::new();
             if turn.host.is_none() {
-                breaches.push(Breach::at("turn.host", "is missing although the relay is bundled", "set turn.host to a name of this target, such as \"turn.example.com\""));
+                breaches.push(Breach::at(
+                    "turn.host",
+                    "is missing although the relay is bundled",
+                    "set turn.host to a name of this target, such as \"turn.example.com\"",
+                ));
             }
             if turn.external_ip.is_none() {
                 breaches.push(Breach::at(
@@ -116,7 +126,11 @@ pub(super) const RULES: &[Rule] = &[
                 return vec![Breach::at("turn.min_port", format!("is {}, more than max_port ({})", turn.min_port, turn.max_port), "exchange the two")];
             }
             if (turn.min_port..=turn.max_port).contains(&turn.port) {
-                return vec![Breach::at("turn.port", format!("{} lies in the range of the relay ({} to {})", turn.port, turn.min_port, turn.max_port), "use 3478, or another range")];
+                return vec![Breach::at(
+                    "turn.port",
+                    format!("{} lies in the range of the relay ({} to {})", turn.port, turn.min_port, turn.max_port),
+                    "use 3478, or another range",
+                )];
             }
             Vec::new()
         },
@@ -131,7 +145,11 @@ pub(super) const RULES: &[Rule] = &[
             if turn.source != TurnSource::Bundled || ports <= 500 {
                 return Vec::new();
             }
-            vec![Breach::at("turn.max_port", format!("makes a range of {ports} ports, each of which is published by itself"), "a range of 100 ports is enough for 25 calls at once")]
+            vec![Breach::at(
+                "turn.max_port",
+                format!("makes a range of {ports} ports, each of which is published by itself"),
+                "a range of 100 ports is enough for 25 calls at once",
+            )]
         },
     },
     Rule {
@@ -143,7 +161,29 @@ pub(super) const RULES: &[Rule] = &[
             if !media.url_preview_enabled || !media.url_preview_ip_range_blacklist.is_empty() {
                 return Vec::new();
             }
-            vec![Breach::at("media.url_preview_ip_range_blacklist", "is empty although previews are on", "remove the option: its default holds all private networks")]
+            vec![Breach::at(
+                "media.url_preview_ip_range_blacklist",
+                "is empty although previews are on",
+                "remove the option: its default holds all private networks",
+            )]
+        },
+    },
+    Rule {
+        code: "S0210",
+        severity: Error,
+        reason: "These names belong to PostgreSQL itself (its documentation, predefined roles and template databases).",
+        breaches: |loaded| {
+            let database = &loaded.site.database;
+            if database.source == Source::External {
+                return Vec::new();
+            }
+            [("database.user", &database.user), ("database.dbname", &database.dbname)]
+                .into_iter()
+                .filter(|(_, name)| name.as_str() == "postgres" || name.as_str().starts_with("pg_") || name.as_str().starts_with("template"))
+                .map(|(option, name)| {
+                    Breach::at(option, format!("is {name:?}, a name that PostgreSQL keeps for itself", name = name.as_str()), "use a name such as \"synapse\"")
+                })
+                .collect()
         },
     },
 ];

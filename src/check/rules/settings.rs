@@ -91,7 +91,9 @@ pub(super) const RULES: &[Rule] = &[
             let settings = loaded.site.synapse.settings.keys();
             settings
                 .filter_map(|name| OWNED.iter().find(|(owned, _)| owned == name))
-                .map(|(name, owner)| Breach::at(&format!("synapse.settings.{name}"), format!("is already written by {owner}"), "say it there, and remove it here"))
+                .map(|(name, owner)| {
+                    Breach::at(&format!("synapse.settings.{name}"), format!("is already written by {owner}"), "say it there, and remove it here")
+                })
                 .collect()
         },
     },
@@ -130,7 +132,11 @@ pub(super) const RULES: &[Rule] = &[
                 .enumerate()
                 .filter(|(_, module)| module["module"].as_str().is_some_and(|name| name.starts_with("ldap_auth_provider")))
                 .map(|(at, _)| {
-                    Breach::at(&format!("synapse.settings.modules.{at}"), "is the LDAP module", "describe the directory in the section ldap and set authentication.method to \"ldap\"")
+                    Breach::at(
+                        &format!("synapse.settings.modules.{at}"),
+                        "is the LDAP module",
+                        "describe the directory in the section ldap and set authentication.method to \"ldap\"",
+                    )
                 })
                 .collect()
         },
@@ -145,7 +151,11 @@ pub(super) const RULES: &[Rule] = &[
                 .filter(|name| !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
                 .map(|name| {
                     let near = nearest(name, OWNED.iter().map(|(owned, _)| *owned)).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
-                    Breach::at(&format!("synapse.settings.{name}"), "is no name that a Synapse option can have", format!("Synapse's options are written with a-z, 0-9 and _{near}"))
+                    Breach::at(
+                        &format!("synapse.settings.{name}"),
+                        "is no name that a Synapse option can have",
+                        format!("Synapse's options are written with a-z, 0-9 and _{near}"),
+                    )
                 })
                 .collect()
         },

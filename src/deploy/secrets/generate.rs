@@ -62,10 +62,7 @@ pub fn characters(alphabet: &[u8], length: usize) -> Result<String> {
 
 fn fill(bytes: &mut [u8]) -> Result<()> {
     getrandom::fill(bytes).map_err(|error| {
-        Error::environment(
-            format!("the operating system gives no random numbers: {error}"),
-            "allow the getrandom system call or make /dev/urandom readable",
-        )
+        Error::environment(format!("the operating system gives no random numbers: {error}"), "allow the getrandom system call or make /dev/urandom readable")
     })
 }
 

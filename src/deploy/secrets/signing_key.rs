@@ -12,10 +12,8 @@ pub const SEED_BYTES: usize = 32;
 
 /// The unpadded base64 of the Matrix specification (appendices, "Unpadded Base64"); padding is accepted when reading,
 /// since signedjson accepts it too.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// One ed25519 signing key.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,10 +57,7 @@ impl SigningKey {
     fn parse_line(line: &str) -> Result<Self, String> {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [algorithm, version, seed] = fields[..] else {
-            return Err(format!(
-                "{} fields where three are needed (`ed25519`, the key's version, the key in base64)",
-                fields.len()
-            ));
+            return Err(format!("{} fields where three are needed (`ed25519`, the key's version, the key in base64)", fields.len()));
         };
         if algorithm != "ed25519" {
             return Err("the first field is not `ed25519`, the only algorithm that Synapse signs with".into());

@@ -7,12 +7,7 @@ fn secret(name: &str, make: Make) -> Secret {
 }
 
 fn all() -> Vec<Secret> {
-    vec![
-        secret("macaroon", Make::Random),
-        secret("admin_password", Make::Password),
-        secret("signing_key", Make::SigningKey),
-        secret("ldap_bind", Make::Bring),
-    ]
+    vec![secret("macaroon", Make::Random), secret("admin_password", Make::Password), secret("signing_key", Make::SigningKey), secret("ldap_bind", Make::Bring)]
 }
 
 fn names(list: &[Named]) -> Vec<&str> {

@@ -13,11 +13,7 @@ fn build(target: &Path, text: &str) -> Result<PathBuf> {
 }
 
 fn entries(directory: &Path) -> Vec<String> {
-    names(directory)
-        .unwrap()
-        .into_iter()
-        .map(|name| name.into_string().unwrap())
-        .collect()
+    names(directory).unwrap().into_iter().map(|name| name.into_string().unwrap()).collect()
 }
 
 #[test]
@@ -25,14 +21,8 @@ fn new_empty_and_old_directories_are_written() {
     let parent = tempfile::tempdir().unwrap();
     let target = parent.path().join("out");
     for text in ["new", "old"] {
-        assert_eq!(
-            build(&target, text).unwrap(),
-            fs::canonicalize(&target).unwrap()
-        );
-        assert_eq!(
-            fs::read_to_string(target.join("sbom/a.json")).unwrap(),
-            text
-        );
+        assert_eq!(build(&target, text).unwrap(), fs::canonicalize(&target).unwrap());
+        assert_eq!(fs::read_to_string(target.join("sbom/a.json")).unwrap(), text);
     }
     let empty = parent.path().join("empty");
     fs::create_dir(&empty).unwrap();
@@ -48,29 +38,16 @@ fn the_users_files_stay() {
     fs::create_dir(target.join("secrets")).unwrap();
     fs::write(target.join("secrets/pepper"), "value").unwrap();
     build(&target, "two").unwrap();
-    assert_eq!(
-        fs::read_to_string(target.join("secrets/pepper")).unwrap(),
-        "value"
-    );
+    assert_eq!(fs::read_to_string(target.join("secrets/pepper")).unwrap(), "value");
     assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), "two");
     assert_eq!(entries(parent.path()), ["out"]);
 
     let foreign = parent.path().join("home");
     fs::create_dir(&foreign).unwrap();
     fs::write(foreign.join("thesis"), "").unwrap();
-    assert!(
-        build(&foreign, "x")
-            .unwrap_err()
-            .to_string()
-            .contains("not written by a build")
-    );
+    assert!(build(&foreign, "x").unwrap_err().to_string().contains("not written by a build"));
     fs::write(parent.path().join("file"), "").unwrap();
-    assert!(
-        build(&parent.path().join("file"), "x")
-            .unwrap_err()
-            .to_string()
-            .contains("is no directory")
-    );
+    assert!(build(&parent.path().join("file"), "x").unwrap_err().to_string().contains("is no directory"));
     assert_eq!(entries(&foreign), ["thesis"]);
     assert_eq!(entries(parent.path()), ["file", "home", "out"]);
 }
@@ -80,9 +57,7 @@ fn one_build_at_a_time() {
     let parent = tempfile::tempdir().unwrap();
     let target = parent.path().join("out");
     let first = OutDir::create(&target, OUTPUTS).unwrap();
-    let error = OutDir::create(&parent.path().join(".").join("out"), OUTPUTS)
-        .unwrap_err()
-        .to_string();
+    let error = OutDir::create(&parent.path().join(".").join("out"), OUTPUTS).unwrap_err().to_string();
     assert!(error.contains("another build is writing"), "{error}");
     let other = OutDir::create(&parent.path().join("out2"), OUTPUTS).unwrap();
     drop(first);
@@ -98,12 +73,7 @@ fn a_failed_build_changes_nothing() {
     build(&target, "one").unwrap();
     let out = OutDir::create(&target, OUTPUTS).unwrap();
     fs::write(out.path().join("images.tar"), "half").unwrap();
-    assert!(
-        out.commit()
-            .unwrap_err()
-            .to_string()
-            .contains("no site.json")
-    );
+    assert!(out.commit().unwrap_err().to_string().contains("no site.json"));
     assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), "one");
     assert_eq!(entries(parent.path()), ["out"]);
 }
@@ -119,10 +89,7 @@ fn what_dead_builds_left_is_put_in_order() {
     fs::write(work.join("secrets/key"), "value").unwrap();
     fs::write(work.join("images.tar"), "half").unwrap();
     build(&target, "two").unwrap();
-    assert_eq!(
-        fs::read_to_string(target.join("secrets/key")).unwrap(),
-        "value"
-    );
+    assert_eq!(fs::read_to_string(target.join("secrets/key")).unwrap(), "value");
     assert_eq!(entries(&target), ["sbom", "secrets", MARKER]);
     assert_eq!(entries(parent.path()), ["out"]);
 }

@@ -23,17 +23,11 @@ pub const ARCHITECTURE: &str = "amd64";
 
 /// The suites of [`RELEASE`] that packages may come from.
 pub fn suites() -> Vec<String> {
-    ["", "-updates", "-security"]
-        .iter()
-        .map(|suffix| format!("{RELEASE}{suffix}"))
-        .collect()
+    ["", "-updates", "-security"].iter().map(|suffix| format!("{RELEASE}{suffix}")).collect()
 }
 
 /// Debian's keyring, by the names it has had.
-const KEYRINGS: [&str; 2] = [
-    "/usr/share/keyrings/debian-archive-keyring.gpg",
-    "/usr/share/keyrings/debian-archive-keyring.pgp",
-];
+const KEYRINGS: [&str; 2] = ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
 
 /// An apt that knows this machine's mirrors and proxies and nothing else of it: no sources, no installed packages, no
 /// preferences, no hooks.
@@ -52,10 +46,7 @@ impl Apt {
     pub fn new(cache: &Cache, mirrors: Mirrors) -> Result<Self> {
         let scratch = cache.scratch()?;
         let sources = sources(&mirrors)?;
-        let state = cache
-            .root()
-            .join("apt")
-            .join(&hash::sha256_text(&sources)[..16]);
+        let state = cache.root().join("apt").join(&hash::sha256_text(&sources)[..16]);
         for dir in ["lists/partial", "cache/archives/partial"] {
             let dir = state.join(dir);
             fs::create_dir_all(&dir).map_err(|e| Error::io("make the directory", &dir, &e))?;
@@ -68,17 +59,8 @@ impl Apt {
         set("Dir::State::lists", &shown(&state.join("lists")));
         set("Dir::State::status", &shown(&state.join("status")));
         set("Dir::Cache", &shown(&state.join("cache")));
-        set(
-            "Dir::Etc::SourceList",
-            &shown(&scratch.path().join("sources.list")),
-        );
-        for name in [
-            "SourceParts",
-            "Preferences",
-            "PreferencesParts",
-            "Main",
-            "Parts",
-        ] {
+        set("Dir::Etc::SourceList", &shown(&scratch.path().join("sources.list")));
+        for name in ["SourceParts", "Preferences", "PreferencesParts", "Main", "Parts"] {
             set(&format!("Dir::Etc::{name}"), "/dev/null");
         }
         if !mirrors.logins.is_empty() {
@@ -95,11 +77,7 @@ impl Apt {
         set("Acquire::Languages", "none");
         let config = scratch.path().join("apt.conf");
         private(&config, &text)?;
-        Ok(Self {
-            mirrors,
-            config,
-            scratch,
-        })
+        Ok(Self { mirrors, config, scratch })
     }
 
     /// The mirrors.
@@ -110,9 +88,7 @@ impl Apt {
     /// A command of apt's with the private configuration, in an empty directory.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command
-            .env("APT_CONFIG", &self.config)
-            .current_dir(self.scratch.path());
+        command.env("APT_CONFIG", &self.config).current_dir(self.scratch.path());
         command
     }
 
@@ -129,16 +105,8 @@ impl Apt {
 ///
 /// # Errors
 /// An environment error: no network, a bad signature, or packages that do not exist, all of them named.
-pub fn resolve(
-    cache: &Cache,
-    mirrors: Mirrors,
-    names: &BTreeSet<String>,
-) -> Result<BTreeMap<String, DebianPackage>> {
-    let odd: Vec<&str> = names
-        .iter()
-        .filter(|name| !is_name(name))
-        .map(String::as_str)
-        .collect();
+pub fn resolve(cache: &Cache, mirrors: Mirrors, names: &BTreeSet<String>) -> Result<BTreeMap<String, DebianPackage>> {
+    let odd: Vec<&str> = names.iter().filter(|name| !is_name(name)).map(String::as_str).collect();
     if !odd.is_empty() {
         return Err(unknown(&odd));
     }
@@ -148,17 +116,12 @@ pub fn resolve(
     let update = apt.run(apt.command("apt-get").args(["update", "-q"]), &mut || {})?;
     if !update.status.success() {
         return Err(Error::environment(
-            format!(
-                "apt cannot get the lists of Debian {RELEASE}: {}",
-                update.complaint()
-            ),
+            format!("apt cannot get the lists of Debian {RELEASE}: {}", update.complaint()),
             "look at the network, the proxy and the mirror, and try again",
         ));
     }
     let mut download = apt.command("apt-get");
-    download
-        .args(["download", "--print-uris", "-q"])
-        .args(names);
+    download.args(["download", "--print-uris", "-q"]).args(names);
     let output = apt.run(&mut download, &mut || {})?;
     let mut missing: Vec<&str> = output.stderr.lines().filter_map(missing_name).collect();
     missing.sort_unstable();
@@ -167,34 +130,20 @@ pub fn resolve(
         return Err(unknown(&missing));
     }
     if !output.status.success() {
-        return Err(Error::environment(
-            format!("apt cannot choose packages: {}", output.complaint()),
-            "look at its messages",
-        ));
+        return Err(Error::environment(format!("apt cannot choose packages: {}", output.complaint()), "look at its messages"));
     }
     let mut packages = BTreeMap::new();
     for line in output.stdout.lines().filter(|line| line.starts_with('\'')) {
         let package = read_line(line, apt.mirrors()).ok_or_else(|| {
             Error::environment(
-                format!(
-                    "apt answered with a line that is not understood: {}",
-                    command::hide_credentials(line)
-                ),
+                format!("apt answered with a line that is not understood: {}", command::hide_credentials(line)),
                 "report this as a defect of synapse-site, with the version of apt",
             )
         })?;
         packages.insert(package.name.clone(), package);
     }
-    let silent: Vec<&str> = names
-        .iter()
-        .filter(|name| !packages.contains_key(*name))
-        .map(String::as_str)
-        .collect();
-    if silent.is_empty() && packages.len() == names.len() {
-        Ok(packages)
-    } else {
-        Err(unknown(&silent))
-    }
+    let silent: Vec<&str> = names.iter().filter(|name| !packages.contains_key(*name)).map(String::as_str).collect();
+    if silent.is_empty() && packages.len() == names.len() { Ok(packages) } else { Err(unknown(&silent)) }
 }
 
 fn unknown(names: &[&str]) -> Error {
@@ -205,9 +154,7 @@ fn unknown(names: &[&str]) -> Error {
 }
 
 fn missing_name(line: &str) -> Option<&str> {
-    let rest = line
-        .strip_prefix("E: Unable to locate package ")
-        .or_else(|| line.strip_prefix("E: Can't select candidate version from package "))?;
+    let rest = line.strip_prefix("E: Unable to locate package ").or_else(|| line.strip_prefix("E: Can't select candidate version from package "))?;
     rest.split(' ').next()
 }
 
@@ -227,24 +174,14 @@ fn read_line(line: &str, mirrors: &Mirrors) -> Option<DebianPackage> {
         return None;
     };
     let decoded = decode(file)?;
-    let [name, version, architecture] =
-        decoded.strip_suffix(".deb")?.split('_').collect::<Vec<_>>()[..]
-    else {
+    let [name, version, architecture] = decoded.strip_suffix(".deb")?.split('_').collect::<Vec<_>>()[..] else {
         return None;
     };
-    let (archive, filename) =
-        [Archive::Main, Archive::Security]
-            .into_iter()
-            .find_map(|archive| {
-                let path = decode(uri)?
-                    .strip_prefix(&decode(mirrors.root(archive))?)?
-                    .strip_prefix('/')?
-                    .to_owned();
-                Some((archive, path))
-            })?;
-    let sha256 = hash
-        .strip_prefix("SHA256:")
-        .filter(|hash| hash::is_sha256(hash))?;
+    let (archive, filename) = [Archive::Main, Archive::Security].into_iter().find_map(|archive| {
+        let path = decode(uri)?.strip_prefix(&decode(mirrors.root(archive))?)?.strip_prefix('/')?.to_owned();
+        Some((archive, path))
+    })?;
+    let sha256 = hash.strip_prefix("SHA256:").filter(|hash| hash::is_sha256(hash))?;
     Some(DebianPackage {
         name: name.into(),
         version: version.into(),
@@ -277,18 +214,9 @@ fn sources(mirrors: &Mirrors) -> Result<String> {
     let keyring = KEYRINGS
         .iter()
         .find(|path| Path::new(path).exists())
-        .ok_or_else(|| {
-            Error::environment(
-                "Debian's signing keys are not on this machine",
-                "install the package debian-archive-keyring; Ubuntu has it, too",
-            )
-        })?;
+        .ok_or_else(|| Error::environment("Debian's signing keys are not on this machine", "install the package debian-archive-keyring; Ubuntu has it, too"))?;
     let line = |suite: &str| {
-        let root = if suite.ends_with("-security") {
-            &mirrors.security
-        } else {
-            &mirrors.debian
-        };
+        let root = if suite.ends_with("-security") { &mirrors.security } else { &mirrors.debian };
         format!("deb [signed-by={keyring}] {root} {suite} main\n")
     };
     Ok(suites().iter().map(|suite| line(suite)).collect())
@@ -297,33 +225,14 @@ fn sources(mirrors: &Mirrors) -> Result<String> {
 /// What the machine's own apt says about fetching: proxies, timeouts, certificates. Not its hooks, and nothing that
 /// would accept an archive without a valid signature.
 fn machine_settings() -> Result<String> {
-    let dump = command::run(
-        Command::new("apt-config").arg("dump"),
-        APT_MISSING,
-        &mut || {},
-    )?;
+    let dump = command::run(Command::new("apt-config").arg("dump"), APT_MISSING, &mut || {})?;
     if !dump.status.success() {
         let remedy = "mend the files under /etc/apt/apt.conf.d that it names";
-        return Err(Error::environment(
-            format!("apt's configuration cannot be read: {}", dump.complaint()),
-            remedy,
-        ));
+        return Err(Error::environment(format!("apt's configuration cannot be read: {}", dump.complaint()), remedy));
     }
-    let refused = [
-        "Acquire::Allow",
-        "Acquire::IndexTargets",
-        "Acquire::Languages",
-        "Acquire::Changelogs",
-    ];
-    let wanted = |line: &&str| {
-        line.starts_with("Acquire::") && !refused.iter().any(|name| line.starts_with(name))
-    };
-    Ok(dump
-        .stdout
-        .lines()
-        .filter(wanted)
-        .map(|line| format!("{line}\n"))
-        .collect())
+    let refused = ["Acquire::Allow", "Acquire::IndexTargets", "Acquire::Languages", "Acquire::Changelogs"];
+    let wanted = |line: &&str| line.starts_with("Acquire::") && !refused.iter().any(|name| line.starts_with(name));
+    Ok(dump.stdout.lines().filter(wanted).map(|line| format!("{line}\n")).collect())
 }
 
 fn shown(path: &Path) -> String {
@@ -334,10 +243,7 @@ fn shown(path: &Path) -> String {
 fn private(path: &Path, text: &str) -> Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|e| Error::io("write", path, &e))
+    options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(|e| Error::io("write", path, &e))
 }
 
 #[cfg(test)]
@@ -345,60 +251,29 @@ mod tests {
     use super::*;
 
     fn mirrors() -> Mirrors {
-        Mirrors {
-            debian: "http://m/debian".into(),
-            security: "http://m/debian-security".into(),
-            logins: Vec::new(),
-        }
+        Mirrors { debian: "http://m/debian".into(), security: "http://m/debian-security".into(), logins: Vec::new() }
     }
 
     #[test]
     fn reads_what_apt_prints() {
         let hash = "a".repeat(64);
-        let line = format!(
-            "'http://m/debian-security/pool/updates/main/z/zlib/zlib1g_1.3%7eb%2bc-1_amd64.deb' zlib1g_1%3a1.3~b+c-1_amd64.deb 12 SHA256:{hash}"
-        );
+        let line =
+            format!("'http://m/debian-security/pool/updates/main/z/zlib/zlib1g_1.3%7eb%2bc-1_amd64.deb' zlib1g_1%3a1.3~b+c-1_amd64.deb 12 SHA256:{hash}");
         let package = read_line(&line, &mirrors()).unwrap();
-        assert_eq!(
-            (package.name.as_str(), package.version.as_str()),
-            ("zlib1g", "1:1.3~b+c-1")
-        );
-        assert_eq!(
-            package.filename,
-            "pool/updates/main/z/zlib/zlib1g_1.3~b+c-1_amd64.deb"
-        );
+        assert_eq!((package.name.as_str(), package.version.as_str()), ("zlib1g", "1:1.3~b+c-1"));
+        assert_eq!(package.filename, "pool/updates/main/z/zlib/zlib1g_1.3~b+c-1_amd64.deb");
         assert_eq!((package.archive, package.size), (Archive::Security, 12));
-        for bad in [
-            line.replace("SHA256", "MD5Sum"),
-            line.replace("m/", "other/"),
-            line.replace("%3a", "%zz"),
-        ] {
+        for bad in [line.replace("SHA256", "MD5Sum"), line.replace("m/", "other/"), line.replace("%3a", "%zz")] {
             assert_eq!(read_line(&bad, &mirrors()), None, "{bad}");
         }
     }
 
     #[test]
     fn names_cannot_be_options() {
-        for name in [
-            "libc6",
-            "libstdc++6",
-            "g++",
-            "postgresql-17",
-            "libevent-2.1-7t64",
-        ] {
+        for name in ["libc6", "libstdc++6", "g++", "postgresql-17", "libevent-2.1-7t64"] {
             assert!(is_name(name), "{name}");
         }
-        for name in [
-            "-o",
-            "a",
-            "a=1",
-            "a/sid",
-            "libc6:i386",
-            "a*",
-            "A b",
-            "libc6-",
-            "",
-        ] {
+        for name in ["-o", "a", "a=1", "a/sid", "libc6:i386", "a*", "A b", "libc6-", ""] {
             assert!(!is_name(name), "{name}");
         }
     }

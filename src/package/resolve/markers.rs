@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use pep508_rs::pep440_rs::Version;
-use pep508_rs::{
-    ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, MarkerTree, Requirement, VerbatimUrl,
-    VersionOrUrl,
-};
+use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, MarkerTree, Requirement, VerbatimUrl, VersionOrUrl};
 
 use crate::error::{Error, Result};
 use crate::package::wheel::normalised;
@@ -50,12 +47,7 @@ pub fn environment(python: &str, full_version: &str) -> Result<MarkerEnvironment
         python_version: python,
         sys_platform: "linux",
     })
-    .map_err(|e| {
-        Error::environment(
-            format!("`{full_version}` is no version of Python: {e}"),
-            "correct python.version in image.toml",
-        )
-    })
+    .map_err(|e| Error::environment(format!("`{full_version}` is no version of Python: {e}"), "correct python.version in image.toml"))
 }
 
 /// Reads an image's requirements.
@@ -78,27 +70,14 @@ pub fn close(
 ) -> Result<Closure> {
     let mut closure = Closure::default();
     let mut seen = BTreeSet::<(String, Vec<ExtraName>)>::new();
-    let mut queue: Vec<_> = roots
-        .iter()
-        .filter(|root| root.evaluate_markers(environment, &[]))
-        .cloned()
-        .collect();
+    let mut queue: Vec<_> = roots.iter().filter(|root| root.evaluate_markers(environment, &[])).cloned().collect();
     while let Some(requirement) = queue.pop() {
         let name = normalised(requirement.name.as_ref());
         if provided.contains(&name) || !seen.insert((name.clone(), requirement.extras.clone())) {
             continue;
         }
-        let Some(answer) = answers
-            .get(&name)
-            .filter(|answer| satisfies(answer, &requirement))
-        else {
-            closure.missing.insert(
-                Requirement {
-                    marker: MarkerTree::TRUE,
-                    ..requirement
-                }
-                .to_string(),
-            );
+        let Some(answer) = answers.get(&name).filter(|answer| satisfies(answer, &requirement)) else {
+            closure.missing.insert(Requirement { marker: MarkerTree::TRUE, ..requirement }.to_string());
             continue;
         };
         for text in &answer.requires {
@@ -113,13 +92,8 @@ pub fn close(
 }
 
 fn satisfies(answer: &Answer, requirement: &Requirement<VerbatimUrl>) -> bool {
-    match (
-        &requirement.version_or_url,
-        Version::from_str(&answer.version),
-    ) {
-        (Some(VersionOrUrl::VersionSpecifier(specifiers)), Ok(version)) => {
-            specifiers.contains(&version)
-        }
+    match (&requirement.version_or_url, Version::from_str(&answer.version)) {
+        (Some(VersionOrUrl::VersionSpecifier(specifiers)), Ok(version)) => specifiers.contains(&version),
         _ => true,
     }
 }
@@ -127,10 +101,7 @@ fn satisfies(answer: &Answer, requirement: &Requirement<VerbatimUrl>) -> bool {
 fn parse(text: &str, place: &str) -> Result<Requirement<VerbatimUrl>> {
     let requirement = Requirement::from_str(text).map_err(|e| {
         let first = e.to_string().lines().next().unwrap_or_default().to_owned();
-        Error::environment(
-            format!("{place}: `{text}` is no requirement: {first}"),
-            "write it as name[extra]==version",
-        )
+        Error::environment(format!("{place}: `{text}` is no requirement: {first}"), "write it as name[extra]==version")
     })?;
     if matches!(requirement.version_or_url, Some(VersionOrUrl::Url(_))) {
         return Err(Error::environment(
@@ -151,41 +122,18 @@ mod tests {
             .iter()
             .map(|(name, version, requires)| {
                 let requires = requires.iter().map(|text| (*text).to_owned()).collect();
-                (
-                    (*name).to_owned(),
-                    Answer {
-                        version: (*version).to_owned(),
-                        requires,
-                    },
-                )
+                ((*name).to_owned(), Answer { version: (*version).to_owned(), requires })
             })
             .collect();
         let provided = provided.iter().map(|name| (*name).to_owned()).collect();
-        close(
-            &environment("3.13", "3.13.5").unwrap(),
-            &requirements(&roots).unwrap(),
-            &answers,
-            &provided,
-        )
-        .unwrap()
+        close(&environment("3.13", "3.13.5").unwrap(), &requirements(&roots).unwrap(), &answers, &provided).unwrap()
     }
 
     #[test]
     fn what_only_the_machines_python_needs_is_left_out() {
         let closure = close_of(
             &["a"],
-            &[
-                (
-                    "a",
-                    "1",
-                    &[
-                        "tomli; python_version < \"3.11\"",
-                        "b (>=1); sys_platform == 'linux'",
-                    ],
-                ),
-                ("tomli", "2", &[]),
-                ("b", "1", &[]),
-            ],
+            &[("a", "1", &["tomli; python_version < \"3.11\"", "b (>=1); sys_platform == 'linux'"]), ("tomli", "2", &[]), ("b", "1", &[])],
             &[],
         );
         assert_eq!(closure.needed.into_iter().collect::<Vec<_>>(), ["a", "b"]);
@@ -194,45 +142,21 @@ mod tests {
 
     #[test]
     fn what_only_the_images_python_needs_is_asked_for() {
-        let closure = close_of(
-            &["a"],
-            &[("a", "1", &["New_Thing[x]>=2; python_version >= \"3.13\""])],
-            &[],
-        );
-        assert_eq!(
-            closure.missing.into_iter().collect::<Vec<_>>(),
-            ["new-thing[x]>=2"]
-        );
+        let closure = close_of(&["a"], &[("a", "1", &["New_Thing[x]>=2; python_version >= \"3.13\""])], &[]);
+        assert_eq!(closure.missing.into_iter().collect::<Vec<_>>(), ["new-thing[x]>=2"]);
     }
 
     #[test]
     fn extras_and_provided_distributions_count() {
-        let closure = close_of(
-            &["a[pg,s]"],
-            &[
-                (
-                    "a",
-                    "1",
-                    &[
-                        "psycopg2>=2.8; extra == 'pg'",
-                        "b; extra == 's'",
-                        "c; extra == 'other'",
-                    ],
-                ),
-                ("b", "1", &[]),
-            ],
-            &["psycopg2"],
-        );
+        let closure =
+            close_of(&["a[pg,s]"], &[("a", "1", &["psycopg2>=2.8; extra == 'pg'", "b; extra == 's'", "c; extra == 'other'"]), ("b", "1", &[])], &["psycopg2"]);
         assert_eq!(closure.needed.into_iter().collect::<Vec<_>>(), ["a", "b"]);
         assert!(closure.missing.is_empty());
     }
 
     #[test]
     fn a_version_that_another_marker_forbids_is_asked_for() {
-        let requires: &[&str] = &[
-            "b>=2.12; python_full_version >= '3.13'",
-            "b>=2.8; python_full_version < '3.13'",
-        ];
+        let requires: &[&str] = &["b>=2.12; python_full_version >= '3.13'", "b>=2.8; python_full_version < '3.13'"];
         let closure = close_of(&["a"], &[("a", "1", requires), ("b", "2.9", &[])], &[]);
         assert_eq!(closure.missing.into_iter().collect::<Vec<_>>(), ["b>=2.12"]);
     }

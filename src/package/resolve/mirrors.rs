@@ -14,8 +14,7 @@ pub const DEBIAN_VARIABLE: &str = "SYNAPSE_SITE_DEBIAN_MIRROR";
 pub const SECURITY_VARIABLE: &str = "SYNAPSE_SITE_DEBIAN_SECURITY_MIRROR";
 
 /// What to do on a machine without apt.
-pub const APT_MISSING: &str =
-    "install apt (any Debian or Ubuntu has it), or fill the cache on a machine that has";
+pub const APT_MISSING: &str = "install apt (any Debian or Ubuntu has it), or fill the cache on a machine that has";
 
 /// The roots of Debian's archives, without a slash at the end and without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +35,11 @@ impl Mirrors {
     pub fn of_machine() -> Result<Self> {
         let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (debian, security) = (given(DEBIAN_VARIABLE), given(SECURITY_VARIABLE));
-        let found = if debian.is_some() && security.is_some() {
-            BTreeMap::new()
-        } else {
-            from_apt()?
-        };
+        let found = if debian.is_some() && security.is_some() { BTreeMap::new() } else { from_apt()? };
         Self::choose(debian, security, &found)
     }
 
-    fn choose(
-        debian: Option<String>,
-        security: Option<String>,
-        found: &BTreeMap<Archive, String>,
-    ) -> Result<Self> {
+    fn choose(debian: Option<String>, security: Option<String>, found: &BTreeMap<Archive, String>) -> Result<Self> {
         let mut logins = Vec::new();
         let mut pick = |given: Option<String>, archive: Archive, what: &str, variable: &str| {
             let root = given.or_else(|| found.get(&archive).cloned()).ok_or_else(|| {
@@ -58,30 +49,16 @@ impl Mirrors {
                 )
             })?;
             let (root, login) = without_login(root.trim_end_matches('/'));
-            let plain = root
-                .bytes()
-                .all(|b| b.is_ascii_graphic() && !b"'\"\\[]".contains(&b));
+            let plain = root.bytes().all(|b| b.is_ascii_graphic() && !b"'\"\\[]".contains(&b));
             if !plain || !root.contains(":/") {
-                return Err(Error::environment(
-                    format!("`{root}` is no URL of {what}"),
-                    format!("set {variable}"),
-                ));
+                return Err(Error::environment(format!("`{root}` is no URL of {what}"), format!("set {variable}")));
             }
             logins.extend(login);
             Ok(root)
         };
         let debian = pick(debian, Archive::Main, "the Debian archive", DEBIAN_VARIABLE)?;
-        let security = pick(
-            security,
-            Archive::Security,
-            "Debian's security archive",
-            SECURITY_VARIABLE,
-        )?;
-        Ok(Self {
-            debian,
-            security,
-            logins,
-        })
+        let security = pick(security, Archive::Security, "Debian's security archive", SECURITY_VARIABLE)?;
+        Ok(Self { debian, security, logins })
     }
 
     /// The root of one archive.
@@ -97,20 +74,12 @@ impl Mirrors {
 /// never ran it tells nothing, and the addresses that an update would ask are all there is.
 fn from_apt() -> Result<BTreeMap<Archive, String>> {
     let fields = "$(REPO_URI)|$(ORIGIN)|$(LABEL)";
-    let targets = command::run(
-        Command::new("apt-get").args(["indextargets", "--format", fields]),
-        APT_MISSING,
-        &mut || {},
-    )?;
+    let targets = command::run(Command::new("apt-get").args(["indextargets", "--format", fields]), APT_MISSING, &mut || {})?;
     let found = from_targets(&targets.stdout);
     if found.len() == 2 {
         return Ok(found);
     }
-    let update = command::run(
-        Command::new("apt-get").args(["update", "--print-uris"]),
-        APT_MISSING,
-        &mut || {},
-    )?;
+    let update = command::run(Command::new("apt-get").args(["update", "--print-uris"]), APT_MISSING, &mut || {})?;
     let mut all = from_update(&update.stdout);
     all.extend(found);
     Ok(all)
@@ -134,10 +103,7 @@ fn from_targets(text: &str) -> BTreeMap<Archive, String> {
 fn from_update(text: &str) -> BTreeMap<Archive, String> {
     let mut found = BTreeMap::new();
     for line in text.lines() {
-        let Some(uri) = line
-            .strip_prefix('\'')
-            .and_then(|line| line.split('\'').next())
-        else {
+        let Some(uri) = line.strip_prefix('\'').and_then(|line| line.split('\'').next()) else {
             continue;
         };
         let Some((root, suite)) = uri.split_once("/dists/") else {
@@ -150,18 +116,7 @@ fn from_update(text: &str) -> BTreeMap<Archive, String> {
         };
         // Third parties call their archives `debian`, too; Debian's own releases have a component `main`, and a name of Debian's.
         let suite = suite.split(['/', '-']).next().unwrap_or_default();
-        let known = [
-            "stable",
-            "oldstable",
-            "testing",
-            "bullseye",
-            "bookworm",
-            "trixie",
-            "forky",
-            "duke",
-            "sid",
-            "unstable",
-        ];
+        let known = ["stable", "oldstable", "testing", "bullseye", "bookworm", "trixie", "forky", "duke", "sid", "unstable"];
         if known.contains(&suite) && uri.contains("/main/") {
             found.entry(archive).or_insert_with(|| root.to_owned());
         }
@@ -191,10 +146,7 @@ mod tests {
     fn debian_is_known_by_its_signed_origin() {
         let text = "http://m/docker/|Docker|Docker CE\nhttp://m/debian/|Debian|Debian\nhttp://m/sec/|Debian|Debian-Security\n";
         let mirrors = Mirrors::choose(None, None, &from_targets(text)).unwrap();
-        assert_eq!(
-            (mirrors.debian.as_str(), mirrors.security.as_str()),
-            ("http://m/debian", "http://m/sec")
-        );
+        assert_eq!((mirrors.debian.as_str(), mirrors.security.as_str()), ("http://m/debian", "http://m/sec"));
     }
 
     #[test]
@@ -208,31 +160,15 @@ mod tests {
 
     #[test]
     fn a_missing_archive_is_told_with_its_variable() {
-        let error =
-            Mirrors::choose(Some("http://m/debian".into()), None, &BTreeMap::new()).unwrap_err();
+        let error = Mirrors::choose(Some("http://m/debian".into()), None, &BTreeMap::new()).unwrap_err();
         assert!(error.to_string().contains(SECURITY_VARIABLE), "{error}");
-        assert!(
-            Mirrors::choose(
-                Some("x y".into()),
-                Some("http://s".into()),
-                &BTreeMap::new()
-            )
-            .is_err()
-        );
+        assert!(Mirrors::choose(Some("x y".into()), Some("http://s".into()), &BTreeMap::new()).is_err());
     }
 
     #[test]
     fn passwords_go_to_netrc_and_nowhere_else() {
-        let mirrors = Mirrors::choose(
-            Some("https://me:pw@m/debian/".into()),
-            Some("http://s".into()),
-            &BTreeMap::new(),
-        )
-        .unwrap();
+        let mirrors = Mirrors::choose(Some("https://me:pw@m/debian/".into()), Some("http://s".into()), &BTreeMap::new()).unwrap();
         assert_eq!(mirrors.debian, "https://m/debian");
-        assert_eq!(
-            mirrors.logins,
-            ["machine https://m/debian login me password pw"]
-        );
+        assert_eq!(mirrors.logins, ["machine https://m/debian login me password pw"]);
     }
 }

@@ -23,8 +23,7 @@ use crate::package::wheel::normalised;
 /// Overrides which pip is run: a path or a name.
 pub const VARIABLE: &str = "SYNAPSE_SITE_PIP";
 
-const MISSING: &str =
-    "install pip 22.2 or newer (Debian's package is python3-pip), or set SYNAPSE_SITE_PIP to one";
+const MISSING: &str = "install pip 22.2 or newer (Debian's package is python3-pip), or set SYNAPSE_SITE_PIP to one";
 
 /// How often pip is asked again for what its interpreter's markers hid. Each round adds at least one distribution.
 const ROUNDS: usize = 6;
@@ -53,34 +52,20 @@ pub struct Request<'a> {
 pub fn resolve(cache: &Cache, request: &Request<'_>) -> Result<Vec<WheelFile>> {
     let scratch = cache.scratch()?;
     let environment = markers::environment(request.python, request.full_version)?;
-    let provided: BTreeSet<String> = request
-        .provided
-        .keys()
-        .map(|name| normalised(name))
-        .collect();
+    let provided: BTreeSet<String> = request.provided.keys().map(|name| normalised(name)).collect();
     let roots = markers::requirements(request.requirements)?;
     let mut asked: BTreeSet<String> = request.requirements.iter().cloned().collect();
     for _ in 0..ROUNDS {
         let installed = ask(&scratch, request, &asked)?;
-        let answers = installed
-            .iter()
-            .map(|item| (item.name(), item.answer()))
-            .collect();
+        let answers = installed.iter().map(|item| (item.name(), item.answer())).collect();
         let closure = markers::close(&environment, &roots, &answers, &provided)?;
         if closure.missing.is_empty() {
-            return installed
-                .iter()
-                .filter(|item| closure.needed.contains(&item.name()))
-                .map(Item::wheel)
-                .collect();
+            return installed.iter().filter(|item| closure.needed.contains(&item.name())).map(Item::wheel).collect();
         }
         asked.extend(closure.missing);
     }
     Err(Error::environment(
-        format!(
-            "pip's answers do not come to an end for {}",
-            request.requirements.join(", ")
-        ),
+        format!("pip's answers do not come to an end for {}", request.requirements.join(", ")),
         "pin the versions of the requirements in image.toml",
     ))
 }
@@ -89,32 +74,13 @@ pub fn resolve(cache: &Cache, request: &Request<'_>) -> Result<Vec<WheelFile>> {
 ///
 /// # Errors
 /// As [`command::run`]; whether pip was content is in the output's status.
-pub fn download(
-    python: &str,
-    wheels: &[&WheelFile],
-    scratch: &Scratch,
-    dir: &Path,
-    tick: &mut dyn FnMut(),
-) -> Result<Output> {
-    let list: String = wheels
-        .iter()
-        .map(|wheel| {
-            format!(
-                "{}=={} --hash=sha256:{}\n",
-                wheel.name, wheel.version, wheel.sha256
-            )
-        })
-        .collect();
+pub fn download(python: &str, wheels: &[&WheelFile], scratch: &Scratch, dir: &Path, tick: &mut dyn FnMut()) -> Result<Output> {
+    let list: String = wheels.iter().map(|wheel| format!("{}=={} --hash=sha256:{}\n", wheel.name, wheel.version, wheel.sha256)).collect();
     let requirements = scratch.path().join("requirements.txt");
     fs::write(&requirements, list).map_err(|e| Error::io("write", &requirements, &e))?;
     let mut command = pip("download");
     target(&mut command, python);
-    command
-        .args(["--no-deps", "--require-hashes"])
-        .arg("-r")
-        .arg(&requirements)
-        .arg("-d")
-        .arg(dir);
+    command.args(["--no-deps", "--require-hashes"]).arg("-r").arg(&requirements).arg("-d").arg(dir);
     command::run(&mut command, MISSING, tick)
 }
 
@@ -125,45 +91,26 @@ fn ask(scratch: &Scratch, request: &Request<'_>, asked: &BTreeSet<String>) -> Re
     fs::create_dir_all(&stand_ins).map_err(|e| Error::io("make the directory", &stand_ins, &e))?;
     let mut constraints = String::new();
     for (name, version) in &request.provided {
-        stand_in(&stand_ins, &normalised(name), version)
-            .map_err(|e| Error::io("write into", &stand_ins, &e))?;
+        stand_in(&stand_ins, &normalised(name), version).map_err(|e| Error::io("write into", &stand_ins, &e))?;
         constraints.push_str(&format!("{name}=={version}\n"));
     }
-    let list: String = asked
-        .iter()
-        .map(|requirement| format!("{requirement}\n"))
-        .collect();
+    let list: String = asked.iter().map(|requirement| format!("{requirement}\n")).collect();
     for (name, text) in [("constraints.txt", &constraints), ("asked.txt", &list)] {
         fs::write(path(name), text).map_err(|e| Error::io("write", &path(name), &e))?;
     }
     let mut command = pip("install");
     target(&mut command, request.python);
     command.args(["--dry-run", "--ignore-installed", "--quiet"]);
-    command
-        .arg("--target")
-        .arg(path("target"))
-        .arg("--find-links")
-        .arg(&stand_ins);
-    command
-        .arg("--report")
-        .arg(path("report.json"))
-        .arg("-c")
-        .arg(path("constraints.txt"))
-        .arg("-r")
-        .arg(path("asked.txt"));
+    command.arg("--target").arg(path("target")).arg("--find-links").arg(&stand_ins);
+    command.arg("--report").arg(path("report.json")).arg("-c").arg(path("constraints.txt")).arg("-r").arg(path("asked.txt"));
     let output = command::run(&mut command, MISSING, &mut || {})?;
     if !output.status.success() {
         return Err(Error::environment(
-            format!(
-                "pip cannot choose wheels for {}: {}",
-                request.requirements.join(", "),
-                output.complaint()
-            ),
+            format!("pip cannot choose wheels for {}: {}", request.requirements.join(", "), output.complaint()),
             "look at the network and at the requirements in image.toml; what has no wheel for this Python cannot be used",
         ));
     }
-    let text = fs::read_to_string(path("report.json"))
-        .map_err(|e| Error::io("read pip's report", &path("report.json"), &e))?;
+    let text = fs::read_to_string(path("report.json")).map_err(|e| Error::io("read pip's report", &path("report.json"), &e))?;
     let report: Report = serde_json::from_str(&text).map_err(|e| strange(&e.to_string()))?;
     if report.version != "1" {
         return Err(strange(&format!("its version is {}", report.version)));
@@ -182,12 +129,7 @@ fn pip(verb: &str) -> Command {
         }
         None => Command::new("pip3"),
     };
-    command.arg(verb).args([
-        "--no-input",
-        "--disable-pip-version-check",
-        "--progress-bar",
-        "off",
-    ]);
+    command.arg(verb).args(["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]);
     command
 }
 
@@ -201,14 +143,7 @@ fn has_module() -> bool {
 /// The tags of the image's Python on x86-64 Linux with glibc.
 fn target(command: &mut Command, python: &str) {
     let abi = format!("cp{}", python.replace('.', ""));
-    command.args([
-        "--only-binary",
-        ":all:",
-        "--implementation",
-        "cp",
-        "--python-version",
-        python,
-    ]);
+    command.args(["--only-binary", ":all:", "--implementation", "cp", "--python-version", python]);
     for abi in [abi.as_str(), "abi3", "none"] {
         command.args(["--abi", abi]);
     }
@@ -230,20 +165,14 @@ fn stand_in(dir: &Path, name: &str, version: &str) -> std::io::Result<()> {
         ("RECORD", String::new()),
     ];
     for (file, text) in files {
-        zip.start_file(
-            format!("{stem}.dist-info/{file}"),
-            SimpleFileOptions::default(),
-        )?;
+        zip.start_file(format!("{stem}.dist-info/{file}"), SimpleFileOptions::default())?;
         zip.write_all(text.as_bytes())?;
     }
     zip.finish()?.flush()
 }
 
 fn strange(what: &str) -> Error {
-    Error::environment(
-        format!("pip's report is not understood: {what}"),
-        "use a pip between 22.2 and the newest, or report this as a defect of synapse-site",
-    )
+    Error::environment(format!("pip's report is not understood: {what}"), "use a pip between 22.2 and the newest, or report this as a defect of synapse-site")
 }
 
 /// pip's installation report, as far as it is used (pip documentation, "Installation Report").
@@ -288,31 +217,14 @@ impl Item {
     }
 
     fn answer(&self) -> Answer {
-        Answer {
-            version: self.metadata.version.clone(),
-            requires: self.metadata.requires_dist.clone(),
-        }
+        Answer { version: self.metadata.version.clone(), requires: self.metadata.requires_dist.clone() }
     }
 
     fn wheel(&self) -> Result<WheelFile> {
         let name = self.name();
-        let url = self
-            .download_info
-            .url
-            .split(['?', '#'])
-            .next()
-            .unwrap_or_default();
-        let filename = url
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .replace("%2B", "+")
-            .replace("%2b", "+");
-        let parts: Vec<&str> = filename
-            .strip_suffix(".whl")
-            .unwrap_or_default()
-            .split('-')
-            .collect();
+        let url = self.download_info.url.split(['?', '#']).next().unwrap_or_default();
+        let filename = url.rsplit('/').next().unwrap_or_default().replace("%2B", "+").replace("%2b", "+");
+        let parts: Vec<&str> = filename.strip_suffix(".whl").unwrap_or_default().split('-').collect();
         let info = &self.download_info.archive_info;
         let sha256 = info
             .hashes
@@ -322,17 +234,8 @@ impl Item {
             .filter(|hash| hash::is_sha256(hash))
             .ok_or_else(|| strange(&format!("it has no SHA-256 for {name}")))?;
         if parts.len() < 5 || normalised(parts[0]) != name {
-            return Err(strange(&format!(
-                "{filename} is not the name of a wheel of {name}"
-            )));
+            return Err(strange(&format!("{filename} is not the name of a wheel of {name}")));
         }
-        Ok(WheelFile {
-            tag: parts[parts.len() - 3..].join("-"),
-            version: self.metadata.version.clone(),
-            size: None,
-            sha256: sha256.to_owned(),
-            filename,
-            name,
-        })
+        Ok(WheelFile { tag: parts[parts.len() - 3..].join("-"), version: self.metadata.version.clone(), size: None, sha256: sha256.to_owned(), filename, name })
     }
 }

@@ -43,7 +43,11 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     let site = &loaded.site;
     rendered.add(IMAGE, &format!("{CONFIG}/homeserver.yaml"), yaml::document(&homeserver::about(site), &homeserver::options(site)));
     rendered.add(IMAGE, &format!("{CONFIG}/log.yaml"), yaml::document("Python logging configuration of every process.", &homeserver::logging(site)));
-    rendered.add(IMAGE, &format!("{CONFIG}/{PASSFILE}"), format!("*:*:{}:{}:{}\n", pgpass(site.database.dbname.as_str()), pgpass(site.database.user.as_str()), placeholder("postgres_password")));
+    rendered.add(
+        IMAGE,
+        &format!("{CONFIG}/{PASSFILE}"),
+        format!("*:*:{}:{}:{}\n", pgpass(site.database.dbname.as_str()), pgpass(site.database.user.as_str()), placeholder("postgres_password")),
+    );
 
     let mut templates = vec![Template { source: format!("{CONFIG}/{PASSFILE}"), target: format!("{RUN_DIR}/{PASSFILE}"), escape: Escape::PgPass }];
     let mut plain = false;
@@ -94,7 +98,11 @@ fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragment> {
     let site = &loaded.site;
     let mut fragments = vec![
         Fragment { name: "authentication.yaml", about: "Who may log in, and how.", options: homeserver::authentication(site) },
-        Fragment { name: "database.yaml", about: "PostgreSQL. The password is in a file for libpq, which launch writes.", options: homeserver::database(site, &format!("{RUN_DIR}/{PASSFILE}")) },
+        Fragment {
+            name: "database.yaml",
+            about: "PostgreSQL. The password is in a file for libpq, which launch writes.",
+            options: homeserver::database(site, &format!("{RUN_DIR}/{PASSFILE}")),
+        },
         Fragment { name: "media.yaml", about: "The media store and URL previews.", options: homeserver::media(site, STATE) },
         Fragment { name: "redis.yaml", about: "The bus between processes.", options: homeserver::redis(site) },
         Fragment { name: "registration.yaml", about: "Who may make an account, and what people may change.", options: homeserver::registration(site) },
@@ -136,8 +144,11 @@ fn process(site: &Site, config: &[String], templates: &[Template], module: &str)
     for path in config {
         exec.extend(["--config-path".to_owned(), path.clone()]);
     }
-    let mut names: Vec<String> =
-        secrets::needed(site).into_iter().map(|secret| secret.name).filter(|name| !name.starts_with("administrator_password_") && !name.starts_with("tls_")).collect();
+    let mut names: Vec<String> = secrets::needed(site)
+        .into_iter()
+        .map(|secret| secret.name)
+        .filter(|name| !name.starts_with("administrator_password_") && !name.starts_with("tls_"))
+        .collect();
     names.sort();
     Role {
         secrets: names,
@@ -157,7 +168,13 @@ fn main_process(site: &Site, config: &[String], templates: &[Template], rendered
         state: STATE.to_owned(),
         signing_key_secret: "signing_key".to_owned(),
         pepper_secret: secrets::pepper(site).then(|| "password_pepper".to_owned()),
-        old_signing_keys: site.synapse.settings.get("old_signing_keys").and_then(Value::as_object).map(|keys| keys.keys().cloned().collect()).unwrap_or_default(),
+        old_signing_keys: site
+            .synapse
+            .settings
+            .get("old_signing_keys")
+            .and_then(Value::as_object)
+            .map(|keys| keys.keys().cloned().collect())
+            .unwrap_or_default(),
     });
     Service {
         name: SERVICE.to_owned(),

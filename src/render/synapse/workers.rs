@@ -63,7 +63,8 @@ fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templa
     config.push(path);
     let mut role = process(site, &config, templates, "synapse.app.generic_worker");
     // The main process makes and migrates the database; it answers only after that.
-    role.wait = vec![Wait { name: "Synapse's main process".to_owned(), probe: Probe::Http { host: SERVICE.to_owned(), port: PORT, path: "/health".to_owned() } }];
+    role.wait =
+        vec![Wait { name: "Synapse's main process".to_owned(), probe: Probe::Http { host: SERVICE.to_owned(), port: PORT, path: "/health".to_owned() } }];
     rendered.services.push(Service {
         name: name.to_owned(),
         command: vec!["run".to_owned(), name.to_owned()],
