@@ -22,6 +22,8 @@ SERVICES = ("synapse", *WORKERS, "postgres", "redis", "coturn", "gateway", "well
 SYNAPSE_SERVICES = ("synapse", *WORKERS)
 # The one-shot service and the profile of the same name.
 ADMIN = "admin"
+# The other one-shot service, which makes secrets on a target without the tool.
+ONE_SHOT = {ADMIN, "secrets"}
 # Only these may be reached from outside the engine.
 PUBLISHING = ("coturn", "gateway")
 # Only these may have a way out: Synapse federates, fetches previews and asks the directory; coturn relays.
