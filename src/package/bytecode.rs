@@ -4,15 +4,16 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::{Arc, Mutex};
 
 use sha2::{Digest as _, Sha256};
 
-use super::cache::{Cache, Scratch};
+use super::cache::Cache;
 use super::deb::Deb;
+use super::hash::hex;
+use super::interpreter::Interpreter;
 use super::{Entry, Kind, Package, Visit};
 use crate::error::{Error, Result};
 use crate::image::spec::Python;
@@ -29,23 +30,23 @@ const LARGEST_SOURCE: u64 = 32 << 20;
 /// The image's interpreter.
 pub struct Compiler {
     cache: Cache,
-    interpreter: Vec<Deb>,
+    packages: Vec<Deb>,
     program: String,
     version: String,
     /// Directories of the import path, without slashes around them.
     import_path: Vec<String>,
     key: String,
     /// The interpreter's files, once they are needed.
-    unpacked: Mutex<Option<Arc<Scratch>>>,
+    unpacked: Mutex<Option<Arc<Interpreter>>>,
 }
 
 impl Compiler {
     /// An interpreter made of Debian packages that the cache holds.
-    pub fn new(cache: Cache, python: &Python, interpreter: Vec<Deb>) -> Self {
+    pub fn new(cache: Cache, python: &Python, packages: Vec<Deb>) -> Self {
         let mut sum = Sha256::new();
         sum.update(format!("{FORMAT}\n{}\n", python.version));
         sum.update(HELPER);
-        for package in &interpreter {
+        for package in &packages {
             sum.update(package.key());
             sum.update("\n");
         }
@@ -53,7 +54,7 @@ impl Compiler {
         let import_path =
             vec![format!("usr/lib/python{version}"), "usr/lib/python3/dist-packages".to_owned(), python.site_packages.trim_matches('/').to_owned()];
         let key = hex(&sum.finalize());
-        Self { cache, interpreter, program: python.interpreter.trim_start_matches('/').to_owned(), version, import_path, key, unpacked: Mutex::new(None) }
+        Self { cache, packages, program: python.interpreter.trim_start_matches('/').to_owned(), version, import_path, key, unpacked: Mutex::new(None) }
     }
 
     fn compiles(&self, entry: &Entry) -> bool {
@@ -69,46 +70,33 @@ impl Compiler {
         format!("{dir}/__pycache__/{stem}.cpython-{}.pyc", self.version.replace('.', ""))
     }
 
-    /// The directory with the interpreter's files.
-    fn root(&self) -> Result<Arc<Scratch>> {
+    /// The interpreter, unpacked now if nothing has asked for it before.
+    fn interpreter(&self) -> Result<Arc<Interpreter>> {
         let mut unpacked = self.unpacked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(root) = unpacked.as_ref() {
-            return Ok(Arc::clone(root));
+        if let Some(interpreter) = unpacked.as_ref() {
+            return Ok(Arc::clone(interpreter));
         }
-        let root = self.cache.scratch()?;
-        for package in &self.interpreter {
-            package.walk(&mut |entry, content| unpack(root.path(), entry, content))?;
-        }
-        let root = Arc::new(root);
-        *unpacked = Some(Arc::clone(&root));
-        Ok(root)
+        let interpreter = Arc::new(Interpreter::unpack(&self.cache, &self.program, &self.version, &self.packages)?);
+        *unpacked = Some(Arc::clone(&interpreter));
+        Ok(interpreter)
     }
 
-    fn start(&self, root: &Path) -> Result<Process> {
-        let loader = loader(root)?;
-        let libraries: Vec<String> = library_directories(root)?;
-        let mut child = Command::new(&loader)
-            .arg("--library-path")
-            .arg(libraries.join(":"))
-            .arg(root.join(&self.program))
-            // No site, no user site, nothing written, no warnings about other people's sources.
-            .args(["-S", "-s", "-B", "-W", "ignore", "-c", HELPER])
-            .env_clear()
-            .env("PYTHONHOME", root.join("usr"))
-            .env("PYTHONHASHSEED", "0")
-            .env("LC_ALL", "C.UTF-8")
-            .current_dir(root)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| {
-                Error::environment(format!("cannot start the image's interpreter: {error}"), "build on a machine of the image's own architecture")
-            })?;
-        match (child.stdin.take(), child.stdout.take()) {
-            (Some(input), Some(output)) => Ok(Process { child, input: Some(BufWriter::new(input)), output: BufReader::new(output) }),
-            _ => Err(Error::environment("the image's interpreter has no input or output", "report this as a defect")),
-        }
+    /// Whether a member is byte code that came with the package. Ours takes its place: it holds no time of a build.
+    fn replaces(&self, path: &str) -> bool {
+        path.ends_with(&format!(".cpython-{}.pyc", self.version.replace('.', "")))
+            && path.contains("/__pycache__/")
+            && self.import_path.iter().any(|dir| path.strip_prefix(dir.as_str()).is_some_and(|rest| rest.starts_with('/')))
+    }
+}
+
+fn start(interpreter: &Interpreter) -> Result<Process> {
+    let mut child = interpreter
+        .command(HELPER)
+        .spawn()
+        .map_err(|error| Error::environment(format!("cannot start the image's interpreter: {error}"), "build on a machine of the image's own architecture"))?;
+    match (child.stdin.take(), child.stdout.take()) {
+        (Some(input), Some(output)) => Ok(Process { child, input: Some(BufWriter::new(input)), output: BufReader::new(output) }),
+        _ => Err(Error::environment("the image's interpreter has no input or output", "report this as a defect")),
     }
 }
 
@@ -140,7 +128,6 @@ impl Compiled {
             }
             self.compiler.cache.remove(OBJECTS, &self.key)?;
         }
-        let root = self.compiler.root()?;
         let mut process: Option<Process> = None;
         let mut pending = Summed { inner: BufWriter::new(self.compiler.cache.create(OBJECTS, &self.key)?), sum: Sha256::new() };
         let write_failed = |error: io::Error| Error::environment(format!("cannot write byte code: {error}"), "free some space in the cache's place");
@@ -153,7 +140,7 @@ impl Compiled {
             content.read_to_end(&mut source).map_err(|error| Error::environment(format!("{}: {error}", entry.path), "fetch the package again"))?;
             let process = match &mut process {
                 Some(process) => process,
-                none => none.insert(self.compiler.start(root.path())?),
+                none => none.insert(start(&self.compiler.interpreter()?)?),
             };
             let code = process.compile(&format!("/{}", entry.path), &source).map_err(|error| process.failed(&self.inner.label(), &error))?;
             if !code.is_empty() {
@@ -186,7 +173,7 @@ impl Package for Compiled {
 
     fn walk(&self, visit: &mut Visit<'_>) -> Result<()> {
         let path = self.object()?;
-        self.inner.walk(visit)?;
+        self.inner.walk(&mut |entry, content| if self.compiler.replaces(&entry.path) { Ok(()) } else { visit(entry, content) })?;
         let failed = |error: io::Error| Error::io("read", &path, &error);
         let length = fs::metadata(&path).map_err(failed)?.len();
         let file = File::open(&path).map_err(failed)?;
@@ -302,46 +289,4 @@ fn is_whole(path: &Path) -> io::Result<bool> {
     let mut expected = [0; 32];
     file.read_exact(&mut expected)?;
     Ok(sum.finalize()[..] == expected)
-}
-
-/// Puts a member where the interpreter finds it. Links are relative in what an interpreter needs; absolute ones are left out.
-fn unpack(root: &Path, entry: &Entry, content: &mut dyn Read) -> Result<()> {
-    let path = root.join(&entry.path);
-    let failed = |error: io::Error| Error::io("unpack", &path, &error);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    match &entry.kind {
-        Kind::Directory => fs::create_dir_all(&path).map_err(failed),
-        Kind::File { .. } => {
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(entry.mode & 0o755).open(&path).map_err(failed)?;
-            io::copy(content, &mut file).map(drop).map_err(failed)
-        }
-        Kind::Symlink { target } if target.starts_with('/') => Ok(()),
-        Kind::Symlink { target } => symlink(target, &path).map_err(failed),
-        Kind::Hardlink { target } => fs::hard_link(root.join(target), &path).map_err(failed),
-    }
-}
-
-/// The dynamic loader: the one file of that kind in the C library's package.
-fn loader(root: &Path) -> Result<PathBuf> {
-    let found = ["usr/lib64/ld-linux-x86-64.so.2", "usr/lib/ld-linux-aarch64.so.1"].map(|path| root.join(path)).into_iter().find(|path| path.is_file());
-    found.ok_or_else(|| Error::environment("the interpreter's packages hold no dynamic loader", "list libc6 under python.interpreter_packages in image.toml"))
-}
-
-/// Debian's directory of libraries is named after the machine.
-fn library_directories(root: &Path) -> Result<Vec<String>> {
-    let lib = root.join("usr/lib");
-    let entries = fs::read_dir(&lib).map_err(|error| Error::io("read", &lib, &error))?;
-    let mut directories: Vec<String> = entries
-        .filter_map(|entry| entry.ok())
-        .filter(|entry| entry.file_name().to_string_lossy().ends_with("-linux-gnu"))
-        .map(|entry| entry.path().display().to_string())
-        .collect();
-    directories.sort();
-    Ok(directories)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -96,6 +96,10 @@ impl Cache {
     /// # Errors
     /// An environment error when it has not, or cannot be moved.
     pub fn insert(&self, file: &Path, sha256: &str) -> Result<PathBuf> {
+        let meta = fs::symlink_metadata(file).map_err(|e| Error::io("look at", file, &e))?;
+        if !meta.is_file() {
+            return Err(Error::environment(format!("{} is not a plain file", file.display()), "report this as a defect of synapse-site"));
+        }
         let found = hash::sha256_file(file).map_err(|e| Error::io("read", file, &e))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let Some(path) = self.package_path(sha256).filter(|_| found == sha256) else {

@@ -80,7 +80,7 @@ pub fn ensure_or_gone(cache: &Cache, debian: &[&DebianLock], python: &[&PythonLo
     };
     // The two clients wait for different servers most of the time.
     let (first, second) = std::thread::scope(|scope| {
-        let debs = scope.spawn(|| fetch_debs(cache, &debs, &|bytes| report(0, bytes)));
+        let debs = scope.spawn(|| fetch_debs(cache, &debs, Mirrors::of_machine, &|bytes| report(0, bytes)));
         let wheels = fetch_wheels(cache, &wheels, &|bytes| report(1, bytes));
         let debs = debs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (debs, wheels)
@@ -93,16 +93,21 @@ pub fn ensure_or_gone(cache: &Cache, debian: &[&DebianLock], python: &[&PythonLo
     Ok(gone)
 }
 
-fn fetch_debs(cache: &Cache, debs: &BTreeMap<&str, &DebianPackage>, report: &(dyn Fn(u64) + Sync)) -> Result<Vec<String>> {
+fn fetch_debs(
+    cache: &Cache,
+    debs: &BTreeMap<&str, &DebianPackage>,
+    mirrors: impl FnOnce() -> Result<Mirrors>,
+    report: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<String>> {
     if debs.is_empty() {
         return Ok(Vec::new());
     }
-    let apt = Apt::new(cache, Mirrors::of_machine()?)?;
+    let apt = Apt::new(cache, mirrors()?)?;
     let scratch = cache.scratch()?;
     let mut command = apt.command(APT_HELPER);
     command.args(["-q", "download-file"]);
     for (sha256, package) in debs {
-        command.arg(format!("{}/{}", apt.mirrors().root(package.archive), package.filename));
+        command.arg(address(apt.mirrors().root(package.archive), &package.filename));
         command.arg(scratch.path().join(sha256)).arg(format!("SHA256:{sha256}"));
     }
     let output = apt.run(&mut command, &mut || report(size_of(scratch.path())))?;
@@ -132,6 +137,14 @@ fn fetch_debs(cache: &Cache, debs: &BTreeMap<&str, &DebianPackage>, report: &(dy
     ))
 }
 
+/// A package's address. For a mirror on a disk apt makes a link by `file:` and a file by `copy:`.
+fn address(root: &str, filename: &str) -> String {
+    match root.strip_prefix("file:") {
+        Some(path) => format!("copy:{path}/{filename}"),
+        None => format!("{root}/{filename}"),
+    }
+}
+
 /// The file names that a server answered 404 for (`E: Failed to fetch URI  404  Not Found`), or a mirror on a disk has not.
 fn not_found(stderr: &str) -> Vec<String> {
     let mut names = Vec::new();
@@ -140,7 +153,7 @@ fn not_found(stderr: &str) -> Vec<String> {
             continue;
         };
         let reason = reason.trim_start();
-        if ["404", "410", "File not found"].iter().any(|start| reason.starts_with(start)) {
+        if ["404", "410", "File not found", "Failed to stat"].iter().any(|start| reason.starts_with(start)) {
             names.extend(uri.rsplit('/').next().and_then(super::resolve::apt::decode));
         }
     }

@@ -11,6 +11,7 @@ pub mod elf;
 pub mod entry_points;
 pub mod fetch;
 pub mod hash;
+pub mod interpreter;
 pub mod lock;
 pub mod path;
 pub mod progress;

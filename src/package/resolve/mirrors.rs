@@ -24,7 +24,7 @@ pub struct Mirrors {
     /// The archive with `dists/trixie-security`.
     pub security: String,
     /// Lines for apt's netrc file, when a root came with a user name and a password.
-    pub(super) logins: Vec<String>,
+    pub(in crate::package) logins: Vec<String>,
 }
 
 impl Mirrors {

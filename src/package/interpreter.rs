@@ -1,0 +1,96 @@
+//! The image's own Python, run on this machine without root and without a container. Takes the interpreter's Debian
+//! packages, unpacks the few files that it needs to start into the cache's temporary directory, and gives a command that
+//! runs it through its own dynamic linker with its own libraries: the host's Python and C library play no part.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::cache::{Cache, Scratch};
+use super::deb::Deb;
+use super::{Entry, Kind, Package};
+use crate::error::{Error, Result};
+
+/// The C library's dynamic linkers, of amd64 and arm64.
+const LOADERS: [&str; 2] = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+
+/// An unpacked interpreter; its files go with the value.
+pub struct Interpreter {
+    root: Scratch,
+    loader: PathBuf,
+    program: PathBuf,
+}
+
+impl Interpreter {
+    /// Unpacks the interpreter whose path in the image is `program`.
+    ///
+    /// # Errors
+    /// An environment error when a package is damaged, or the packages hold no such interpreter or no C library.
+    pub fn unpack(cache: &Cache, program: &str, version: &str, packages: &[Deb]) -> Result<Self> {
+        let root = cache.scratch()?;
+        let home = format!("usr/lib/python{version}");
+        let mut loader = None;
+        for package in packages {
+            package.walk(&mut |entry, content| {
+                if !is_needed(entry, program, &home) {
+                    return Ok(());
+                }
+                let path = root.path().join(&entry.path);
+                write(&path, entry, content).map_err(|e| Error::io("unpack", &path, &e))?;
+                if matches!(entry.kind, Kind::File { .. }) && LOADERS.iter().any(|name| path.ends_with(name)) {
+                    loader = Some(path);
+                }
+                Ok(())
+            })?;
+        }
+        // Python warns when this directory is not there.
+        let extensions = root.path().join(&home).join("lib-dynload");
+        fs::create_dir_all(&extensions).map_err(|e| Error::io("make the directory", &extensions, &e))?;
+        let lacks = |what: &str| {
+            let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+            Error::environment(format!("{what} is in none of {}", names.join(", ")), "complete python.interpreter_packages in image.toml")
+        };
+        let path = root.path().join(program);
+        if !path.is_file() {
+            return Err(lacks(program));
+        }
+        Ok(Self { loader: loader.ok_or_else(|| lacks("the dynamic linker"))?, program: path, root })
+    }
+
+    /// A command that runs a program text in the interpreter. Nothing of this process' environment reaches it.
+    pub fn command(&self, text: &str) -> Command {
+        let mut command = Command::new(&self.loader);
+        command.arg("--library-path").arg(self.loader.parent().unwrap_or(Path::new("/"))).arg(&self.program);
+        // Isolation by -I would ignore the two variables below, too; an empty environment isolates as well. No site, nothing
+        // written, no warnings about other people's sources.
+        command.args(["-S", "-s", "-P", "-B", "-X", "utf8", "-W", "ignore", "-c", text]);
+        command.env_clear().env("PYTHONHOME", self.root.path().join("usr")).env("PYTHONHASHSEED", "0");
+        command.current_dir(self.root.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+/// The program, the libraries of the C library's directory, and the modules that Python starts with.
+fn is_needed(entry: &Entry, program: &str, home: &str) -> bool {
+    let (dir, name) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
+    entry.path == program
+        || (dir.starts_with("usr/lib/") && dir.ends_with("-linux-gnu") && dir.matches('/').count() == 2 && name.contains(".so"))
+        || ((dir == home || dir.strip_prefix(home) == Some("/encodings")) && name.ends_with(".py"))
+}
+
+fn write(path: &Path, entry: &Entry, content: &mut dyn io::Read) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match &entry.kind {
+        Kind::File { .. } => {
+            io::copy(content, &mut fs::File::create(path)?)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        }
+        // Only between neighbours, libz.so.1 → libz.so.1.3.1: no link here leads out of the directory.
+        Kind::Symlink { target } if !target.contains('/') && target != ".." => std::os::unix::fs::symlink(target, path),
+        _ => Ok(()),
+    }
+}

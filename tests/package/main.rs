@@ -1,0 +1,9 @@
+//! The package stage on archives that the tests make, honest ones and hostile ones.
+
+mod bytecode;
+mod cache;
+mod deb;
+mod fetch;
+mod lock;
+mod make;
+mod wheel;
