@@ -147,7 +147,7 @@ impl Walk<'_> {
             let here = path.key(key);
             if let Some(property) = properties.get(key) {
                 // An option that is null is an option that is not set: Nix modules write them so.
-                if !(member.is_null() && !required(rules).any(|name| name == key)) {
+                if !member.is_null() || required(rules).any(|name| name == key) {
                     self.value(property, member, &here);
                 }
             } else {
