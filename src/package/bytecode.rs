@@ -140,7 +140,10 @@ impl Compiled {
             content.read_to_end(&mut source).map_err(|error| Error::environment(format!("{}: {error}", entry.path), "fetch the package again"))?;
             let process = match &mut process {
                 Some(process) => process,
-                none => none.insert(start(&self.compiler.interpreter()?)?),
+                none => {
+                    let interpreter = self.compiler.interpreter()?;
+                    none.insert(start(&interpreter)?)
+                }
             };
             let code = process.compile(&format!("/{}", entry.path), &source).map_err(|error| process.failed(&self.inner.label(), &error))?;
             if !code.is_empty() {
