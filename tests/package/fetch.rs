@@ -163,7 +163,7 @@ fn a_missing_mirror_or_client_is_told_with_what_to_do() {
     let output = case.ensure(&[("SYNAPSE_SITE_DEBIAN_MIRROR", "no url"), ("SYNAPSE_SITE_DEBIAN_SECURITY_MIRROR", "no url")]);
     assert_eq!(output.status.code(), Some(3));
     assert!(said(&output).contains("SYNAPSE_SITE_DEBIAN_MIRROR"), "{}", said(&output));
-    let output = case.ensure(&[("SYNAPSE_SITE_PIP", "/nonexistent/pip")]);
+    let output = Case::new().ensure(&[("SYNAPSE_SITE_PIP", "/nonexistent/pip")]);
     assert_eq!(output.status.code(), Some(3));
     assert!(said(&output).contains("python3-pip"), "{}", said(&output));
 }
