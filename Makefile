@@ -42,7 +42,7 @@ $(VENV)/done: tests/stack/requirements.txt
 
 ## The real thing, in Docker.
 stack: tool test-tools $(VENV)/done
-	$(VENV)/bin/python -m pytest tests/stack
+	SYNAPSE_SITE_IMAGES=$(CURDIR)/images $(VENV)/bin/python -m pytest tests/stack
 
 ## Bring the package locks up to date.
 lock: tool

@@ -172,6 +172,12 @@ pub enum Probe {
         host: String,
         /// Port.
         port: u16,
+        /// Role that the start-up packet names; one that the server expects, so that the question leaves no line in its log.
+        #[serde(default = "superuser")]
+        user: String,
+        /// Database that the start-up packet names.
+        #[serde(default = "superuser")]
+        database: String,
     },
     /// An HTTP GET on plain HTTP gives status 200.
     Http {
@@ -182,6 +188,11 @@ pub enum Probe {
         /// Path with its leading slash.
         path: String,
     },
+}
+
+/// PostgreSQL's first role, and a database of that name.
+fn superuser() -> String {
+    "postgres".to_owned()
 }
 
 /// Work before the first start of a service.

@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
@@ -72,6 +73,9 @@ impl OutDir {
         }
         if !written.iter().any(|name| name == MARKER) {
             return Err(Error::environment(format!("the build wrote no {MARKER}"), "report this as a defect"));
+        }
+        for name in &written {
+            open_up(&self.work.join(name))?;
         }
         // Again: the user may have put files there in the meantime.
         check_ours(&self.target)?;
@@ -217,6 +221,18 @@ fn same_file(open: &File, path: &Path) -> Result<bool> {
 }
 
 /// The names in a directory, sorted.
+/// Gives what was written the modes that it has on every machine, whatever the umask is: 0644, and 0755 for directories. None of
+/// it is secret.
+fn open_up(path: &Path) -> Result<()> {
+    let failed = |error: io::Error| Error::io("set the mode of", path, &error);
+    let directory = fs::symlink_metadata(path).map_err(failed)?.is_dir();
+    fs::set_permissions(path, fs::Permissions::from_mode(if directory { 0o755 } else { 0o644 })).map_err(failed)?;
+    if directory {
+        names(path)?.iter().try_for_each(|name| open_up(&path.join(name)))?;
+    }
+    Ok(())
+}
+
 fn names(directory: &Path) -> Result<Vec<OsString>> {
     let mut names = fs::read_dir(directory)
         .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())

@@ -12,6 +12,7 @@ SERVER_NAME = "stack.test"
 MATRIX_HOST = "matrix.stack.test"
 LDAP_HOST = "ldap.stack.test"
 TURN_HOST = "turn.stack.test"
+EXTERNAL_ADDRESS = "192.0.2.10"
 PUBLIC_BASEURL = f"https://{MATRIX_HOST}/"
 SUPPORT_ADDRESS = "admin@stack.test"
 
@@ -22,6 +23,8 @@ SERVICES = ("synapse", *WORKERS, "postgres", "redis", "coturn", "gateway", "well
 SYNAPSE_SERVICES = ("synapse", *WORKERS)
 # The one-shot service and the profile of the same name.
 ADMIN = "admin"
+# The other one-shot service, which makes secrets on a target without the tool.
+ONE_SHOT = {ADMIN, "secrets"}
 # Only these may be reached from outside the engine.
 PUBLISHING = ("coturn", "gateway")
 # Only these may have a way out: Synapse federates, fetches previews and asks the directory; coturn relays.
@@ -90,7 +93,8 @@ def site(
         "turn": {
             "source": "bundled",
             "host": TURN_HOST,
-            "external_ip": peer_address,
+            # What clients are told; the relay takes a peer of this address for itself, so it is not the echo service's.
+            "external_ip": EXTERNAL_ADDRESS,
             "port": ports.turn,
             "min_port": ports.relay_first,
             "max_port": ports.relay_last,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 # Linux hands out 32768 and up for outgoing connections.
 FIRST, LAST = 20000, 32000
 # One allocation takes one port, or two with RTCP; a handful is enough for a test.
-RELAY_PORTS = 10
+RELAY_PORTS = 40
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ fn ask(health: &Health, secrets: &Path) -> Answer {
     match health {
         Health::Http { port, path } => probe::http(OWN, *port, path, STEP),
         Health::Tcp { port } => probe::connect(OWN, *port, STEP).map(drop),
-        Health::Postgres { socket, port } => probe::postgres(socket, *port, STEP),
+        Health::Postgres { socket, port } => probe::postgres(socket, *port, "postgres", "postgres", STEP),
         Health::Stun { host, port } => stun::ask(host, *port, STEP),
         Health::Redis { port, password_secret } => {
             let names = password_secret.as_deref();

@@ -17,7 +17,7 @@ pub type Answer = Result<(), String>;
 pub fn ask(probe: &Probe, limit: Duration) -> Answer {
     match probe {
         Probe::Tcp { host, port } => connect(host, *port, limit).map(drop),
-        Probe::Postgres { host, port } => postgres(host, *port, limit),
+        Probe::Postgres { host, port, user, database } => postgres(host, *port, user, database, limit),
         Probe::Http { host, port, path } => http(host, *port, path, limit),
     }
 }
@@ -26,8 +26,8 @@ pub fn ask(probe: &Probe, limit: Duration) -> Answer {
 pub fn describe(probe: &Probe) -> String {
     match probe {
         Probe::Tcp { host, port } => format!("tcp {}", authority(host, *port)),
-        Probe::Postgres { host, port } if host.starts_with('/') => format!("socket {host}/.s.PGSQL.{port}"),
-        Probe::Postgres { host, port } => format!("postgres {}", authority(host, *port)),
+        Probe::Postgres { host, port, .. } if host.starts_with('/') => format!("socket {host}/.s.PGSQL.{port}"),
+        Probe::Postgres { host, port, .. } => format!("postgres {}", authority(host, *port)),
         Probe::Http { host, port, path } => format!("http://{}{path}", authority(host, *port)),
     }
 }
@@ -101,9 +101,9 @@ pub fn http(host: &str, port: u16, path: &str, limit: Duration) -> Answer {
 }
 
 /// Whether PostgreSQL accepts connections. The host is a socket directory when it starts with `/`.
-pub fn postgres(host: &str, port: u16, limit: Duration) -> Answer {
+pub fn postgres(host: &str, port: u16, user: &str, database: &str, limit: Duration) -> Answer {
     if !host.starts_with('/') {
-        return start_up(connect(host, port, limit)?);
+        return start_up(connect(host, port, limit)?, user, database);
     }
     let path = Path::new(host).join(format!(".s.PGSQL.{port}"));
     let stream = UnixStream::connect(&path).and_then(|stream| {
@@ -111,7 +111,7 @@ pub fn postgres(host: &str, port: u16, limit: Duration) -> Answer {
         stream.set_write_timeout(Some(limit))?;
         Ok(stream)
     });
-    start_up(stream.map_err(|error| format!("{}: {error}", path.display()))?)
+    start_up(stream.map_err(|error| format!("{}: {error}", path.display()))?, user, database)
 }
 
 /// The longest message that is worth reading before a session has begun.
@@ -121,16 +121,16 @@ const CANNOT_CONNECT_NOW: &str = "57P03";
 
 /// Sends a start-up packet and reads until it is clear whether the server takes sessions (PostgreSQL documentation,
 /// "Message Flow", 54.2.1). Any demand for authentication shows that it does, and so does any error but 57P03. The user is
-/// `postgres`, who may log in by peer authentication on our own socket; elsewhere the server asks for a password, and
-/// ending the connection then leaves no line in its log.
-fn start_up(mut stream: impl Read + Write) -> Answer {
+/// one that the server expects: `postgres` may log in by peer authentication on our own socket; elsewhere the server asks for a
+/// password, and ending the connection then leaves no line in its log.
+fn start_up(mut stream: impl Read + Write, user: &str, database: &str) -> Answer {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::UnexpectedEof => "it closed the connection without an answer".to_owned(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "it accepted the connection and does not answer".to_owned(),
         _ => error.to_string(),
     };
     let mut body = 196_608_i32.to_be_bytes().to_vec(); // protocol 3.0
-    body.extend_from_slice(b"user\0postgres\0database\0postgres\0application_name\0launch\0\0");
+    body.extend_from_slice(format!("user\0{user}\0database\0{database}\0application_name\0launch\0\0").as_bytes());
     let mut packet = (body.len() as u32 + 4).to_be_bytes().to_vec();
     packet.extend_from_slice(&body);
     stream.write_all(&packet).map_err(failed)?;
@@ -194,7 +194,7 @@ mod tests {
             bytes.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
             bytes.extend_from_slice(body);
         }
-        start_up(Scripted(io::Cursor::new(bytes), Vec::new()))
+        start_up(Scripted(io::Cursor::new(bytes), Vec::new()), "postgres", "postgres")
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn other_services_are_not_taken_for_postgres() {
         for bytes in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"-ERR unknown command\r\n", b""] {
-            assert!(start_up(Scripted(io::Cursor::new(bytes.to_vec()), vec![])).is_err(), "{bytes:?}");
+            assert!(start_up(Scripted(io::Cursor::new(bytes.to_vec()), vec![]), "postgres", "postgres").is_err(), "{bytes:?}");
         }
     }
 

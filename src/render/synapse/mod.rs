@@ -200,7 +200,10 @@ fn base_service(site: &Site) -> Service {
 /// What the main process waits for.
 fn waits(site: &Site) -> Vec<Wait> {
     let (host, port) = database_address(site);
-    let mut waits = vec![Wait { name: "PostgreSQL".to_owned(), probe: Probe::Postgres { host, port } }];
+    let mut waits = vec![Wait {
+        name: "PostgreSQL".to_owned(),
+        probe: Probe::Postgres { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string() },
+    }];
     let (host, port) = redis_address(site);
     waits.push(Wait { name: "Redis".to_owned(), probe: Probe::Tcp { host, port } });
     waits

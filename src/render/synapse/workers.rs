@@ -54,6 +54,8 @@ fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templa
     let options = json!({
         "worker_app": "synapse.app.generic_worker",
         "worker_name": name,
+        // The main process has the media store; without this every worker would want it too.
+        "enable_media_repo": false,
         "worker_listeners": listeners,
         "worker_log_config": format!("{CONFIG}/log.yaml"),
     });
