@@ -338,6 +338,54 @@ mod tests {
         assert!(debian_of(&all, "app").is_err());
     }
 
+    fn locks(version: &str) -> Locks {
+        let package = DebianPackage {
+            name: "a1".into(),
+            version: version.into(),
+            architecture: "all".into(),
+            filename: "pool/a1.deb".into(),
+            archive: lock::Archive::Main,
+            size: 1,
+            sha256: "a".repeat(64),
+        };
+        Locks { debian: DebianLock::new("trixie", "amd64", &[], vec![package]), python: Some(PythonLock::new("3.13", Vec::new())) }
+    }
+
+    #[test]
+    fn all_lock_files_are_written_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["app", "base"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let of = |version: &str| ["app", "base", "last"].map(|name| (name.to_owned(), locks(version))).into();
+        let text = |name: &str| fs::read_to_string(dir.path().join(name).join(lock::DEBIAN));
+        // The third image's directory is not there.
+        assert!(write(dir.path(), &of("1")).is_err());
+        assert!(text("app").is_err() && text("base").is_err());
+        fs::create_dir(dir.path().join("last")).unwrap();
+        write(dir.path(), &of("1")).unwrap();
+        // A directory in the place of the last lock file.
+        fs::remove_file(dir.path().join("last").join(lock::PYTHON)).unwrap();
+        fs::create_dir_all(dir.path().join("last").join(lock::PYTHON).join("x")).unwrap();
+        assert!(write(dir.path(), &of("2")).is_err());
+        assert!(text("app").unwrap().contains("version = \"1\""));
+        assert_eq!(fs::read_dir(dir.path().join("app")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_moved_is_told_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("app")).unwrap();
+        let now = locks("2");
+        assert_eq!(moves(&dir.path().join("app"), &now)[0].from, None);
+        write(dir.path(), &[("app".to_owned(), locks("1"))].into()).unwrap();
+        let moved = moves(&dir.path().join("app"), &now);
+        let report = LockReport { moved: [("app".to_owned(), moved)].into(), missing: BTreeMap::new() };
+        assert_eq!(report.to_string(), "app:\n  a1 1 → 2\n");
+        assert!(moves(&dir.path().join("app"), &locks("1")).is_empty());
+        assert_eq!(LockReport::default().to_string(), "every lock file is as it was\n");
+    }
+
     #[test]
     fn debian_versions_lead_to_upstream_versions() {
         for (debian, version) in [("2.9.10-1+b1", "2.9.10"), ("1:1.3.dfsg+really1.3.1-1", "1.3"), ("3.13.5-2+deb13u5", "3.13.5")] {

@@ -3,6 +3,7 @@
 mod bytecode;
 mod cache;
 mod deb;
+mod elf;
 mod fetch;
 mod lock;
 mod make;
