@@ -12,8 +12,8 @@ VENV := target/venv
 image: tool
 	$(TOOL) build $(SITE) --images images --relock-if-gone --out $(OUT)
 
-## Everything that CI runs.
-test: lint unit stack
+## Everything that CI runs. The images come first: if a locked package is gone, that step chooses anew and says what moved.
+test: image lint unit stack
 
 tool: tools
 	cargo build --release --locked
@@ -33,7 +33,7 @@ lint: test-tools
 	cargo clippy --all-targets --locked -- -D warnings
 
 unit: test-tools
-	cargo nextest run --locked
+	SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
 
 $(VENV)/done: tests/stack/requirements.txt
 	python3 -m venv $(VENV)
@@ -41,7 +41,7 @@ $(VENV)/done: tests/stack/requirements.txt
 	touch $@
 
 ## The real thing, in Docker.
-stack: tool test-tools $(VENV)/done
+stack: image test-tools $(VENV)/done
 	SYNAPSE_SITE_IMAGES=$(CURDIR)/images $(VENV)/bin/python -m pytest tests/stack
 
 ## Bring the package locks up to date.

@@ -1,6 +1,6 @@
 //! `lock`: choose the packages of all images anew, and say what moved.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::build::CacheAt;
 use super::progress::Shown;
@@ -16,8 +16,8 @@ use crate::package::relock::{self, Filter, LockReport};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  synapse-site lock --images images
-  synapse-site lock --images images --json | jq .moved
+  synapse-site lock                      for the definitions in ./images
+  synapse-site lock --images my-images --json | jq .moved
 Review the change of the lock files before you commit it: it is what your images will be made of.")]
 pub struct Arguments {
     #[command(flatten)]
@@ -32,7 +32,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
     let cache = Cache::open(arguments.cache.cache.clone())?;
-    let report = lock(&arguments.from, &cache, &Shown::new())?;
+    // Locks are kept with the definitions; where this program's own source is, that is here.
+    let here = From { images: Some(arguments.from.images.clone().unwrap_or_else(|| PathBuf::from("images"))) };
+    let report = lock(&here, &cache, &Shown::new())?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
