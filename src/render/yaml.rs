@@ -10,7 +10,7 @@ use serde_json::Value;
 pub fn document(comment: &str, value: &Value) -> String {
     let mut out = String::new();
     for line in comment.lines() {
-        let _ = writeln!(out, "# {line}");
+        let _ = writeln!(out, "{}", format!("# {line}").trim_end());
     }
     match value {
         Value::Object(members) if !members.is_empty() => mapping(&mut out, value, 0),
