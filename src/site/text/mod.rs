@@ -1,0 +1,269 @@
+//! Strings that cannot hold a bad value. Each type has one parser, which also checks the description before it is
+//! deserialised: the JSON Schema carries the type's name as `format`, and [`check_format`] finds the parser by that name.
+
+mod parse;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+macro_rules! text_types {
+    ($($(#[$doc:meta])* $name:ident, $format:literal, $parse:path, $example:literal, $expected:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+            #[serde(try_from = "String", into = "String")]
+            pub struct $name(String);
+
+            impl $name {
+                /// The text.
+                pub fn as_str(&self) -> &str {
+                    &self.0
+                }
+            }
+
+            impl TryFrom<String> for $name {
+                type Error = String;
+                fn try_from(text: String) -> Result<Self, String> {
+                    $parse(&text)?;
+                    Ok(Self(text))
+                }
+            }
+
+            impl From<$name> for String {
+                fn from(value: $name) -> String {
+                    value.0
+                }
+            }
+
+            impl fmt::Display for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str(&self.0)
+                }
+            }
+
+            impl JsonSchema for $name {
+                fn inline_schema() -> bool {
+                    true
+                }
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!({ "type": "string", "format": $format, "examples": [$example] })
+                }
+            }
+        )*
+
+        /// Checks a text against the parser of a format that a schema names.
+        ///
+        /// # Errors
+        /// A sentence that says what is wrong, what is expected and gives an example.
+        pub fn check_format(format: &str, text: &str) -> Result<(), String> {
+            match format {
+                $($format => $parse(text).map_err(|why| format!("{why}; expected {}, such as {:?}", $expected, $example)),)*
+                "size" => parse::size(text).map(drop).map_err(|why| format!("{why}; expected bytes, or a whole number with K, M, G or T, such as \"50M\"")),
+                "duration" => parse::duration(text).map(drop).map_err(|why| format!("{why}; expected milliseconds, or a whole number with s, m, h, d, w or y, such as \"7d\"")),
+                _ => Ok(()),
+            }
+        }
+    };
+}
+
+text_types! {
+    /// A Matrix server name: a host name or IP literal with an optional port, in lower case.
+    /// Grammar: Matrix specification, appendices, "Server Name"; Synapse refuses `_` and schemes and accepts upper case,
+    /// which then matches nothing that other servers send.
+    ServerName, "server-name", parse::server_name, "example.com", "a server name in lower case without scheme or path";
+    /// A DNS host name or an IP address, without a port.
+    HostName, "host-name", parse::host_name, "matrix.example.com", "a DNS host name or an IP address";
+    /// The `http` or `https` address at which clients find the server; no query, no fragment, no user.
+    BaseUrl, "base-url", parse::base_url, "https://matrix.example.com/", "an http or https address without query and fragment";
+    /// An `ldap` or `ldaps` address: scheme, host, optional port.
+    LdapUri, "ldap-uri", parse::ldap_uri, "ldap://ldap.example.com:389", "an ldap:// or ldaps:// address";
+    /// A network in CIDR notation, or a single address.
+    Cidr, "cidr", parse::cidr, "192.168.0.0/16", "an IP network in CIDR notation";
+    /// An IPv4 or IPv6 address.
+    Address, "ip-address", parse::address, "203.0.113.10", "an IPv4 or IPv6 address";
+    /// The localpart of a Matrix ID: `a-z 0-9 . _ = - / +` (Matrix specification, appendices, "User Identifiers").
+    Localpart, "localpart", parse::localpart, "alice", "a localpart of the letters a-z, digits and ._=-/+";
+    /// A file beside the description, or an absolute path; read when the description is loaded.
+    FilePath, "file", parse::file_path, "certificates/ldap-ca.pem", "the path of a file";
+    /// The repository part of an image name, `localhost/synapse-site`: lower case, slashes, no tag.
+    Repository, "repository", parse::repository, "localhost/synapse-site", "the repository part of an image name, without a tag";
+    /// A TURN address for clients: `turn:` or `turns:`, host, optional port and transport (RFC 7065).
+    TurnUri, "turn-uri", parse::turn_uri, "turn:turn.example.com?transport=udp", "a turn: or turns: address";
+    /// Text without control characters, on one line.
+    Line, "line", parse::line, "uid", "one line of text";
+}
+
+macro_rules! number_or_text {
+    ($(#[$doc:meta])* $name:ident, $format:literal, $example:literal, $parse:path, $(#[$value_doc:meta])* $value:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// From its written form.
+            ///
+            /// # Errors
+            /// When it is not written as Synapse reads it.
+            pub fn new(text: &str) -> Result<Self, String> {
+                $parse(text).map(|_| Self(text.to_owned()))
+            }
+
+            $(#[$value_doc])*
+            pub fn $value(&self) -> u64 {
+                $parse(&self.0).unwrap_or(u64::MAX)
+            }
+
+            /// As it was written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[derive(Deserialize)]
+                #[serde(untagged)]
+                enum Written {
+                    Number(u64),
+                    Text(String),
+                }
+                let text = match Written::deserialize(deserializer)? {
+                    Written::Number(number) => number.to_string(),
+                    Written::Text(text) => text,
+                };
+                Self::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": ["string", "integer"], "format": $format, "minimum": 0, "examples": [$example] })
+            }
+        }
+    };
+}
+number_or_text!(
+    /// A number of bytes as Synapse writes it: an integer, or an integer with `K`, `M`, `G` or `T` (binary).
+    Size, "size", "50M", parse::size,
+    /// The number of bytes.
+    bytes
+);
+number_or_text!(
+    /// A time as Synapse writes it: an integer of milliseconds, or an integer with `s`, `m`, `h`, `d`, `w` or `y`.
+    Duration, "duration", "7d", parse::duration,
+    /// Milliseconds.
+    milliseconds
+);
+
+impl BaseUrl {
+    /// Whether the scheme is `https`.
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// Host and, if written, port: `matrix.example.com`.
+    pub fn authority(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default()
+    }
+
+    /// The host without a port.
+    pub fn host(&self) -> &str {
+        parse::split_port(self.authority()).0
+    }
+
+    /// The port, written or implied by the scheme.
+    pub fn port(&self) -> u16 {
+        parse::split_port(self.authority()).1.unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    /// With exactly one slash at the end, as Synapse completes it.
+    pub fn with_slash(&self) -> String {
+        format!("{}/", self.0.trim_end_matches('/'))
+    }
+
+    /// Without a slash at the end, as the client well-known document has it.
+    pub fn without_slash(&self) -> &str {
+        self.0.trim_end_matches('/')
+    }
+}
+
+impl ServerName {
+    /// The host without a port.
+    pub fn host(&self) -> &str {
+        parse::split_port(&self.0).0
+    }
+
+    /// The port, if written.
+    pub fn port(&self) -> Option<u16> {
+        parse::split_port(&self.0).1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(format: &str, text: &str) -> String {
+        check_format(format, text).expect_err(text)
+    }
+
+    #[test]
+    fn server_names() {
+        for good in ["example.com", "example.com:8448", "[2001:db8::1]:8448", "192.0.2.1", "a.b-c.example"] {
+            check_format("server-name", good).unwrap_or_else(|why| panic!("{good}: {why}"));
+        }
+        assert!(refused("server-name", "Example.com").contains("lower case"));
+        assert!(refused("server-name", "https://example.com").contains("scheme"));
+        assert!(refused("server-name", "exa_mple.com").contains("underscore"));
+        assert!(refused("server-name", "example.com:99999").contains("65535"));
+        assert!(refused("server-name", "example..com").contains("empty label"));
+        assert!(refused("server-name", "-a.example").contains("hyphen"));
+    }
+
+    #[test]
+    fn networks() {
+        for good in ["10.0.0.0/8", "::1/128", "2001:db8::/32", "192.0.2.1", "0.0.0.0/0", "::/0", "192.0.2.1/32"] {
+            check_format("cidr", good).unwrap_or_else(|why| panic!("{good}: {why}"));
+        }
+        assert!(refused("cidr", "").contains("no IP network"));
+        assert!(refused("cidr", "10.0.0.0/33").contains("0 to 32"));
+        assert!(refused("cidr", "10.0.0.1/8").contains("beyond its prefix"));
+        assert!(refused("cidr", "2001:db8::1/32").contains("beyond its prefix"));
+        assert!(refused("cidr", "10.0.0.0/0").contains("beyond its prefix"));
+    }
+
+    #[test]
+    fn sizes_and_durations() {
+        assert_eq!(Size::new("50M").expect("good").bytes(), 50 << 20);
+        assert_eq!(Duration::new("1y").expect("good").milliseconds(), 365 * 86_400_000);
+        for bad in ["50MB", "2MiB", "1.5M", "", "M", "-1", "99999999999999999999", "9999999999T"] {
+            refused("size", bad);
+        }
+        for bad in ["1mo", "1.5h", "h", "1 d"] {
+            refused("duration", bad);
+        }
+    }
+
+    #[test]
+    fn base_urls() {
+        let url = BaseUrl::try_from("https://matrix.example.com:444/".to_owned()).expect("good");
+        assert_eq!((url.host(), url.port(), url.without_slash()), ("matrix.example.com", 444, "https://matrix.example.com:444"));
+        for bad in ["matrix.example.com", "https://matrix.example.com/?a", "https://u@h/", "https://h/path", "https://h{}/"] {
+            refused("base-url", bad);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The parsers of [`super`]: each takes a text and says what is wrong with it, without what would be right, which its type says.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+type Parsed = Result<(), String>;
+
+fn scaled(text: &str, units: &[(char, u64)]) -> Result<u64, String> {
+    let (digits, factor) = match text.chars().last().and_then(|last| units.iter().find(|unit| unit.0 == last)) {
+        Some(unit) => (&text[..text.len() - 1], unit.1),
+        None => (text, 1),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{text:?} is not a number with one of the known units"));
+    }
+    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(|| format!("{text:?} is too large"))
+}
+
+// Synapse 1.163, config/_base.py: Config.size and Config.duration.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    scaled(text, &[('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30), ('T', 1 << 40)])
+}
+
+pub(super) fn duration(text: &str) -> Result<u64, String> {
+    const SECOND: u64 = 1000;
+    const DAY: u64 = 24 * 3600 * SECOND;
+    scaled(text, &[('s', SECOND), ('m', 60 * SECOND), ('h', 3600 * SECOND), ('d', DAY), ('w', 7 * DAY), ('y', 365 * DAY)])
+}
+
+pub(super) fn host_name(text: &str) -> Parsed {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    if text.is_empty() || text.len() > 253 {
+        return Err(format!("{text:?} has {} characters, a host name has 1 to 253", text.len()));
+    }
+    for label in text.split('.') {
+        let bytes = label.as_bytes();
+        if bytes.is_empty() || bytes.len() > 63 {
+            return Err(format!("{text:?} has an empty label or one of more than 63 characters"));
+        }
+        if let Some(bad) = label.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')) {
+            return Err(match bad {
+                'A'..='Z' => format!("{text:?} has upper-case letters, host names are written in lower case here"),
+                '_' => format!("{text:?} has an underscore, which no host name may have"),
+                _ => format!("{text:?} has the character {bad:?}, which no host name may have"),
+            });
+        }
+        if bytes[0] == b'-' || bytes[bytes.len() - 1] == b'-' {
+            return Err(format!("{text:?} has a label that begins or ends with a hyphen"));
+        }
+    }
+    Ok(())
+}
+
+fn port_number(text: &str) -> Parsed {
+    match text.parse::<u16>() {
+        Ok(port) if port > 0 && !text.starts_with('+') => Ok(()),
+        _ => Err(format!("{text:?} is no port from 1 to 65535")),
+    }
+}
+
+pub(super) fn host_port(text: &str) -> Parsed {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or_else(|| format!("{text:?} lacks the closing bracket of its IPv6 address"))?;
+        address.parse::<Ipv6Addr>().map_err(|_| format!("{address:?} is no IPv6 address"))?;
+        return match port.strip_prefix(':') {
+            Some(port) => port_number(port),
+            None if port.is_empty() => Ok(()),
+            None => Err(format!("{text:?} has something after the closing bracket that is not a port")),
+        };
+    }
+    match text.split_once(':') {
+        Some((host, port)) => host_name(host).and_then(|()| port_number(port)),
+        None => host_name(text),
+    }
+}
+
+pub(super) fn server_name(text: &str) -> Parsed {
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(format!("{text:?} begins with {scheme}://, a server name has no scheme"));
+    }
+    if text.contains('/') {
+        return Err(format!("{text:?} has a path, a server name has none"));
+    }
+    if text.len() > 230 {
+        return Err(format!("{text:?} has more than 230 characters"));
+    }
+    host_port(text)
+}
+
+fn after_scheme<'a>(text: &'a str, schemes: &[&str]) -> Result<&'a str, String> {
+    schemes.iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or_else(|| format!("{text:?} does not begin with {}", schemes.join(" or ")))
+}
+
+pub(super) fn base_url(text: &str) -> Parsed {
+    let rest = after_scheme(text, &["https://", "http://"])?;
+    if let Some(bad) = rest.chars().find(|c| matches!(c, '?' | '#' | '@' | '\\' | '"' | '\'' | ';' | '{' | '}' | '$') || c.is_whitespace() || c.is_control()) {
+        return Err(format!("{text:?} has the character {bad:?}"));
+    }
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if !path.is_empty() {
+        return Err(format!("{text:?} has a path; the gateway serves Matrix at the root of its host name"));
+    }
+    host_port(authority)
+}
+
+pub(super) fn ldap_uri(text: &str) -> Parsed {
+    let rest = after_scheme(text, &["ldaps://", "ldap://"])?;
+    host_port(rest.strip_suffix('/').unwrap_or(rest))
+}
+
+pub(super) fn address(text: &str) -> Parsed {
+    text.parse::<IpAddr>().map(drop).map_err(|_| format!("{text:?} is no IP address"))
+}
+
+pub(super) fn cidr(text: &str) -> Parsed {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| format!("{text:?} is no IP network"))?;
+    let Some(prefix) = prefix else { return Ok(()) };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length: u32 =
+        prefix.parse().ok().filter(|length| *length <= most).ok_or_else(|| format!("{text:?} has a prefix length that is not from 0 to {most}"))?;
+    // Python's ipaddress, which Synapse uses through netaddr, and nginx both dislike host bits; a network with them is a typing error.
+    let bits = match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
+        IpAddr::V6(v6) => u128::from(v6),
+    };
+    if length < 128 && bits << length != 0 {
+        return Err(format!("{text:?} has bits set beyond its prefix"));
+    }
+    Ok(())
+}
+
+pub(super) fn localpart(text: &str) -> Parsed {
+    if text.is_empty() || text.len() > 200 {
+        return Err(format!("{text:?} has {} characters, a localpart has 1 to 200", text.len()));
+    }
+    if text.starts_with('@') || text.contains(':') {
+        return Err(format!("{text:?} looks like a whole Matrix ID; write only the part between @ and the colon"));
+    }
+    if text.starts_with('_') {
+        return Err(format!("{text:?} begins with an underscore, which Synapse keeps for application services"));
+    }
+    match text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "._=-/+".contains(*c))) {
+        Some(bad) => Err(format!("{text:?} has the character {bad:?}")),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn line(text: &str) -> Parsed {
+    if text.is_empty() {
+        return Err("the text is empty".to_owned());
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(bad) => Err(format!("{text:?} has the control character {bad:?}")),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn file_path(text: &str) -> Parsed {
+    line(text)
+}
+
+pub(super) fn repository(text: &str) -> Parsed {
+    let mut parts = text.split('/');
+    let registry = parts.next().unwrap_or_default();
+    host_port(registry)?;
+    let rest: Vec<&str> = parts.collect();
+    if rest.is_empty() {
+        return Err(format!("{text:?} has no path after its registry"));
+    }
+    for part in rest {
+        let good = part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte));
+        if part.is_empty() || !good || !part.starts_with(|c: char| c.is_ascii_alphanumeric()) || !part.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            return Err(format!("{text:?} has the component {part:?}, which is not made of a-z, 0-9 and ._- between letters or digits"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn turn_uri(text: &str) -> Parsed {
+    let rest = after_scheme(text, &["turns:", "turn:"])?;
+    let (host, query) = match rest.split_once('?') {
+        Some((host, query)) => (host, Some(query)),
+        None => (rest, None),
+    };
+    match query {
+        None | Some("transport=udp" | "transport=tcp") => host_port(host),
+        Some(other) => Err(format!("{text:?} ends in {other:?}, only transport=udp and transport=tcp are known")),
+    }
+}
+
+pub(super) fn split_port(text: &str) -> (&str, Option<u16>) {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') && (!host.contains(':') || host.ends_with(']')) => (host, port.parse().ok()),
+        _ => (text, None),
+    }
+}
