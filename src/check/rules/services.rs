@@ -3,6 +3,7 @@
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::site::database::Source;
+use crate::site::text;
 use crate::site::turn::TurnSource;
 
 pub(super) const RULES: &[Rule] = &[
@@ -184,6 +185,27 @@ pub(super) const RULES: &[Rule] = &[
                     Breach::at(option, format!("is {name:?}, a name that PostgreSQL keeps for itself", name = name.as_str()), "use a name such as \"synapse\"")
                 })
                 .collect()
+        },
+    },
+    Rule {
+        code: "S0211",
+        severity: Error,
+        reason: "libpq takes a host that begins with a slash for the directory of a socket, and everything else for a name (its documentation, host).",
+        breaches: |loaded| {
+            let Some(host) = &loaded.site.database.host else { return Vec::new() };
+            let host = host.as_str();
+            let good = match host.strip_prefix('/') {
+                Some(rest) => !rest.contains(':') && rest.split('/').all(|part| part != ".."),
+                None => text::check_format("host-name", host).is_ok(),
+            };
+            if good {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "database.host",
+                format!("is {host:?}, neither a host name nor a directory"),
+                "write a name such as \"db.example.com\" or a directory such as \"/var/run/postgresql\"",
+            )]
         },
     },
 ];

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::{Breach, Rule};
 use crate::check::Severity::Error;
+use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
-use crate::site::schema::nearest;
+use crate::site::schema::{OptionPath, nearest};
 
 /// Synapse options that a section writes, and which.
 const OWNED: &[(&str, &str)] = &[
@@ -160,7 +161,39 @@ pub(super) const RULES: &[Rule] = &[
                 .collect()
         },
     },
+    Rule {
+        code: "S0406",
+        severity: Error,
+        reason: "launch puts secrets and addresses in the place of these marks; a text that looks like one would be replaced, or stop the start.",
+        breaches: |loaded| {
+            let mut breaches = Vec::new();
+            let description = serde_json::to_value(&loaded.site).unwrap_or_default();
+            marks(&OptionPath::default(), &description, &mut breaches);
+            breaches
+        },
+    },
 ];
+
+fn marks(path: &OptionPath, value: &Value, breaches: &mut Vec<Breach>) {
+    let marked = |text: &str| text.contains(PLACEHOLDER_OPEN) || text.contains(ADDRESS);
+    match value {
+        Value::String(text) if marked(text) => breaches.push(Breach {
+            option: path.clone(),
+            message: format!("holds {PLACEHOLDER_OPEN} or {ADDRESS}, which this program keeps for itself"),
+            remedy: "write { _secret: NAME } for a secret, and choose another text otherwise".to_owned(),
+        }),
+        Value::Object(members) => {
+            for (key, member) in members {
+                marks(&path.key(key), member, breaches);
+                if marked(key) {
+                    marks(&path.key(key), &Value::String(key.clone()), breaches);
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter().enumerate().for_each(|(at, element)| marks(&path.index(at), element, breaches)),
+        _ => {}
+    }
+}
 
 fn inline_secrets(path: &str, name: &str, value: &Value, breaches: &mut Vec<Breach>) {
     match value {
