@@ -71,7 +71,7 @@ pub struct CacheAt {
 }
 
 /// What a build writes at the top of its directory.
-pub const OUTPUTS: [&str; 6] = ["images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom"];
+pub const OUTPUTS: [&str; 7] = [".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom"];
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
@@ -126,6 +126,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         })
         .collect();
     write(&out.path().join("compose.yaml"), compose::manifest(site, &rendered, &facts).as_bytes())?;
+    write(&out.path().join(".env"), compose::environment(site).as_bytes())?;
     for (name, content) in &rendered.well_known {
         write(&out.path().join("well-known").join(name), content)?;
     }
