@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::check::Findings;
+use super::print;
 use crate::error::{Error, Result};
 
 /// Say everything that is wrong with a description, all at once.
@@ -25,19 +25,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Err(_) => None,
         };
         if let Some(findings) = findings {
-            println!("{}", json(findings));
+            print::answer_json(findings)?;
         }
     } else if let Ok((loaded, findings)) = &outcome {
         let server_name = &loaded.site.server.server_name;
         match findings.list.len() {
-            0 => eprintln!("{server_name}: nothing is wrong"),
-            1 => eprintln!("{server_name}: 1 warning"),
-            number => eprintln!("{server_name}: {number} warnings"),
+            0 => print::tell(&format!("{server_name}: nothing is wrong")),
+            1 => print::tell(&format!("{server_name}: 1 warning")),
+            number => print::tell(&format!("{server_name}: {number} warnings")),
         }
     }
     outcome.map(drop)
-}
-
-fn json(findings: &Findings) -> String {
-    serde_json::to_string_pretty(findings).unwrap_or_default()
 }

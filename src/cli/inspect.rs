@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::print;
 use crate::error::Result;
 use crate::image::inspect;
 
@@ -21,9 +22,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let path = if arguments.archive.is_dir() { arguments.archive.join("images.tar") } else { arguments.archive.clone() };
     let inspection = inspect::inspect(&path)?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&inspection).unwrap_or_default());
+        print::answer_json(&inspection)
     } else {
-        println!("{}", inspection.to_string().trim_end());
+        print::answer(&inspection.to_string())
     }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::build::CacheAt;
+use super::print;
 use super::progress::Shown;
 use super::sources::From;
 use crate::error::{Error, Result};
@@ -34,11 +35,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let cache = Cache::open(arguments.cache.cache.clone())?;
     let report = lock(&arguments.from, &cache, &Shown::new())?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+        print::answer_json(&report)
     } else {
-        print!("{report}");
+        print::answer(&report.to_string())
     }
-    Ok(())
 }
 
 /// Locks anew during a build, and says what moved.
@@ -50,7 +50,7 @@ pub fn relock(from: &From, cache: &Cache, shown: &Shown) -> Result<()> {
 
 fn lock(from: &From, cache: &Cache, shown: &Shown) -> Result<LockReport> {
     let Some(dir) = &from.images else {
-        return Err(Error::Usage("there are no lock files to write: name the directory with image definitions, --images DIR".to_owned()));
+        return Err(Error::Usage("there are no lock files to write here, as the locks that are used are those built into this program; name a directory with image definitions: --images DIR".to_owned()));
     };
     let filters = |layer: &LayerSpec| -> Result<Filter> {
         let rules = Rules::new(&layer.exclude, &layer.include)?;
