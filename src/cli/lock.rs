@@ -34,11 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
     let cache = Cache::open(arguments.cache.cache.clone())?;
     let report = lock(&arguments.from, &cache, &Shown::new())?;
-    if arguments.json {
-        print::answer_json(&report)
-    } else {
-        print::answer(&report.to_string())
-    }
+    if arguments.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }
 }
 
 /// Locks anew during a build, and says what moved.

@@ -47,9 +47,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .and_then(|site: serde_json::Value| serde_json::from_value(site["secrets"].clone()))
         .map_err(|error| Error::environment(format!("{} is not what a build writes: {error}", path.display()), "build the site again"))?;
     let report = secrets::init(&init.dir.join("secrets"), &needed)?;
-    if init.json {
-        print::answer_json(&report)
-    } else {
-        print::answer(&report.to_string())
-    }
+    if init.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }
 }

@@ -25,10 +25,8 @@ pub fn evaluate(file: &Path) -> Result<Value> {
     command
         .args(["--extra-experimental-features", "nix-command", "eval", "--store", "dummy://", "--impure", "--json"])
         .args(["--expr", &format!("({expression}) {}", quoted(path))]);
-    let missing = format!(
-        "{} is written in Nix: install Nix 2.8 or later (on Debian: apt-get install nix-bin), or give the description as YAML or JSON",
-        file.display()
-    );
+    let missing =
+        format!("{} is written in Nix: install Nix 2.8 or later (on Debian: apt-get install nix-bin), or give the description as YAML or JSON", file.display());
     let output = command::run(&mut command, &missing, &mut || {})?;
     if !output.status.success() {
         let message = &output.stderr;
