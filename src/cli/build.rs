@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::image::build::build_archive;
 use crate::image::layer::{FileContent, SharedPackage};
 use crate::image::oci::{Arch, Image};
-use crate::image::outdir::OutDir;
+use crate::image::outdir::{self, OutDir};
 use crate::image::plan::{self, Content, plan};
 use crate::image::spec::LayerSpec;
 use crate::image::store::LayerStore;
@@ -82,6 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let shown = Shown::new();
     let mut sources = arguments.from.load()?;
     // Claimed before the work, so that a second build into the same directory fails at once.
+    outdir::check_kind(&arguments.out, "build")?;
     let out = OutDir::create(&arguments.out, &OUTPUTS)?;
 
     let wanted = wanted(&sources, &rendered)?;
@@ -142,7 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     out.commit()?;
 
     if arguments.json {
-        print!("{text}");
+        super::print::answer(&text)?;
     }
     tell(site, &images, bytes, &shown, &arguments.out);
     Ok(())

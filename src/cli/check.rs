@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::print;
+use crate::check::Severity;
 use crate::check::rules::{self, Explanation, FoundBy};
-use crate::check::{Findings, Severity};
 use crate::error::{Error, Result};
 use crate::site::schema::nearest;
 
@@ -24,8 +25,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(code) = &arguments.explain {
-        print!("{}", explain(code, arguments.json)?);
-        return Ok(());
+        return print::answer(&explain(code, arguments.json)?);
     }
     let Some(site) = &arguments.site else {
         return Err(Error::Usage("name a description, or a code with --explain".to_owned()));
@@ -38,21 +38,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Err(_) => None,
         };
         if let Some(findings) = findings {
-            println!("{}", json(findings));
+            print::answer_json(findings)?;
         }
     } else if let Ok((loaded, findings)) = &outcome {
         let server_name = &loaded.site.server.server_name;
         match findings.list.len() {
-            0 => eprintln!("{server_name}: nothing is wrong"),
-            1 => eprintln!("{server_name}: 1 warning"),
-            number => eprintln!("{server_name}: {number} warnings"),
+            0 => print::tell(&format!("{server_name}: nothing is wrong")),
+            1 => print::tell(&format!("{server_name}: 1 warning")),
+            number => print::tell(&format!("{server_name}: {number} warnings")),
         }
     }
     outcome.map(drop)
-}
-
-fn json(findings: &Findings) -> String {
-    serde_json::to_string_pretty(findings).unwrap_or_default()
 }
 
 fn explain(code: &str, as_json: bool) -> Result<String> {

@@ -185,7 +185,7 @@ impl Walk<'_> {
         for name in required(rules) {
             if !members.contains_key(name) {
                 let property = &properties[name];
-                let example = first_example(property).map(|example| format!("write for example {name}: {example}"));
+                let example = first_example(property).map(|example| format!("write for example {name}: {example}")).or_else(|| members_example(name, property));
                 let what = property["description"].as_str().and_then(|text| text.split(". ").next()).map(one_line).unwrap_or_default();
                 self.find(&path.key(name), "S0006", format!("is missing: {}", lower_first(what.trim_end_matches('.'))), example);
             }
@@ -292,6 +292,13 @@ fn shown(found: &Value) -> String {
 
 fn first_example(schema: &Value) -> Option<&Value> {
     schema["examples"].get(0).or_else(|| schema["anyOf"].get(0).and_then(|branch| branch["examples"].get(0)))
+}
+
+/// How to write a section, with the options that it must have.
+fn members_example(name: &str, section: &Value) -> Option<String> {
+    let members = required(section.as_object()?).map(|member| Some(format!("{member}: {}", first_example(&section["properties"][member])?)));
+    let members: Vec<String> = members.collect::<Option<_>>()?;
+    (!members.is_empty()).then(|| format!("write for example {name}: {{ {} }}", members.join(", ")))
 }
 
 fn one_line(text: &str) -> String {

@@ -82,7 +82,7 @@ pub fn apply(loaded: &Loaded) -> Findings {
             })
         })
         .collect();
-    Findings::new(findings, loaded.source.text.as_deref())
+    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref())
 }
 
 #[cfg(test)]
