@@ -17,6 +17,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    crate::interrupt::install()?;
     let (loaded, _) = super::checked(&arguments.site, false)?;
     let rendered = crate::render::render(&loaded);
     outdir::check_kind(&arguments.out, "render")?;
