@@ -43,7 +43,7 @@ fn shown<'a>(lines: &[&'a str], position: &Position) -> Option<(&'a str, Range<u
     let line = *lines.get(position.line.checked_sub(1)?)?;
     let start = line.char_indices().nth(position.column.checked_sub(1)?).map_or(line.trim_end().len(), |(at, _)| at);
     let rest = &line[start..];
-    let length = rest.find(|c: char| c == ':' || c == ',' || c.is_whitespace()).unwrap_or(rest.len()).max(usize::from(!rest.trim_end().is_empty()));
+    let length = rest.find(|c: char| c == ':' || c == ',' || c.is_whitespace()).unwrap_or(rest.len()).max(rest.chars().next().map_or(0, char::len_utf8));
     // What comes before stays, for the column's sake.
     let end = line.floor_char_boundary((start + LONGEST).min(line.len()));
     Some((&line[..end], start..(start + length).min(end)))

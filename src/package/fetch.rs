@@ -181,11 +181,12 @@ fn fetch_wheels(cache: &Cache, wheels: &BTreeMap<&str, BTreeMap<&str, &WheelFile
                 break;
             }
             let words = output.complaint();
-            let unavailable = |wheel: &WheelFile| words.contains(&format!("No matching distribution found for {}==", wheel.name));
+            let unanswered = output.stderr.contains("Retrying (Retry(");
+            let unavailable = |wheel: &WheelFile| !unanswered && words.contains(&format!("No matching distribution found for {}==", wheel.name));
             let Some(index) = wanted.iter().position(|wheel| unavailable(wheel)) else {
                 let names: Vec<&str> = wanted.iter().map(|wheel| wheel.name.as_str()).collect();
                 return Err(Error::environment(
-                    format!("pip cannot fetch {}: {words}", abbreviated(&names)),
+                    format!("pip cannot fetch {}: {}{words}", abbreviated(&names), if unanswered { "the index does not answer; " } else { "" }),
                     "look at the network and the index, and build again: what was fetched is kept",
                 ));
             };

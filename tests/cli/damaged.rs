@@ -119,14 +119,22 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn no_network() {
+    built();
     let dir = with_site(SITE);
     let cache = dir.path().join("cache");
     let mut command = tool(&["build", "site.yaml", "--out", "out"]);
-    command.current_dir(dir.path()).env("SYNAPSE_SITE_CACHE", &cache).env("PIP_CONFIG_FILE", "/dev/null").env("PIP_RETRIES", "0");
+    command.current_dir(dir.path()).env("SYNAPSE_SITE_CACHE", &cache).env("PIP_CONFIG_FILE", "/dev/null");
     for name in ["SYNAPSE_SITE_DEBIAN_MIRROR", "SYNAPSE_SITE_DEBIAN_SECURITY_MIRROR", "PIP_INDEX_URL"] {
         command.env(name, NOBODY);
     }
     expect(&mut command, 3, &["apt cannot fetch", "look at the network"]);
     assert_eq!(names(dir.path()), ["cache", "site.yaml"]);
     assert!(names(&cache.join("tmp")).is_empty() && names(&cache.join("packages")).is_empty());
+
+    // Only a wheel is missing: that is not a wheel which the index has no more.
+    borrow_cache(&cache, &["packages"]);
+    let wheel = PythonLock::load(&images().join("synapse/python.lock")).expect("a lock").wheels[0].clone();
+    fs::remove_file(cached(&cache, &wheel.sha256)).expect("unlinked");
+    let ran = expect(&mut command, 3, &["pip cannot fetch", &wheel.name, "the index does not answer", "look at the network"]);
+    assert!(!ran.err.contains("no longer offered"), "{}", ran.err);
 }

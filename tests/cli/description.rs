@@ -27,6 +27,9 @@ fn mistakes_name_place_option_and_remedy() {
 fn what_cannot_be_read_as_yaml_is_told() {
     wrong("", &["S0008", "site.yaml: is empty", "synapse-site new"]);
     wrong("server: [\n", &["S0008", "site.yaml:"]);
+    // Spaces that are none for YAML, as they come out of a web page.
+    wrong("\u{a0}: [x: \u{2009}", &["S0008", "line 2 column 1"]);
+    wrong("\u{2009} \"x\": 5\nserver: 5\n", &["S000"]);
     wrong("a: &a [*a]\n", &["S0008"]);
     wrong(&"[".repeat(1_000_000), &["S0008", "brackets"]);
     wrong(&"- ".repeat(100_000), &["S0008", "recursion"]);

@@ -30,8 +30,13 @@ fn through(name: &str, text: &str) -> Option<Value> {
         return None;
     }
     let rendered = render::render(&loaded);
-    let (_, content) = rendered.images["synapse"].iter().find(|(path, _)| path.ends_with("homeserver.yaml")).expect("homeserver.yaml");
-    Some(serde_yaml::from_slice(content).expect("what is rendered is YAML"))
+    // Synapse merges its files by their top-level options.
+    let mut merged = serde_json::Map::new();
+    for (path, content) in rendered.images["synapse"].iter().filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("log.yaml")) {
+        let Value::Object(options) = serde_yaml::from_slice(content).expect("what is rendered is YAML") else { panic!("{path} is no mapping") };
+        merged.extend(options);
+    }
+    Some(Value::Object(merged))
 }
 
 /// Any JSON value, with texts that YAML readers like to take for something else.

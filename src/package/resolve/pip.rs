@@ -80,7 +80,8 @@ pub fn download(python: &str, wheels: &[&WheelFile], scratch: &Scratch, dir: &Pa
     fs::write(&requirements, list).map_err(|e| Error::io("write", &requirements, &e))?;
     let mut command = pip("download");
     target(&mut command, python);
-    command.args(["--no-deps", "--require-hashes"]).arg("-r").arg(&requirements).arg("-d").arg(dir);
+    // A retry is what tells an index that does not answer from one that has not the wheel: both end in the same words.
+    command.args(["--no-deps", "--require-hashes", "--retries", "2"]).arg("-r").arg(&requirements).arg("-d").arg(dir);
     command::run(&mut command, MISSING, tick)
 }
 
