@@ -117,7 +117,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let store = LayerStore::new(&cache);
     let threads = arguments.machine.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let archive = out.path().join("images.tar");
-    let (images, bytes) = build_archive(&plans, &store, threads, &shown, &archive)?;
+    let build = || build_archive(&plans, &store, threads, &shown, &archive);
+    let (images, bytes) = match build() {
+        Err(Error::Environment { .. }) if replaced_damaged(&cache, &sources, &wanted, &shown)? => build()?,
+        other => other?,
+    };
 
     let facts: BTreeMap<String, ImageFacts> = images
         .iter()
@@ -170,6 +174,31 @@ fn missing_packages(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>,
     let debian: Vec<_> = sources.debian.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
     let python: Vec<_> = sources.python.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
     fetch::ensure_or_gone(cache, &debian, &python, shown)
+}
+
+/// After a build that failed: whether packages in the cache were damaged, which are then fetched again. They are not looked at
+/// before, because a build whose layers are in the cache does not need them.
+fn replaced_damaged(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>, shown: &Shown) -> Result<bool> {
+    let debian =
+        sources.debian.iter().filter(|(name, _)| wanted.contains(*name)).flat_map(|(_, lock)| &lock.packages).map(|package| (&package.name, &package.sha256));
+    let python = sources.python.iter().filter(|(name, _)| wanted.contains(*name)).flat_map(|(_, lock)| &lock.wheels).map(|wheel| (&wheel.name, &wheel.sha256));
+    let mut damaged = Vec::new();
+    for (name, sha256) in debian.chain(python) {
+        if cache.package(sha256).is_some() && cache.verified(sha256)?.is_none() {
+            damaged.push(name.as_str());
+        }
+    }
+    if damaged.is_empty() {
+        return Ok(false);
+    }
+    let damaged = format!("damaged in the cache: {}", damaged.join(", "));
+    shown.step(&format!("{damaged}; fetching anew"));
+    match missing_packages(cache, sources, wanted, shown) {
+        Ok(gone) if gone.is_empty() => Ok(true),
+        Ok(gone) => Err(fetch::gone(&gone)),
+        Err(Error::Environment { what, remedy }) => Err(Error::environment(format!("{damaged}, and they could not be fetched again: {what}"), remedy)),
+        Err(other) => Err(other),
+    }
 }
 
 /// What each image holds besides its definition.
