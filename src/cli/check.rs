@@ -11,13 +11,15 @@ use crate::error::{Error, Result};
 pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
     site: PathBuf,
+    #[command(flatten)]
+    nix: super::description::Nix,
     /// Print the findings as JSON on standard output.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let outcome = super::checked(&arguments.site, arguments.json);
+    let outcome = super::checked((&*arguments.site, &arguments.nix), arguments.json);
     if arguments.json {
         let findings = match &outcome {
             Ok((_, findings)) => Some(findings),

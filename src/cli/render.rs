@@ -11,13 +11,15 @@ use crate::image::outdir::OutDir;
 pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
     site: PathBuf,
+    #[command(flatten)]
+    nix: super::description::Nix,
     /// Where to write; a directory of an earlier run is replaced as a whole.
     #[arg(long)]
     out: PathBuf,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let (loaded, _) = super::checked(&arguments.site, false)?;
+    let (loaded, _) = super::checked((&*arguments.site, &arguments.nix), false)?;
     let rendered = crate::render::render(&loaded);
     let out = {
         let mut outputs: Vec<&str> = rendered.images.keys().map(String::as_str).collect();

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::Site;
+use super::nix::{self, Evaluator};
 use super::position::Positions;
 use super::schema::{self, OptionPath};
-use super::{Site, nix};
 use crate::check::{Finding, Findings, Position, Severity};
 use crate::error::{Error, Result};
 
@@ -33,6 +34,8 @@ pub struct Source {
     pub file: PathBuf,
     /// Its text, for messages; absent for Nix, whose values have lost their places.
     pub text: Option<String>,
+    /// What the site's own modules want to be told.
+    pub warnings: Vec<String>,
     positions: Positions,
 }
 
@@ -49,8 +52,16 @@ impl Source {
 /// # Errors
 /// [`Error::Site`] with everything that is wrong with it; [`Error::Environment`] when it cannot be read at all.
 pub fn load(path: &Path) -> Result<Loaded> {
+    load_with(path, &Evaluator::default())
+}
+
+/// Loads a description as [`load`] does, with a say in how Nix is asked.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     let file = find(path)?;
-    let (value, source) = read(&file)?;
+    let (value, source) = read(&file, evaluator)?;
     let outcome = schema::check(&schema::schema(), &value);
     let mut findings: Vec<Finding> = Vec::new();
     for (at, (line, column)) in &source.positions.duplicates {
@@ -121,11 +132,12 @@ fn find(path: &Path) -> Result<PathBuf> {
     }
 }
 
-fn read(file: &Path) -> Result<(Value, Source)> {
-    let source = |text: Option<String>, positions| Source { file: file.to_owned(), text, positions };
+fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
+    let source = |text: Option<String>, positions, warnings| Source { file: file.to_owned(), text, warnings, positions };
     let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if format == "nix" {
-        return Ok((nix::evaluate(file)?, source(None, Positions::default())));
+        let evaluated = nix::evaluate(file, evaluator)?;
+        return Ok((evaluated.description, source(None, Positions::default(), evaluated.warnings)));
     }
     if !["yaml", "yml", "json"].contains(&format) {
         return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json", file.display())));
@@ -150,7 +162,7 @@ fn read(file: &Path) -> Result<(Value, Source)> {
         })?
     };
     let positions = Positions::of(&text);
-    Ok((value, source(Some(text), positions)))
+    Ok((value, source(Some(text), positions, Vec::new())))
 }
 
 /// An option that is null is an option that is not set; members of free-form sets keep their nulls.

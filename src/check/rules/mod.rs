@@ -41,6 +41,14 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// Applies every rule to a description.
 pub fn apply(loaded: &Loaded) -> Findings {
+    let told = loaded.source.warnings.iter().map(|message| Finding {
+        code: "S0010",
+        severity: Severity::Warning,
+        option: loaded.source.file.display().to_string(),
+        position: None,
+        message: message.clone(),
+        remedy: None,
+    });
     let findings = all()
         .flat_map(|rule| {
             (rule.breaches)(loaded).into_iter().map(|breach| Finding {
@@ -52,6 +60,7 @@ pub fn apply(loaded: &Loaded) -> Findings {
                 remedy: Some(breach.remedy),
             })
         })
+        .chain(told)
         .collect();
     Findings::new(findings, loaded.source.text.as_deref())
 }
