@@ -5,6 +5,7 @@ OUT ?= out
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 TOOL := target/$(HOST)/release/synapse-site
 VENV := target/venv
+SKIPPED := target/$(HOST)/tmp/skipped
 
 .PHONY: image test lint unit stack tool lock bench clean tools test-tools
 
@@ -33,7 +34,9 @@ lint: test-tools
 	cargo clippy --all-targets --locked -- -D warnings
 
 unit: test-tools
+	rm -rf $(SKIPPED)
 	SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
+	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
 
 $(VENV)/done: tests/stack/requirements.txt
 	python3 -m venv $(VENV)
