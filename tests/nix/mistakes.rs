@@ -55,7 +55,7 @@ fn each_mistake_names_option_file_and_remedy() {
         ),
         ("ldap.mode = \"simple\";", &["S0006", "ldap.uri: is missing", "ldap://ldap.example.com:389", "ldap.base: is missing"]),
         ("well_known.support.contacts = [ { matrix_id = \"@a:example.com\"; } ];", &["S0006", "contacts[0].role: is missing"]),
-        ("imports = [ ./nowhere.nix ];", &["nowhere.nix", "No such file"]),
+        ("imports = [ ./nowhere.nix ];", &["nowhere.nix'"]),
     ];
     for (body, expected) in cases {
         let words = refusal(&lib, &module(body), &[]);

@@ -94,7 +94,9 @@ pub(super) fn nixpkgs_lib(named: Option<&Path>) -> Result<Library> {
     }
     let lock: Value = serde_json::from_str(LOCK).map_err(|error| Error::environment(format!("flake.lock cannot be read: {error}"), "correct the file"))?;
     let pin = &lock["nodes"]["nixpkgs-lib"]["locked"];
-    let expression = format!("(builtins.fetchTree (builtins.fromJSON {})).outPath", super::quoted(&pin.to_string()));
+    // Not fetchTree: given a hash, fetchTarball looks into the store first, with every version of Nix.
+    let hash = super::quoted(pin["narHash"].as_str().unwrap_or_default());
+    let expression = format!("builtins.fetchTarball {{ url = {}; sha256 = {hash}; }}", super::quoted(&source(pin)));
     let output = super::nix()
         // A binary cache has no sources, and a machine without a network shall learn so before the user loses patience.
         .args(["eval", "--impure", "--raw", "--option", "substitute", "false", "--option", "download-attempts", "2", "--expr", &expression])
@@ -116,9 +118,10 @@ pub(super) fn nixpkgs_lib(named: Option<&Path>) -> Result<Library> {
     Ok(Library { path, store })
 }
 
+/// Where the pinned tree is downloaded from.
 fn source(pin: &Value) -> String {
     let part = |name: &str| pin[name].as_str().unwrap_or_default();
-    format!("{}:{}/{}/{}", part("type"), part("owner"), part("repo"), part("rev"))
+    format!("https://github.com/{}/{}/archive/{}.tar.gz", part("owner"), part("repo"), part("rev"))
 }
 
 #[cfg(test)]

@@ -101,7 +101,9 @@ impl Places {
     }
 
     fn rename(&self, text: &str) -> String {
-        self.shown.iter().fold(text.to_owned(), |text, (real, shown)| text.replace(real, shown))
+        let text = self.shown.iter().fold(text.to_owned(), |text, (real, shown)| text.replace(real, shown));
+        // A library's directory itself, which the trace names as an argument.
+        self.libraries.iter().fold(text, |text, real| text.replace(real.trim_end_matches('/'), "<library>"))
     }
 }
 
@@ -144,10 +146,7 @@ fn remedy(message: &str) -> Option<String> {
             "an option is defined by its own value; use lib.mkDefault for a value that others may replace, and read only options that do not depend on it",
         ),
         ("rather than an attribute set for the option", "a section is a set of options; leave it out to have its defaults"),
-        (
-            "operation 'addToStoreFromDump' is not supported",
-            "a text refers to a file with ${…}, which would copy it into the store; a secret is { _secret = \"its name\"; }",
-        ),
+        ("is not supported by store 'dummy", "a text refers to a file with ${…}, which would copy it into the store; a secret is { _secret = \"its name\"; }"),
         ("experimental", "Nix 2.8 or later is needed"),
     ];
     remedies.iter().find(|(sign, _)| message.contains(sign)).map(|(_, remedy)| (*remedy).to_owned())
