@@ -124,7 +124,8 @@ let
 
   firstSentence = description: lib.head (lib.splitString ". " (lib.replaceStrings [ "\n" ] [ " " ] (lib.removeSuffix "." description)));
 
-  # What must not be in a description at all. A context is a reference into the store, which only files may have.
+  # What must not be in a description at all. A context is a reference into the store, which only files may have; and numbers
+  # have to mean the same with every Nix, of which early ones write six digits.
   foreign =
     path: outer: value:
     let
@@ -136,6 +137,10 @@ let
       [ ]
     else if lib.isString value then
       lib.optional (builtins.hasContext value) "${showOption path} refers to the store (${builtins.unsafeDiscardStringContext value}): images take no file from there, and everybody can read it; a secret is { _secret = \"its name\"; }"
+    else if lib.isFloat value then
+      lib.optional (
+        builtins.fromJSON (builtins.toJSON value) != value
+      ) "${showOption path} is a number that this Nix rounds to ${builtins.toJSON value}; write it with at most six digits, or take a later Nix"
     else if lib.isList value then
       concatLists (lib.imap0 (at: foreign (path ++ [ (toString at) ]) (schema.items or { })) value)
     else if lib.isDerivation value then

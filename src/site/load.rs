@@ -174,12 +174,27 @@ fn without_nulls(value: Value) -> Value {
             .filter(|(_, section)| !section.is_null())
             .map(|(name, section)| {
                 if name == "synapse" {
-                    return (name, section);
+                    return (name, whole_numbers(section));
                 }
                 (name, drop_nulls(section))
             })
             .collect(),
     )
+}
+
+/// `1.0` becomes `1`: early versions of Nix write the one for the other, and one site gives the same bytes with all of them.
+fn whole_numbers(value: Value) -> Value {
+    match value {
+        // Beyond 2^53 not every whole number is a float.
+        Value::Number(number) => match number.as_f64() {
+            #[expect(clippy::cast_possible_truncation, reason = "the number is whole and small enough")]
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => Value::from(float as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(elements) => elements.into_iter().map(whole_numbers).collect(),
+        Value::Object(members) => members.into_iter().map(|(key, member)| (key, whole_numbers(member))).collect(),
+        other => other,
+    }
 }
 
 fn drop_nulls(value: Value) -> Value {
@@ -188,7 +203,7 @@ fn drop_nulls(value: Value) -> Value {
             members
                 .into_iter()
                 .filter(|(_, member)| !member.is_null())
-                .map(|(key, member)| if key == "extra_client_content" { (key, member) } else { (key, drop_nulls(member)) })
+                .map(|(key, member)| if key == "extra_client_content" { (key, whole_numbers(member)) } else { (key, drop_nulls(member)) })
                 .collect(),
         ),
         other => other,

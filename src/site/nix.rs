@@ -43,11 +43,18 @@ let
   asked = if builtins.isFunction site then builtins.attrNames (builtins.functionArgs site) else [ ];
   takes = name: builtins.elem name asked;
   holds = name: builtins.isAttrs site && site ? ${name};
+  # Early versions of Nix write six digits of a number.
+  exact = value:
+    if builtins.isFloat value && builtins.fromJSON (builtins.toJSON value) != value then
+      throw "a number of the description would be rounded to ${builtins.toJSON value}; write it with at most six digits, or take a later Nix"
+    else if builtins.isList value then map exact value
+    else if builtins.isAttrs value && !(value ? outPath) && !(value ? __toString) then builtins.mapAttrs (_: exact) value
+    else value;
 in
 if builtins.any takes [ "lib" "config" "options" "pkgs" "presets" ] || builtins.any holds [ "imports" "config" "options" ] then
   { module = true; }
 else
-  { module = false; description = if builtins.isFunction site then site { } else site; }
+  { module = false; description = exact (if builtins.isFunction site then site { } else site); }
 "#;
 
 /// Evaluates a module with the options of this program.

@@ -110,6 +110,24 @@ fn a_file_may_be_a_path() {
 }
 
 #[test]
+fn numbers_are_the_same_in_every_language_and_with_every_nix() {
+    let lib = lib_or_skip!("numbers_are_the_same_in_every_language_and_with_every_nix");
+    let settings = "caches.global_factor = 1.0; rc_message.per_second = 0.25; rc_message.burst_count = 1.5e3;";
+    let module = site(&lib, &format!("synapse.settings = {{ {settings} }};"), &[]);
+    let dir = support::files(&[
+        ("plain.nix", &format!("{{ {SERVER} synapse.settings = {{ {settings} }}; }}")),
+        (
+            "site.yaml",
+            "server: {server_name: example.com, public_baseurl: 'https://matrix.example.com/'}\nsynapse: {settings: {caches: {global_factor: 1.0}, rc_message: {per_second: 0.25, burst_count: 1500.0}}}\n",
+        ),
+    ]);
+    for file in ["plain.nix", "site.yaml"] {
+        let other = support::load(&dir.path().join(file), &lib).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(render::render(&module).images, render::render(&other).images, "{file}");
+    }
+}
+
+#[test]
 fn warnings_of_a_module_are_findings() {
     let lib = lib_or_skip!("warnings_of_a_module_are_findings");
     let found = rules::apply(&site(&lib, r#"warnings = [ "the old directory goes away in May" ];"#, &[]));
