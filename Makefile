@@ -5,8 +5,9 @@ OUT ?= out
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 TOOL := target/$(HOST)/release/synapse-site
 VENV := target/venv
+SKIPPED := target/$(HOST)/tmp/skipped
 
-.PHONY: image test lint unit stack tool lock bench clean tools test-tools
+.PHONY: image test lint unit stack tool lock bench clean tools test-tools later-nix
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
@@ -34,7 +35,13 @@ lint: test-tools
 	cargo clippy --all-targets --locked -- -D warnings
 
 unit: test-tools
+	rm -rf $(SKIPPED)
 	SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
+	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
+
+## The tests of modules with the Nix of Debian 13.
+later-nix: test-tools
+	PATH="$$(tools/later-nix trixie target/later-nix):$$PATH" cargo nextest run --locked --no-fail-fast --test nix
 
 $(VENV)/done: tests/stack/requirements.txt
 	python3 -m venv $(VENV)

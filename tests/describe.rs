@@ -94,7 +94,7 @@ fn missing_sections_and_suggestions() {
 fn nix_that_does_not_evaluate_is_told_in_its_own_words() {
     let Err(Error::Site(found)) = load_text("nix", "{ server = { server_name = nam; }; }") else { panic!("accepted") };
     assert!(found.to_string().contains("undefined variable 'nam'"), "{found}");
-    let Err(Error::Site(found)) = load_text("nix", "{ lib }: { }") else { panic!("accepted") };
+    let Err(Error::Site(found)) = load_text("nix", "{ name }: { }") else { panic!("accepted") };
     assert!(found.to_string().contains("give every argument a default"), "{found}");
     assert!(
         load_text(

@@ -34,6 +34,8 @@ Two builds of one site give the same bytes. A changed option rebuilds the layer 
 pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
     site: PathBuf,
+    #[command(flatten)]
+    nix: super::description::Nix,
     /// Where to write. What an earlier build wrote there is replaced as a whole; your own files in it stay.
     #[arg(long)]
     out: PathBuf,
@@ -75,7 +77,7 @@ pub const OUTPUTS: [&str; 7] = [".env", "images.tar", "compose.yaml", "site.json
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
-    let (loaded, _) = super::checked(&arguments.site, false)?;
+    let (loaded, _) = super::checked((&*arguments.site, &arguments.nix), false)?;
     let site = &loaded.site;
     let rendered = crate::render::render(&loaded);
     let cache = Cache::open(arguments.machine.cache.cache.clone())?;

@@ -18,6 +18,8 @@ pub struct Arguments {
     /// Say why there is a rule, by its code; `all` prints every rule as a Markdown table.
     #[arg(long, value_name = "CODE", conflicts_with = "site")]
     explain: Option<String>,
+    #[command(flatten)]
+    nix: super::description::Nix,
     /// Print the findings as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -30,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Some(site) = &arguments.site else {
         return Err(Error::Usage("name a description, or a code with --explain".to_owned()));
     };
-    let outcome = super::checked(site, arguments.json);
+    let outcome = super::checked((&**site, &arguments.nix), arguments.json);
     if arguments.json {
         let findings = match &outcome {
             Ok((_, findings)) => Some(findings),

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod description;
 mod inspect;
 mod lock;
 mod new;
@@ -13,7 +14,6 @@ mod schema;
 mod secrets;
 mod sources;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -78,8 +78,9 @@ pub fn main() -> ExitCode {
 }
 
 /// Loads a description and applies the rules; warnings go to standard error unless they are asked for as data.
-fn checked(site: &Path, quiet: bool) -> Result<(Loaded, Findings)> {
-    let loaded = load::load(site)?;
+fn checked<'a>(site: impl Into<description::Asked<'a>>, quiet: bool) -> Result<(Loaded, Findings)> {
+    let asked = site.into();
+    let loaded = load::load_with(asked.site, &asked.evaluator)?;
     let findings = rules::apply(&loaded);
     if findings.has_errors() {
         return Err(Error::Site(findings));

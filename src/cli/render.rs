@@ -11,6 +11,8 @@ use crate::image::outdir::{self, OutDir};
 pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
     site: PathBuf,
+    #[command(flatten)]
+    nix: super::description::Nix,
     /// Where to write; a directory of an earlier run is replaced as a whole.
     #[arg(long)]
     out: PathBuf,
@@ -18,7 +20,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
-    let (loaded, _) = super::checked(&arguments.site, false)?;
+    let (loaded, _) = super::checked((&*arguments.site, &arguments.nix), false)?;
     let rendered = crate::render::render(&loaded);
     outdir::check_kind(&arguments.out, "render")?;
     let out = {

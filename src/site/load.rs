@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::Site;
+use super::nix::{self, Evaluator};
 use super::position::Positions;
 use super::schema::{self, OptionPath};
-use super::{Site, nix};
 use crate::check::{Finding, Findings, Position, Severity};
 use crate::error::{Error, Result};
 
@@ -37,6 +38,8 @@ pub struct Source {
     pub file: PathBuf,
     /// Its text, for messages; absent for Nix, whose values have lost their places.
     pub text: Option<String>,
+    /// What the site's own modules want to be told.
+    pub warnings: Vec<String>,
     positions: Positions,
 }
 
@@ -53,8 +56,16 @@ impl Source {
 /// # Errors
 /// [`Error::Site`] with everything that is wrong with it; [`Error::Environment`] when it cannot be read at all.
 pub fn load(path: &Path) -> Result<Loaded> {
+    load_with(path, &Evaluator::default())
+}
+
+/// Loads a description as [`load`] does, with a say in how Nix is asked.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     let file = find(path)?;
-    let (value, source) = read(&file)?;
+    let (value, source) = read(&file, evaluator)?;
     let outcome = schema::check(&schema::schema(), &value);
     let mut findings: Vec<Finding> = Vec::new();
     for (at, (line, column)) in &source.positions.duplicates {
@@ -129,15 +140,16 @@ fn find(path: &Path) -> Result<PathBuf> {
     }
 }
 
-fn read(file: &Path) -> Result<(Value, Source)> {
-    let source = |text: Option<String>, positions| Source { file: file.to_owned(), text, positions };
+fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
+    let source = |text: Option<String>, positions, warnings| Source { file: file.to_owned(), text, warnings, positions };
     let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let length = std::fs::metadata(file).map_err(|error| Error::io("read", file, &error))?.len();
     if length > LARGEST {
         return Err(Error::environment(format!("{} has {length} bytes, a description has at most {LARGEST}", file.display()), "name the file of a site"));
     }
     if format == "nix" {
-        return Ok((nix::evaluate(file)?, source(None, Positions::default())));
+        let evaluated = nix::evaluate(file, evaluator)?;
+        return Ok((evaluated.description, source(None, Positions::default(), evaluated.warnings)));
     }
     if !["yaml", "yml", "json"].contains(&format) {
         return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json, and the ending tells how to read it; rename it", file.display())));
@@ -166,7 +178,7 @@ fn read(file: &Path) -> Result<(Value, Source)> {
         })?
     };
     let positions = Positions::of(&text);
-    Ok((value, source(Some(text), positions)))
+    Ok((value, source(Some(text), positions, Vec::new())))
 }
 
 /// How many more brackets open than close at the place where that is most; those in texts count, too.
@@ -193,12 +205,27 @@ fn without_nulls(value: Value) -> Value {
             .filter(|(_, section)| !section.is_null())
             .map(|(name, section)| {
                 if name == "synapse" {
-                    return (name, section);
+                    return (name, whole_numbers(section));
                 }
                 (name, drop_nulls(section))
             })
             .collect(),
     )
+}
+
+/// `1.0` becomes `1`: early versions of Nix write the one for the other, and one site gives the same bytes with all of them.
+fn whole_numbers(value: Value) -> Value {
+    match value {
+        // Beyond 2^53 not every whole number is a float.
+        Value::Number(number) => match number.as_f64() {
+            #[expect(clippy::cast_possible_truncation, reason = "the number is whole and small enough")]
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => Value::from(float as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(elements) => elements.into_iter().map(whole_numbers).collect(),
+        Value::Object(members) => members.into_iter().map(|(key, member)| (key, whole_numbers(member))).collect(),
+        other => other,
+    }
 }
 
 fn drop_nulls(value: Value) -> Value {
@@ -207,7 +234,7 @@ fn drop_nulls(value: Value) -> Value {
             members
                 .into_iter()
                 .filter(|(_, member)| !member.is_null())
-                .map(|(key, member)| if key == "extra_client_content" { (key, member) } else { (key, drop_nulls(member)) })
+                .map(|(key, member)| if key == "extra_client_content" { (key, whole_numbers(member)) } else { (key, drop_nulls(member)) })
                 .collect(),
         ),
         other => other,

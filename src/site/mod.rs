@@ -11,7 +11,7 @@ pub mod listeners;
 pub mod load;
 pub mod logging;
 pub mod media;
-mod nix;
+pub mod nix;
 mod position;
 pub mod redis;
 pub mod registration;

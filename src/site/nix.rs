@@ -1,45 +1,181 @@
-//! A description in Nix: an attribute set or a function of none, evaluated by `nix eval` without a store and without
-//! flakes, so that it works with any Nix from 2.8 on, also where there is no daemon and no `/nix`.
+//! A description in Nix. A plain one, an attribute set or a function of none, is evaluated without a store and without flakes,
+//! so that it works with any Nix from 2.8 on, also where there is no daemon and no `/nix`. A module, in the sense of NixOS, is
+//! evaluated together with the modules of this program and the `lib` of nixpkgs that flake.lock pins.
 
-use std::path::Path;
+mod library;
+mod message;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::check::{Finding, Findings, Severity};
 use crate::error::{Error, Result};
 use crate::package::command;
 
+/// How Nix is asked; nothing of it changes what a good description means.
+#[derive(Debug, Clone, Default)]
+pub struct Evaluator {
+    /// The directory with the modules; absent means those built into this program.
+    pub modules: Option<PathBuf>,
+    /// The directory of nixpkgs' `lib`, or one that holds it as `lib/`; absent means the pinned one.
+    pub nixpkgs_lib: Option<PathBuf>,
+    /// Whether to show all that the evaluator says about a mistake.
+    pub show_trace: bool,
+}
+
+/// What an evaluation gives.
+#[derive(Debug, Default, Deserialize)]
+pub struct Evaluated {
+    /// The description.
+    pub description: Value,
+    /// What the site's own modules want to be told.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// Tells modules from plain descriptions. A plain one has none of these three names, nor needs an argument.
+const LOOK: &str = r#"
+path:
+let
+  site = import (/. + path);
+  asked = if builtins.isFunction site then builtins.attrNames (builtins.functionArgs site) else [ ];
+  takes = name: builtins.elem name asked;
+  holds = name: builtins.isAttrs site && site ? ${name};
+  # Early versions of Nix write six digits of a number.
+  exact = value:
+    if builtins.isFloat value && builtins.fromJSON (builtins.toJSON value) != value then
+      throw "a number of the description would be rounded to ${builtins.toJSON value}; write it with at most six digits, or take a later Nix"
+    else if builtins.isList value then map exact value
+    else if builtins.isAttrs value && !(value ? outPath) && !(value ? __toString) then builtins.mapAttrs (_: exact) value
+    else value;
+in
+if builtins.any takes [ "lib" "config" "options" "pkgs" "presets" ] || builtins.any holds [ "imports" "config" "options" ] then
+  { module = true; }
+else
+  { module = false; description = exact (if builtins.isFunction site then site { } else site); }
+"#;
+
+/// Evaluates a module with the options of this program.
+const MODULE: &str = r#"
+path: modules: lib:
+let
+  site = (import (/. + modules) { lib = import (/. + lib); }).evaluate { modules = [ (/. + path) ]; };
+in
+{ description = site.unchecked; inherit (site) warnings; }
+"#;
+
 /// Evaluates a file to a plain value.
 ///
 /// # Errors
-/// When Nix is not there, or when the evaluator refuses the file: its last `error:` block, which is the one for people.
-pub fn evaluate(file: &Path) -> Result<Value> {
+/// When Nix is not there, or when the evaluator refuses the file: the last of its errors, in the user's own paths.
+pub fn evaluate(file: &Path, evaluator: &Evaluator) -> Result<Evaluated> {
     let absolute = file.canonicalize().map_err(|error| Error::io("read", file, &error))?;
-    // The path travels as an argument, not as program text: no character of it can change the expression.
-    let expression = "path: let site = import (/. + path); in if builtins.isFunction site then site { } else site";
-    let Some(path) = absolute.to_str() else {
-        return Err(Error::environment(format!("{} is no path that Nix can read: it is not UTF-8", absolute.display()), "rename the file or its directory"));
-    };
-    let mut command = Command::new("nix");
-    command
-        .args(["--extra-experimental-features", "nix-command", "eval", "--store", "dummy://", "--impure", "--json"])
-        .args(["--expr", &format!("({expression}) {}", quoted(path))]);
-    let missing =
-        format!("{} is written in Nix: install Nix 2.8 or later (on Debian: apt-get install nix-bin), or give the description as YAML or JSON", file.display());
-    let output = command::run(&mut command, &missing, &mut || {})?;
-    if !output.status.success() {
-        let message = &output.stderr;
-        return Err(wrong(file, format!("Nix cannot evaluate this file:\n{}", last_error(message)), hint(message)));
+    let mut places = message::Places::default();
+    places.of_the_user(&absolute, file);
+    let look = Question { file, arguments: &[&absolute], expression: LOOK, store: library::Store::None, places: &places, evaluator };
+    let answer = look.ask()?;
+    if answer["module"] != true {
+        return understand(answer);
     }
-    serde_json::from_str(&output.stdout).map_err(|error| {
-        // Nix prints JSON; what this program does not take of it is too deep, or a number beyond 64 bits.
-        wrong(file, format!("evaluates to a value that is no description: {error}"), Some("look at it with `nix eval --json -f`".to_owned()))
+    let modules = library::modules(evaluator.modules.as_deref())?;
+    let lib = library::nixpkgs_lib(evaluator.nixpkgs_lib.as_deref())?;
+    places.of_the_modules(modules.path());
+    places.of_nixpkgs(&lib.path);
+    let question = Question { file, arguments: &[&absolute, modules.path(), &lib.path], expression: MODULE, store: lib.store, places: &places, evaluator };
+    understand(question.ask()?)
+}
+
+fn understand(answer: Value) -> Result<Evaluated> {
+    serde_json::from_value(answer).map_err(|error| {
+        Error::environment(format!("the modules gave something that is not a description: {error}"), "use the modules of this version of synapse-site")
     })
 }
 
-fn wrong(file: &Path, message: String, remedy: Option<String>) -> Error {
-    Error::Site(Findings::from(Finding { code: "S0008", severity: Severity::Error, option: file.display().to_string(), position: None, message, remedy }))
+/// One run of the evaluator.
+struct Question<'a> {
+    file: &'a Path,
+    /// Paths, which the expression is applied to.
+    arguments: &'a [&'a Path],
+    expression: &'a str,
+    store: library::Store,
+    places: &'a message::Places,
+    evaluator: &'a Evaluator,
+}
+
+impl Question<'_> {
+    fn ask(&self) -> Result<Value> {
+        let output = self.run(self.evaluator.show_trace)?;
+        if output.status.success() {
+            return serde_json::from_str(&output.stdout).map_err(|error| {
+                // Nix prints JSON; what this program does not take of it is too deep, or a number beyond 64 bits.
+                Error::Site(Findings::from(Finding {
+                    code: "S0008",
+                    severity: Severity::Error,
+                    option: self.file.display().to_string(),
+                    position: None,
+                    message: format!("evaluates to a value that is no description: {error}"),
+                    remedy: Some("look at it with `nix eval --json -f`".to_owned()),
+                }))
+            });
+        }
+        let short = output.stderr;
+        let told = if self.evaluator.show_trace {
+            self.places.all(&short)
+        } else {
+            // The trace knows the option and the file where the short form shows a line of the library.
+            let trace = self.run(true)?;
+            self.places.tell(&short, &trace.stderr)
+        };
+        Err(Error::Site(Findings::from(Finding {
+            code: "S0008",
+            severity: Severity::Error,
+            option: self.file.display().to_string(),
+            position: told.position,
+            message: format!("Nix cannot evaluate this file:\n{}", told.text),
+            remedy: told.remedy,
+        })))
+    }
+
+    fn run(&self, show_trace: bool) -> Result<command::Output> {
+        let mut nix = nix();
+        nix.args(["eval", "--impure", "--json"]);
+        if self.store == library::Store::None {
+            nix.args(["--store", "dummy://"]);
+        }
+        if show_trace {
+            nix.arg("--show-trace");
+        }
+        // Paths are quoted text for the expression, never part of its code.
+        let mut arguments = Vec::new();
+        for path in self.arguments {
+            let Some(path) = path.to_str() else {
+                return Err(Error::environment(
+                    format!("{} is no path that Nix can read: it is not UTF-8", path.display()),
+                    "rename the file or its directory",
+                ));
+            };
+            arguments.push(quoted(path));
+        }
+        nix.args(["--expr", &format!("({}) {}", self.expression, arguments.join(" "))]);
+        let missing = format!(
+            "{} is written in Nix: install Nix 2.8 or later (on Debian: apt-get install nix-bin), or give the description as YAML or JSON",
+            self.file.display()
+        );
+        command::run(&mut nix, &missing, &mut || {})
+    }
+}
+
+fn nix() -> Command {
+    let mut command = Command::new("nix");
+    command.args(["--extra-experimental-features", "nix-command flakes"]).stdin(std::process::Stdio::null());
+    command
+}
+
+fn cannot_run(error: &std::io::Error) -> Error {
+    Error::environment(format!("cannot run nix: {error}"), "see whether `nix --version` works")
 }
 
 /// A string literal of the Nix language.
@@ -52,26 +188,4 @@ fn quoted(text: &str) -> String {
         })
         .collect();
     format!("\"{escaped}\"")
-}
-
-/// The evaluator prints traces first and the mistake last.
-fn last_error(message: &str) -> String {
-    let start = message.rfind("error:").unwrap_or(0);
-    message[start..].trim_end().lines().map(|line| format!("    {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
-}
-
-fn hint(message: &str) -> Option<String> {
-    if message.contains("called without required argument") {
-        return Some("a function must do without arguments here: give every argument a default, or write a plain attribute set".to_owned());
-    }
-    if message.contains("addToStore") {
-        return Some("a description names files as text, relative to itself: write \"./file\", not ./file".to_owned());
-    }
-    if message.contains("cannot convert a function to JSON") {
-        return Some("some option holds a function instead of a value".to_owned());
-    }
-    if message.contains("experimental") {
-        return Some("Nix 2.8 or later is needed".to_owned());
-    }
-    None
 }

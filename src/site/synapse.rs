@@ -6,6 +6,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// Names of members that hold secrets, wherever they stand (Synapse documentation, option by option; facts of the modules). The
+/// schema carries them, too: a Nix evaluation has to refuse a secret before it is in the store.
+pub const SECRET_MEMBERS: &[&str] = &[
+    "smtp_pass",
+    "bind_password",
+    "client_secret",
+    "recaptcha_private_key",
+    "as_token",
+    "hs_token",
+    "secret",
+    "password",
+    "secret_access_key",
+    "access_token",
+    "shared_secret",
+    "pepper",
+];
+
 /// Every other Synapse option.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -13,5 +30,6 @@ pub struct Synapse {
     /// Options by Synapse's own top-level names, written to Synapse's configuration as they are. An option that a section
     /// also writes is an error. A value `{ _secret: NAME }` stands for the content of the secret NAME, which the
     /// administrator puts into `secrets/NAME` on the target: `email.smtp_pass: { _secret: smtp_password }`.
+    #[schemars(extend("x-secret-members" = SECRET_MEMBERS))]
     pub settings: BTreeMap<String, Value>,
 }

@@ -70,6 +70,14 @@ pub fn explanations() -> impl Iterator<Item = Explanation> {
 
 /// Applies every rule to a description.
 pub fn apply(loaded: &Loaded) -> Findings {
+    let told = loaded.source.warnings.iter().map(|message| Finding {
+        code: "S0010",
+        severity: Severity::Warning,
+        option: loaded.source.file.display().to_string(),
+        position: None,
+        message: message.clone(),
+        remedy: None,
+    });
     let findings = all()
         .flat_map(|rule| {
             (rule.breaches)(loaded).into_iter().map(|breach| Finding {
@@ -81,6 +89,7 @@ pub fn apply(loaded: &Loaded) -> Findings {
                 remedy: Some(breach.remedy),
             })
         })
+        .chain(told)
         .collect();
     Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref())
 }

@@ -7,6 +7,7 @@ use crate::check::Severity::Error;
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
 use crate::site::schema::{OptionPath, nearest};
+use crate::site::synapse::SECRET_MEMBERS;
 
 /// Synapse options that a section writes, and which.
 const OWNED: &[(&str, &str)] = &[
@@ -85,22 +86,6 @@ const UNSUPPORTED: &[&str] = &[
     "tls_private_key_path",
     "update_user_directory_from_worker",
     "user_consent",
-];
-
-/// Names of members that hold secrets, wherever they stand (Synapse documentation, option by option; facts of the modules).
-const SECRET_MEMBERS: &[&str] = &[
-    "smtp_pass",
-    "bind_password",
-    "client_secret",
-    "recaptcha_private_key",
-    "as_token",
-    "hs_token",
-    "secret",
-    "password",
-    "secret_access_key",
-    "access_token",
-    "shared_secret",
-    "pepper",
 ];
 
 pub(super) const RULES: &[Rule] = &[

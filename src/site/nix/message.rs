@@ -1,0 +1,190 @@
+//! The evaluator's words, made readable: the last error only, in the paths that the user knows, with the option and the file
+//! from the trace where the error itself shows a line of a library. Nix before 2.16 says the error first and the trace after it,
+//! later ones the other way round.
+
+use std::path::Path;
+
+use regex::Regex;
+
+use crate::check::Position;
+
+/// Directories that a message may name, and what people call them.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Real beginning of a path and what is shown in its place.
+    shown: Vec<(String, String)>,
+    /// Beginnings of paths of files that are not the user's.
+    libraries: Vec<String>,
+}
+
+/// What is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) text: String,
+    pub(super) position: Option<Position>,
+    pub(super) remedy: Option<String>,
+}
+
+impl Places {
+    /// The description: its directory is shown as the user wrote it.
+    pub(super) fn of_the_user(&mut self, absolute: &Path, written: &Path) {
+        if let Some((real, own)) = absolute.parent().zip(written.parent()) {
+            let own = if own.as_os_str().is_empty() { String::new() } else { format!("{}/", own.display()) };
+            self.shown.push((format!("{}/", real.display()).replace("//", "/"), own));
+        }
+    }
+
+    /// The modules of this program.
+    pub(super) fn of_the_modules(&mut self, dir: &Path) {
+        self.library(dir, "<synapse-site/modules>/");
+    }
+
+    /// The library of nixpkgs.
+    pub(super) fn of_nixpkgs(&mut self, dir: &Path) {
+        self.library(dir, "<nixpkgs/lib>/");
+    }
+
+    fn library(&mut self, dir: &Path, name: &str) {
+        let real = format!("{}/", dir.display());
+        self.shown.insert(0, (real.clone(), name.to_owned()));
+        self.libraries.push(real);
+    }
+
+    /// Everything, only with the paths that people know.
+    pub(super) fn all(&self, message: &str) -> Told {
+        Told { text: indented(&self.rename(message.trim_end())), position: None, remedy: remedy(message) }
+    }
+
+    /// The error of the short form, and of the trace what the short form lacks.
+    pub(super) fn tell(&self, short: &str, trace: &str) -> Told {
+        let block = last_error(short);
+        let (words, place) = self.without_libraries(&block);
+        let mut lines = vec![words];
+        if place.is_none() {
+            lines.extend(self.context(trace));
+        }
+        Told { text: indented(&self.rename(&lines.join("\n"))), position: place, remedy: remedy(&block) }
+    }
+
+    /// The error without snippets of library code, and the place of the user's that it names.
+    fn without_libraries(&self, block: &str) -> (String, Option<Position>) {
+        let mut kept: Vec<&str> = Vec::new();
+        let mut position = None;
+        let mut skipping = false;
+        for line in block.lines() {
+            if let Some((file, place)) = at(line) {
+                skipping = self.libraries.iter().any(|library| file.starts_with(library)) || file.starts_with('«') || file.starts_with('(');
+                if !skipping && position.is_none() {
+                    position = Some(Position { file: self.rename(file), line: place.0, column: place.1 });
+                }
+            } else if skipping && !line.trim().is_empty() && !is_code(line) {
+                skipping = false;
+            }
+            if !skipping {
+                kept.push(line);
+            }
+        }
+        (kept.join("\n").trim_end().to_owned(), position)
+    }
+
+    /// The innermost option, definition and argument that were being evaluated.
+    fn context(&self, trace: &str) -> Vec<String> {
+        let pattern = r#"(?:while evaluating|noting that) (the option `[^'$]+'|definitions from `[^'$]+'|the module argument `[^'$]+' in "[^"]+")"#;
+        let Ok(pattern) = Regex::new(pattern) else { return Vec::new() };
+        let mut found: Vec<&str> = pattern.captures_iter(trace).filter_map(|capture| capture.get(1)).map(|part| part.as_str()).collect();
+        if trace.find("error:").is_some_and(|first| trace[first + 6..].lines().next().is_some_and(|line| line.trim().is_empty())) {
+            found.reverse();
+        }
+        let foreign = |part: &&str| self.libraries.iter().any(|library| part.contains(library.as_str()));
+        let innermost = |kind: &str| found.iter().find(|part| part.starts_with(kind) && !foreign(part)).map(|part| format!("while evaluating {part}"));
+        ["the option", "definitions from", "the module argument"].iter().filter_map(|kind| innermost(kind)).collect()
+    }
+
+    fn rename(&self, text: &str) -> String {
+        let text = self.shown.iter().fold(text.to_owned(), |text, (real, shown)| text.replace(real, shown));
+        // A library's directory itself, which the trace names as an argument.
+        self.libraries.iter().fold(text, |text, real| text.replace(real.trim_end_matches('/'), "<library>"))
+    }
+}
+
+/// The last error of a message, without the evaluator's own margin and advice.
+fn last_error(message: &str) -> String {
+    let lines: Vec<&str> = message.lines().collect();
+    let start = lines.iter().rposition(|line| line.trim_start().starts_with("error:")).unwrap_or(0);
+    let margin = lines.get(start).map_or(0, |line| line.len() - line.trim_start().len());
+    let ends = |line: &&&str| !line.trim_start().starts_with('…') && !line.contains("(use '--show-trace'") && !line.contains("(stack trace truncated");
+    let block: Vec<&str> = lines[start..].iter().take_while(ends).map(|line| line.get(margin..).unwrap_or(line.trim_start())).collect();
+    // Every line after the first stands below the text of the first.
+    let block: Vec<&str> = block.iter().map(|line| line.strip_prefix("       ").unwrap_or(line)).collect();
+    block.join("\n").trim_end().to_owned()
+}
+
+/// The file, line and column of a line `at FILE:LINE:COLUMN:`.
+fn at(line: &str) -> Option<(&str, (usize, usize))> {
+    let place = line.trim_start().strip_prefix("at ")?.strip_suffix(':')?;
+    let (rest, column) = place.rsplit_once(':')?;
+    let (file, line) = rest.rsplit_once(':')?;
+    Some((file, (line.parse().ok()?, column.parse().ok()?)))
+}
+
+/// A line of a snippet: a number or nothing, then a bar.
+fn is_code(line: &str) -> bool {
+    line.split_once('|').is_some_and(|(number, _)| number.trim().chars().all(|c| c.is_ascii_digit()))
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| if line.is_empty() { String::new() } else { format!("    {line}") }).collect::<Vec<_>>().join("\n")
+}
+
+/// What helps with errors that people make often.
+fn remedy(message: &str) -> Option<String> {
+    let remedies = [
+        ("addToStore", "a description names files as text, relative to itself: write \"./file\", not ./file"),
+        ("cannot convert a function to JSON", "some option holds a function instead of a value"),
+        ("called without required argument", "a function must do without arguments here: give every argument a default, or write a plain attribute set"),
+        ("called with unexpected argument", "the arguments of a module end with three dots, for those that it does not name: { lib, ... }:"),
+        (
+            "infinite recursion",
+            "an option is defined by its own value; use lib.mkDefault for a value that others may replace, and read only options that do not depend on it",
+        ),
+        ("rather than an attribute set for the option", "a section is a set of options; leave it out to have its defaults"),
+        ("is not supported by store 'dummy", "a text refers to a file with ${…}, which would copy it into the store; a secret is { _secret = \"its name\"; }"),
+        ("experimental", "Nix 2.8 or later is needed"),
+    ];
+    remedies.iter().find(|(sign, _)| message.contains(sign)).map(|(_, remedy)| (*remedy).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        let mut places = Places::default();
+        places.of_the_user(Path::new("/home/a/sites/site.nix"), Path::new("sites/site.nix"));
+        places.of_the_modules(Path::new("/tmp/modules-x"));
+        places.of_nixpkgs(Path::new("/nix/store/abc-source/lib"));
+        places
+    }
+
+    #[test]
+    fn the_users_place_stays_and_advice_goes() {
+        let short = "error: undefined variable 'nam'\n\n       at /home/a/sites/site.nix:2:7:\n\n            1| {\n            2|   x = nam;\n             |       ^\n(use '--show-trace' to show detailed location information)\n";
+        let told = places().tell(short, short);
+        assert!(told.text.contains("at sites/site.nix:2:7:") && told.text.contains("x = nam;") && !told.text.contains("show-trace"), "{}", told.text);
+        assert_eq!(told.position, Some(Position { file: "sites/site.nix".to_owned(), line: 2, column: 7 }));
+    }
+
+    #[test]
+    fn library_code_gives_way_to_the_option_and_its_file() {
+        let short = "error: infinite recursion encountered\n\n       at /nix/store/abc-source/lib/modules.nix:1:7:\n\n            1|  value\n             |  ^\n(use '--show-trace' to show detailed location information)\n";
+        let early = "error: infinite recursion encountered\n\n       … while evaluating definitions from `/home/a/sites/site.nix':\n\n       … while evaluating the option `server.server_name':\n\n       … while evaluating the option `outer':\n";
+        let late = "error:\n       … while evaluating the option `outer':\n\n       … while evaluating the option `server.server_name':\n\n       … while evaluating definitions from `/home/a/sites/site.nix':\n\n       error: infinite recursion encountered\n\n       at /nix/store/abc-source/lib/modules.nix:1:7:\n";
+        let expected = "    error: infinite recursion encountered\n    while evaluating the option `server.server_name'\n    while evaluating definitions from `sites/site.nix'";
+        for trace in [early, late] {
+            let told = places().tell(short, trace);
+            assert_eq!(told.text, expected);
+            assert!(told.remedy.is_some_and(|remedy| remedy.contains("mkDefault")));
+        }
+        assert_eq!(places().tell(late, late).text, expected);
+    }
+}

@@ -1,0 +1,152 @@
+//! The flake: with its library in an otherwise empty store and without a network, a site evaluates and is checked.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{self, lib_or_skip};
+
+/// A store of its own, a copy of what the flake consists of, and commands that reach nothing else.
+struct Alone {
+    dir: tempfile::TempDir,
+}
+
+impl Alone {
+    fn new(lib: &Path) -> Self {
+        let alone = Self { dir: tempfile::tempdir().expect("a directory") };
+        for part in ["flake.nix", "flake.lock", "default.nix", "Cargo.toml", "Cargo.lock", "modules", "nix", "images", "examples", "templates"] {
+            support::run(Command::new("cp").arg("-r").arg(part).arg(alone.flake(part)));
+        }
+        // Not `nix store copy`: a tree with the right hash, from wherever, has to do.
+        let tree = alone.dir.path().join("lib");
+        support::run(Command::new("cp").arg("-r").arg(lib).arg(&tree));
+        support::run(Command::new("chmod").args(["-R", "u+w"]).arg(&tree));
+        support::run(alone.settle(&mut support::nix()).args(["store", "add-path", "--name", "source"]).arg(&tree));
+        alone
+    }
+
+    fn flake(&self, part: &str) -> PathBuf {
+        let flake = self.dir.path().join("flake");
+        std::fs::create_dir_all(&flake).expect("a directory");
+        flake.join(part)
+    }
+
+    fn settle<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("NIX_REMOTE", self.dir.path().join("store")).env("XDG_CACHE_HOME", self.dir.path().join("cache")).env("HOME", self.dir.path())
+    }
+
+    /// Nix without a network.
+    fn nix(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("unshare");
+        // A user needs a user namespace to leave the network; root keeps the right to change groups, which builds want.
+        let namespaces: &[&str] = if rustix::process::geteuid().is_root() { &["--net"] } else { &["--map-current-user", "--net"] };
+        command.args(namespaces).arg("nix").args(arguments).current_dir(self.dir.path());
+        for (name, value) in support::nix().get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        support::run(self.settle(&mut command))
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // Store paths are read-only, and a directory that cannot be written to cannot be emptied.
+        let _status = Command::new("chmod").args(["-R", "u+w"]).arg(self.dir.path()).status();
+    }
+}
+
+#[test]
+fn the_flake_evaluates_without_a_network_and_without_nixpkgs() {
+    let lib = lib_or_skip!("the_flake_evaluates_without_a_network_and_without_nixpkgs");
+    let alone = Alone::new(&lib);
+    let metadata: Value = serde_json::from_str(&alone.nix(&["flake", "metadata", "--json", "path:./flake"])).expect("JSON");
+    assert_eq!(metadata["locks"]["nodes"]["root"]["inputs"], serde_json::json!({ "nixpkgs": "nixpkgs", "nixpkgs-lib": "nixpkgs-lib" }));
+
+    let description: Value = serde_json::from_str(&alone.nix(&["eval", "--json", "path:./flake#lib.examples.example.description"])).expect("JSON");
+    let plain: Value =
+        serde_json::from_str(&support::run(support::nix().args(["eval", "--store", "dummy://", "--impure", "--json", "-f", "examples/example.com/site.nix"])))
+            .expect("JSON");
+    assert_eq!(description, plain);
+
+    let reference = alone.nix(&["eval", "--raw", "path:./flake#lib.examples.example.reference"]);
+    for part in ["## server.server_name", "## synapse.settings", "- Default: `\"50M\"`", "such as \"example.com\""] {
+        assert!(reference.contains(part), "the reference lacks {part:?}");
+    }
+}
+
+/// The shell of this machine with the libraries that it is linked to, where the sandbox wants /bin/sh: most builds of Nix bring
+/// a static one, Debian's does not.
+fn shell() -> String {
+    let linked = support::run(Command::new("ldd").arg("/bin/sh"));
+    let libraries = linked.split_whitespace().filter(|word| word.starts_with('/'));
+    // Later versions of Nix copy a symbolic link as it is: the file itself has to be named.
+    let file = |path: &str| format!("{path}={}", std::fs::canonicalize(path).expect("a file").display());
+    libraries.fold(file("/bin/sh"), |paths, library| format!("{paths} {}", file(library)))
+}
+
+#[test]
+fn what_needs_no_packages_builds_without_them() {
+    let lib = lib_or_skip!("what_needs_no_packages_builds_without_them");
+    let alone = Alone::new(&lib);
+    let system = format!("{}-linux", std::env::consts::ARCH);
+    let shell = shell();
+    let built = |check: &str| {
+        alone.nix(&["build", "--option", "sandbox-paths", &shell, "--out-link", check, &format!("path:./flake#checks.{system}.{check}")]);
+        let path = std::fs::read_link(alone.dir.path().join(check)).expect("a link into the store");
+        std::fs::read_to_string(alone.dir.path().join("store").join(path.strip_prefix("/").expect("an absolute path"))).expect("a text")
+    };
+    let examples: Value = serde_json::from_str(&built("examples")).expect("JSON");
+    assert_eq!(examples["example"]["server"]["server_name"], "example.com");
+    let presets: Value = serde_json::from_str(&built("presets")).expect("JSON");
+    assert_eq!(presets["air-gapped"]["listeners"]["federation"], false);
+    assert_eq!(built("reference"), alone.nix(&["eval", "--raw", "path:./flake#lib.examples.example.reference"]));
+}
+
+#[test]
+fn the_template_is_a_site_of_its_own() {
+    let lib = lib_or_skip!("the_template_is_a_site_of_its_own");
+    let alone = Alone::new(&lib);
+    let site = alone.dir.path().join("site");
+    std::fs::create_dir(&site).expect("a directory");
+    support::run(Command::new("cp").args(["-r", "flake/templates/site/.", "site"]).current_dir(alone.dir.path()));
+    let from = format!("path:{}", alone.dir.path().join("flake").display());
+    let arguments = ["eval", "--json", "--no-write-lock-file", "--override-input", "synapse-site", &from, "path:./site#description"];
+    let description: Value = serde_json::from_str(&alone.nix(&arguments)).expect("JSON");
+    assert_eq!(description["server"]["server_name"], "example.com");
+    assert_eq!(description["workers"]["generic"], 0, "the presets that it imports are at work");
+
+    let loaded = support::load(&site.join("site.nix"), &lib).unwrap_or_else(|error| panic!("{error}"));
+    let found = synapse_site::check::rules::apply(&loaded);
+    assert!(found.list.is_empty(), "{found}");
+}
+
+#[test]
+fn secrets_and_foreign_paths_never_reach_a_derivation() {
+    let lib = lib_or_skip!("secrets_and_foreign_paths_never_reach_a_derivation");
+    let refused = |settings: &str| {
+        let server = r#"server = { server_name = "example.com"; public_baseurl = "https://matrix.example.com/"; };"#;
+        let expression = format!(
+            "((import {}/modules {{ lib = import {}/lib; }}).evaluate {{ modules = [ {{ {server} {settings} }} ]; }}).description",
+            std::env::current_dir().expect("a directory").display(),
+            lib.display()
+        );
+        let output = support::nix().args(["eval", "--impure", "--json", "--expr", &expression]).output().expect("nix");
+        assert!(!output.status.success(), "{settings} was accepted");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let words = refused(r#"synapse.settings.email.smtp_pass = "hunter2";"#);
+    assert!(words.contains("synapse.settings.email.smtp_pass is a secret") && !words.contains("hunter2"), "{words}");
+    let words = refused(r#"synapse.settings.push.include_content = "${builtins.toFile "x" "y"}";"#);
+    assert!(words.contains("synapse.settings.push.include_content refers to the store"), "{words}");
+    let words = refused(r#"turn = { source = "bundled"; }; ldap = { };"#);
+    assert!(words.contains("ldap.uri is missing") && words.contains("ldap.base is missing"), "{words}");
+}
+
+#[test]
+fn without_flakes_it_is_the_same_site() {
+    let lib = lib_or_skip!("without_flakes_it_is_the_same_site");
+    let expression = format!("(import ./default.nix {{ nixpkgs-lib = {}; }}).description", lib.display());
+    let description: Value = serde_json::from_str(&support::run(support::nix().args(["eval", "--impure", "--json", "--expr", &expression]))).expect("JSON");
+    assert_eq!(description["server"]["server_name"], "example.com");
+}

@@ -1,0 +1,106 @@
+//! Bad sites: each mistake is told with its option, its file and what to write, and without the evaluator's inner life.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{self, lib_or_skip};
+
+const SERVER: &str = r#"server = { server_name = "example.com"; public_baseurl = "https://matrix.example.com/"; };"#;
+
+/// What `check` says about a site, which has to be refused with code 1; run beside the file, as people do.
+fn refusal(lib: &Path, text: &str, options: &[&str]) -> String {
+    let dir = support::files(&[("site.nix", text), ("certificate.pem", "a certificate")]);
+    let output = Command::new(env!("CARGO_BIN_EXE_synapse-site"))
+        .args(["check", "site.nix"])
+        .args(options)
+        .current_dir(dir.path())
+        .env("SYNAPSE_SITE_NIXPKGS_LIB", lib)
+        .output()
+        .expect("synapse-site");
+    let words = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(!words.contains("/nix/store/") && !words.contains(&dir.path().display().to_string()), "a path that the user does not know: {words}");
+    words
+}
+
+/// A module with a good server and this body.
+fn module(body: &str) -> String {
+    format!("{{ lib, config, ... }}: {{ {SERVER} {body} }}")
+}
+
+#[test]
+fn each_mistake_names_option_file_and_remedy() {
+    let lib = lib_or_skip!("each_mistake_names_option_file_and_remedy");
+    let cases: &[(&str, &[&str])] = &[
+        ("server.report_statz = true;", &["`server.report_statz' does not exist", "Did you mean `server.report_stats'", "In `site.nix'"]),
+        ("mediaa = { };", &["`mediaa' does not exist", "Did you mean `media'"]),
+        ("turn.port = 70000;", &["`turn.port'", "integer between 1 and 65535", "70000"]),
+        ("turn.source = \"bundeld\";", &["`turn.source'", "one of \"none\", \"bundled\", \"external\""]),
+        ("server.report_stats = \"no\";", &["`server.report_stats'", "boolean", "In `site.nix': \"no\""]),
+        ("imports = [ { turn.port = 3; } ]; turn.port = 4;", &["`turn.port' has conflicting definition values", "lib.mkForce"]),
+        (
+            "database.dbname = config.database.dbname + \"x\";",
+            &["infinite recursion", "the option `database.dbname'", "definitions from `site.nix'", "mkDefault"],
+        ),
+        ("media.max_upload_size = lib.mkDefalt \"1M\";", &["attribute 'mkDefalt' missing", "at site.nix:1:", "Did you mean mkDefault?"]),
+        ("turn = null;", &["`turn'", "leave it out to have its defaults"]),
+        ("synapse.settings.email.smtp_pass = ./certificate.pem;", &["`synapse.settings.email.smtp_pass'", "_secret"]),
+        ("synapse.settings.email.smtp_pass._secret = ./certificate.pem;", &["`synapse.settings.email.smtp_pass._secret'"]),
+        ("synapse.settings.email.smtp_pass = \"${./certificate.pem}\";", &["copy it into the store", "_secret"]),
+        ("synapse.settings.email.smtp_pass = \"hunter2\";", &["S0402", "secrets/smtp_pass"]),
+        ("synapse.settings.email.smtp_pass._secret = 5;", &["S0403"]),
+        (
+            "assertions = [ { assertion = config.workers.generic != null; message = \"say how many workers\"; } ];",
+            &["the site is refused", "say how many workers"],
+        ),
+        ("ldap.mode = \"simple\";", &["S0006", "ldap.uri: is missing", "ldap://ldap.example.com:389", "ldap.base: is missing"]),
+        ("well_known.support.contacts = [ { matrix_id = \"@a:example.com\"; } ];", &["S0006", "contacts[0].role: is missing"]),
+        ("imports = [ ./nowhere.nix ];", &["nowhere.nix'"]),
+    ];
+    for (body, expected) in cases {
+        let words = refusal(&lib, &module(body), &[]);
+        for part in *expected {
+            assert!(words.contains(part), "{body}\nlacks {part:?}:\n{words}");
+        }
+        assert!(!words.contains("hunter2") && !words.contains("show-trace") && words.lines().count() < 30, "{body}:\n{words}");
+    }
+}
+
+#[test]
+fn a_missing_section_is_told_with_an_example() {
+    let lib = lib_or_skip!("a_missing_section_is_told_with_an_example");
+    let words = refusal(&lib, "{ lib, ... }: { turn.port = 3478; server.server_name = \"example.com\"; }", &[]);
+    assert!(words.contains("server.public_baseurl: is missing") && words.contains("https://matrix.example.com/"), "{words}");
+}
+
+#[test]
+fn an_unknown_argument_is_named() {
+    let lib = lib_or_skip!("an_unknown_argument_is_named");
+    let words = refusal(&lib, &format!("{{ lib, foo, ... }}: {{ {SERVER} administrators = [ foo ]; }}"), &[]);
+    assert!(words.contains("argument `foo' in \"site.nix\""), "{words}");
+    let words = refusal(&lib, &format!("{{ pkgs, ... }}: {{ {SERVER} administrators = [ pkgs.hello.name ]; }}"), &[]);
+    assert!(words.contains("a description needs none"), "{words}");
+    let words = refusal(&lib, "{ lib }: { }", &[]);
+    assert!(words.contains("end with three dots"), "{words}");
+}
+
+#[test]
+fn the_trace_is_there_for_those_who_ask() {
+    let lib = lib_or_skip!("the_trace_is_there_for_those_who_ask");
+    let site = module("database.dbname = config.database.dbname + \"x\";");
+    let (short, long) = (refusal(&lib, &site, &[]), refusal(&lib, &site, &["--show-trace"]));
+    assert!(long.lines().count() > 3 * short.lines().count() && long.contains("<nixpkgs/lib>/modules.nix"), "{long}");
+}
+
+#[test]
+fn a_missing_library_is_told_with_what_to_do() {
+    let dir = support::files(&[("site.nix", &module("")), ("empty/file", "")]);
+    let check = |lib: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_synapse-site")).args(["check", "site.nix", "--nixpkgs-lib", lib]).current_dir(dir.path()).output();
+        let output = output.expect("synapse-site");
+        (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+    };
+    let (code, words) = check("empty");
+    assert_eq!(code, Some(3), "{words}");
+    assert!(words.contains("empty is not the lib of nixpkgs") && words.contains("SYNAPSE_SITE_NIXPKGS_LIB"), "{words}");
+}
