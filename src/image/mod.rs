@@ -18,5 +18,6 @@ pub mod sbom;
 pub mod section;
 pub mod spec;
 pub mod store;
+pub mod strata;
 pub mod tarball;
 pub mod tree;
