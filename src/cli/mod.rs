@@ -5,6 +5,7 @@ mod check;
 mod inspect;
 mod lock;
 mod new;
+mod nix_builder;
 mod packages;
 mod progress;
 mod render;
@@ -47,6 +48,8 @@ enum Verb {
     Secrets(secrets::Arguments),
     Schema(schema::Arguments),
     Inspect(inspect::Arguments),
+    #[command(hide = true)]
+    NixBuilder(nix_builder::Arguments),
 }
 
 /// Runs the program on the process's arguments.
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Verb::Secrets(arguments) => secrets::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Inspect(arguments) => inspect::run(&arguments),
+        Verb::NixBuilder(arguments) => nix_builder::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

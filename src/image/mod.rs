@@ -10,6 +10,7 @@ pub mod gzip;
 pub mod inspect;
 pub mod layer;
 pub mod name;
+pub mod nix;
 pub mod oci;
 pub mod outdir;
 pub mod plan;

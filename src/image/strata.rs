@@ -38,7 +38,7 @@ const LARGEST_TARGET: u64 = 1 << 40;
 pub struct Needs {
     /// The store paths that it asks for.
     pub roots: BTreeSet<String>,
-    /// Those of them that hold its programs.
+    /// The names of the packages that hold its programs: `matrix-synapse`.
     pub applications: BTreeSet<String>,
 }
 
@@ -101,7 +101,7 @@ fn strata<'a>(graph: &'a Graph, images: &BTreeMap<String, Needs>, needed: &BTree
     }
     // A family of packages: the service, the same without its wrapper, its modules.
     let families: Vec<(&str, &str)> =
-        images.iter().flat_map(|(image, needs)| needs.applications.iter().map(move |path| (image.as_str(), package_name(path)))).collect();
+        images.iter().flat_map(|(image, needs)| needs.applications.iter().map(move |family| (image.as_str(), family.as_str()))).collect();
     let all = needed.len();
     Ok(needed
         .iter()

@@ -42,8 +42,8 @@ fn site(ldap_version: &str) -> (Vec<Value>, BTreeMap<String, Needs>) {
     libraries.push(python.clone());
     let synapse = path(7, "matrix-synapse-1.163.2");
     records.push(record(&synapse, 25 * MB, &libraries));
-    let need = |root: &String| Needs { roots: BTreeSet::from([root.clone()]), applications: BTreeSet::from([root.clone()]) };
-    (records, BTreeMap::from([("synapse".to_owned(), need(&synapse)), ("postgres".to_owned(), need(&postgresql))]))
+    let need = |root: &String, name: &str| Needs { roots: BTreeSet::from([root.clone()]), applications: BTreeSet::from([name.to_owned()]) };
+    (records, BTreeMap::from([("synapse".to_owned(), need(&synapse, "matrix-synapse")), ("postgres".to_owned(), need(&postgresql, "postgresql"))]))
 }
 
 fn divided(records: &[Value], images: &BTreeMap<String, Needs>, most: usize) -> Stacks {
