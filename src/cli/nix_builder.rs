@@ -111,7 +111,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if request.part == Part::Image {
         rendered.services.retain(|service| service.image == crate::render::synapse::IMAGE);
     }
-    let shown = Shown::new();
+    let shown = Shown::lines();
     unchecked(&request, &shown);
 
     let graph = Graph::parse(&closure)?;
