@@ -150,6 +150,7 @@ let
 
   glibc = fromDebian "glibc" [
     "libc6"
+    "libc-bin"
     "libgcc-s1"
   ] { } ''rm -rf "$out/lib/gconv"'';
   # The C++ library that it links is with it.
@@ -208,7 +209,7 @@ let
     make "python3.13-${name}" wheels.${name}.version
       {
         wheel = wheel name;
-        inherit python;
+        inherit python python3;
       }
       ''
         site="$out/lib/python3.13/site-packages"
@@ -222,6 +223,9 @@ let
         done
         cp -a root/. "$site/"
         "$python" -m compileall -q --invalidation-mode unchecked-hash "$site"
+        # As in nixpkgs: who has the package has the interpreter.
+        mkdir "$out/nix-support"
+        echo "$python3" > "$out/nix-support/propagated-build-inputs"
       '';
   psycopg2 = fromDebian "python3.13-psycopg2" [ "python3-psycopg2" ] { inherit python; } ''
     mkdir -p "$out/lib/python3.13"
