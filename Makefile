@@ -6,14 +6,14 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 TOOL := target/$(HOST)/release/synapse-site
 VENV := target/venv
 
-.PHONY: image test lint unit stack tool lock bench clean tools test-tools
+.PHONY: image test lint unit stack nix tool lock bench clean tools test-tools
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
 	$(TOOL) build $(SITE) --images images --relock-if-gone --out $(OUT)
 
 ## Everything that CI runs.
-test: lint unit stack
+test: lint unit stack nix
 
 tool: tools
 	cargo build --release --locked
@@ -43,6 +43,15 @@ $(VENV)/done: tests/stack/requirements.txt
 ## The real thing, in Docker.
 stack: tool test-tools $(VENV)/done
 	SYNAPSE_SITE_IMAGES=$(CURDIR)/images $(VENV)/bin/python -m pytest tests/stack
+
+## Images of a Nix closure, from a stand-in for nixpkgs made of the locked packages; then the same site on them, in Docker.
+nix: export SYNAPSE_SITE_IMAGES = $(CURDIR)/images
+nix: tool test-tools $(VENV)/done
+	@tools/ensure busybox=busybox-static patchelf=patchelf
+	$(TOOL) build examples/example.com/site.nix --out target/nix/filled
+	$(VENV)/bin/python -m pytest tests/nix
+	STACK_SHELLS=synapse STACK_PYTHON=$$(tests/nix/by_nix.py python) \
+	  $(VENV)/bin/python -m pytest tests/stack --synapse-site tests/nix/by_nix.py
 
 ## Bring the package locks up to date.
 lock: tool

@@ -1,7 +1,10 @@
+#!/usr/bin/env python3
 """Builds of a site by Nix from the stand-in, without a network. Imported by the tests here; and as a program it is a
 `synapse-site` whose `build SITE --out DIR` is done by Nix, so that the stack test runs on the images of a closure:
 
-    pytest tests/stack --synapse-site tests/nix/by_nix.py
+    STACK_SHELLS=synapse STACK_PYTHON=$(tests/nix/by_nix.py python) pytest tests/stack --synapse-site tests/nix/by_nix.py
+
+nixpkgs starts Synapse through a wrapper, which is a script, and so does the stand-in; the interpreter is at another place.
 
 The world (store, stand-in, tool) is made once, below target/nix. Needs root, Nix, busybox-static, patchelf, and the cache of an
 earlier `synapse-site build`.
@@ -105,6 +108,12 @@ class World:
 def main(arguments: list[str]) -> int:
     """`build SITE --out DIR` by Nix; every other verb by the tool itself."""
     world = World(REPOSITORY / "target" / "nix")
+    if arguments == ["python"]:
+        world.make()
+        path = world.build({"description": {}}, "packages.synapse.matrix-synapse")
+        script = (path / "bin" / ".synapse_homeserver-wrapped").read_text()
+        print(script.splitlines()[0].removeprefix("#!"))
+        return 0
     if arguments[:1] != ["build"]:
         tool = programs() / "synapse-site"
         os.execv(tool, [str(tool), *arguments])
