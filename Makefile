@@ -5,6 +5,8 @@ OUT ?= out
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 TOOL := target/$(HOST)/release/synapse-site
 VENV := target/venv
+# The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
+SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
 .PHONY: image test lint unit stack nix tool lock bench clean tools test-tools
 
@@ -50,7 +52,7 @@ nix: tool test-tools $(VENV)/done
 	@tools/ensure busybox=busybox-static patchelf=patchelf
 	$(TOOL) build examples/example.com/site.nix --out target/nix/filled
 	$(VENV)/bin/python -m pytest tests/nix
-	STACK_SHELLS=synapse STACK_PYTHON=$$(tests/nix/by_nix.py python) \
+	STACK_SHELLS="$(SYNAPSE_PROCESSES)" STACK_PYTHON=$$(tests/nix/by_nix.py python) \
 	  $(VENV)/bin/python -m pytest tests/stack --synapse-site tests/nix/by_nix.py
 
 ## Bring the package locks up to date.

@@ -2,7 +2,8 @@
 """Builds of a site by Nix from the stand-in, without a network. Imported by the tests here; and as a program it is a
 `synapse-site` whose `build SITE --out DIR` is done by Nix, so that the stack test runs on the images of a closure:
 
-    STACK_SHELLS=synapse STACK_PYTHON=$(tests/nix/by_nix.py python) pytest tests/stack --synapse-site tests/nix/by_nix.py
+    STACK_SHELLS="synapse synapse-generic-worker-1 synapse-federation-sender-1" \\
+    STACK_PYTHON=$(tests/nix/by_nix.py python) pytest tests/stack --synapse-site tests/nix/by_nix.py
 
 nixpkgs starts Synapse through a wrapper, which is a script, and so does the stand-in; the interpreter is at another place.
 
