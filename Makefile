@@ -6,15 +6,17 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 TOOL := target/$(HOST)/release/synapse-site
 VENV := target/venv
 SKIPPED := target/$(HOST)/tmp/skipped
+# The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
+SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test lint unit stack tool lock bench clean tools test-tools later-nix
+.PHONY: image test lint unit stack nix tool lock clean tools test-tools later-nix
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
 	$(TOOL) build $(SITE) --images images --relock-if-gone --out $(OUT)
 
 ## Everything that CI runs. The images come first: if a locked package is gone, that step chooses anew and says what moved.
-test: image lint unit stack
+test: image lint unit stack nix
 
 tool: tools
 	cargo build --release --locked
@@ -24,7 +26,8 @@ tools:
 	@tools/ensure cc=gcc nix=nix-bin pip3=python3-pip
 
 test-tools: tools
-	@tools/ensure cargo-nextest=cargo-nextest slapd=slapd ldapsearch=ldap-utils turnutils_uclient=coturn openssl=openssl \
+	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+	@tools/ensure slapd=slapd ldapsearch=ldap-utils turnutils_uclient=coturn openssl=openssl \
 	  gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar
 	@test -x /usr/lib/postgresql/15/bin/initdb || tools/ensure no-such-program=postgresql-15
 	@python3 -c 'import yaml' 2>/dev/null || tools/ensure no-such-program=python3-yaml
@@ -51,6 +54,15 @@ $(VENV)/done: tests/stack/requirements.txt
 ## The real thing, in Docker.
 stack: image test-tools $(VENV)/done
 	SYNAPSE_SITE_IMAGES=$(CURDIR)/images $(VENV)/bin/python -m pytest tests/stack
+
+## Images of a Nix closure, from a stand-in for nixpkgs made of the locked packages; then the same site on them, in Docker.
+nix: export SYNAPSE_SITE_IMAGES = $(CURDIR)/images
+nix: tool test-tools $(VENV)/done
+	@tools/ensure busybox=busybox-static patchelf=patchelf
+	$(TOOL) build examples/example.com/site.nix --out target/nix/filled
+	$(VENV)/bin/python -m pytest tests/nix
+	STACK_SHELLS="$(SYNAPSE_PROCESSES)" STACK_PYTHON=$$(tests/nix/by_nix.py python) \
+	  $(VENV)/bin/python -m pytest tests/stack --synapse-site tests/nix/by_nix.py
 
 ## Bring the package locks up to date.
 lock: tool

@@ -212,3 +212,22 @@ fn python_is_complete() {
         }
     }
 }
+
+/// What the images hold of nixpkgs says where each service's programs are, and names only packages that it has.
+#[test]
+fn nix_names_what_it_has() {
+    let images = load();
+    for (name, spec) in &images {
+        assert_eq!(spec.nix.path.is_empty(), spec.user.is_none(), "{name}: the path of a service's programs, and none of a base");
+        let packages: BTreeSet<&str> = chain(&images, name).iter().flat_map(|spec| spec.nix.packages.keys()).map(String::as_str).collect();
+        let targets = spec.nix.links.iter().map(|link| &link.target).chain(spec.nix.env.values());
+        let named = targets.flat_map(|text| text.split("${").skip(1)).map(|rest| rest.split('}').next().unwrap());
+        for package in named.chain(spec.nix.path.iter().map(String::as_str)) {
+            assert!(packages.contains(package), "{name}: [nix] names {package}");
+        }
+        for link in &spec.nix.links {
+            assert!(is_absolute(&link.path), "{name}: {}", link.path);
+        }
+        assert!(!spec.nix.env.contains_key("PATH"), "{name}: PATH follows from `path`");
+    }
+}

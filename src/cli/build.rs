@@ -16,7 +16,7 @@ use crate::image::layer::{FileContent, SharedPackage};
 use crate::image::oci::{Arch, Image};
 use crate::image::outdir::{self, OutDir};
 use crate::image::plan::{self, Content, plan};
-use crate::image::spec::LayerSpec;
+use crate::image::spec::{ImageSpec, LayerSpec};
 use crate::image::store::LayerStore;
 use crate::package::cache::Cache;
 use crate::package::fetch;
@@ -125,27 +125,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         other => other?,
     };
 
-    let facts: BTreeMap<String, ImageFacts> = images
-        .iter()
-        .filter_map(|image| {
-            let user = sources.specs.get(&image.name)?.user.as_ref()?.id;
-            Some((image.name.clone(), ImageFacts { reference: image.reference.to_string(), user }))
-        })
-        .collect();
-    write(&out.path().join("compose.yaml"), compose::manifest(site, &rendered, &facts).as_bytes())?;
-    write(&out.path().join(".env"), compose::environment(site).as_bytes())?;
-    for (name, content) in &rendered.well_known {
-        write(&out.path().join("well-known").join(name), content)?;
-    }
-    write(&out.path().join("secrets.example/README.txt"), compose::secrets_page(site, &rendered.secrets).as_bytes())?;
-    for image in &images {
-        let bill = super::packages::bill_of_materials(&sources, image)?;
-        write(&out.path().join("sbom").join(format!("{}.cdx.json", image.name)), &bill)?;
-    }
-    let report = report(site, &rendered, &images, &sources);
-    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
-    text.push('\n');
-    write(&out.path().join("site.json"), text.as_bytes())?;
+    let origin = json!({ "debian": sources.debian.values().next().map(|lock| lock.release.clone()) });
+    let bill = |image: &Image| super::packages::bill_of_materials(&sources, image);
+    let text = write_beside(out.path(), site, &rendered, &images, &sources.specs, &origin, &bill)?;
     out.commit()?;
 
     if arguments.json {
@@ -153,6 +135,39 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     tell(site, &images, bytes, &shown, &arguments.out);
     Ok(())
+}
+
+/// Writes all that a target needs beside the archive: the manifest, the documents, the bills of materials and `site.json`, whose
+/// text it gives back. `origin` says where the packages are from.
+pub(super) fn write_beside(
+    out: &Path,
+    site: &Site,
+    rendered: &Rendered,
+    images: &[Image],
+    specs: &BTreeMap<String, ImageSpec>,
+    origin: &Value,
+    bill: &dyn Fn(&Image) -> Result<Vec<u8>>,
+) -> Result<String> {
+    let facts: BTreeMap<String, ImageFacts> = images
+        .iter()
+        .filter_map(|image| {
+            let user = specs.get(&image.name)?.user.as_ref()?.id;
+            Some((image.name.clone(), ImageFacts { reference: image.reference.to_string(), user }))
+        })
+        .collect();
+    write(&out.join("compose.yaml"), compose::manifest(site, rendered, &facts).as_bytes())?;
+    write(&out.join(".env"), compose::environment(site).as_bytes())?;
+    for (name, content) in &rendered.well_known {
+        write(&out.join("well-known").join(name), content)?;
+    }
+    write(&out.join("secrets.example/README.txt"), compose::secrets_page(site, &rendered.secrets).as_bytes())?;
+    for image in images {
+        write(&out.join("sbom").join(format!("{}.cdx.json", image.name)), &bill(image)?)?;
+    }
+    let mut text = serde_json::to_string_pretty(&report(site, rendered, images, origin)).unwrap_or_default();
+    text.push('\n');
+    write(&out.join("site.json"), text.as_bytes())?;
+    Ok(text)
 }
 
 /// The images that the site's services run, and those below them.
@@ -204,7 +219,7 @@ fn replaced_damaged(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>,
 }
 
 /// What each image holds besides its definition.
-fn contents(rendered: &Rendered) -> BTreeMap<String, Content> {
+pub(super) fn contents(rendered: &Rendered) -> BTreeMap<String, Content> {
     let mut contents: BTreeMap<String, Content> = BTreeMap::new();
     for service in &rendered.services {
         let content = contents.entry(service.image.to_owned()).or_default();
@@ -221,7 +236,7 @@ fn contents(rendered: &Rendered) -> BTreeMap<String, Content> {
 }
 
 /// `site.json`: what was built, for programs.
-fn report(site: &Site, rendered: &Rendered, images: &[Image], sources: &Sources) -> Value {
+fn report(site: &Site, rendered: &Rendered, images: &[Image], origin: &Value) -> Value {
     let packages = |image: &Image| -> Vec<Value> {
         image
             .layers
@@ -229,12 +244,11 @@ fn report(site: &Site, rendered: &Rendered, images: &[Image], sources: &Sources)
             .map(|layer| json!({ "name": layer.name, "digest": layer.digest, "diff_id": layer.diff_id, "size": layer.size, "packages": layer.packages }))
             .collect()
     };
-    json!({
+    let mut report = json!({
         "format": 1,
         "kind": "build",
         "tool": { "name": "synapse-site", "version": env!("CARGO_PKG_VERSION") },
         "server_name": site.server.server_name,
-        "debian": sources.debian.values().next().map(|lock| lock.release.clone()),
         "images": images.iter().map(|image| json!({
             "name": image.name,
             "reference": image.reference,
@@ -245,7 +259,11 @@ fn report(site: &Site, rendered: &Rendered, images: &[Image], sources: &Sources)
         })).collect::<Vec<_>>(),
         "services": rendered.services.iter().map(|service| json!({ "name": service.name, "image": service.image })).collect::<Vec<_>>(),
         "secrets": rendered.secrets,
-    })
+    });
+    if let (Value::Object(report), Value::Object(origin)) = (&mut report, origin) {
+        report.extend(origin.clone());
+    }
+    report
 }
 
 fn tell(site: &Site, images: &[Image], bytes: u64, shown: &Shown, out: &Path) {
@@ -272,15 +290,20 @@ impl Machine {
         if let Some(path) = &self.launch {
             return Ok(path.clone());
         }
-        let this = std::env::current_exe()
-            .map_err(|error| Error::environment(format!("cannot find this program's own place: {error}"), "name the launcher with --launch"))?;
-        let beside = this.with_file_name("launch");
-        if beside.is_file() {
-            return Ok(beside);
-        }
-        Err(Error::environment(
-            format!("there is no `launch` beside {}", this.display()),
-            "build it with `cargo build --release`, which makes both programs, or name it with --launch",
-        ))
+        launch_beside()
     }
+}
+
+/// The launcher that was built with this program.
+pub(super) fn launch_beside() -> Result<PathBuf> {
+    let this = std::env::current_exe()
+        .map_err(|error| Error::environment(format!("cannot find this program's own place: {error}"), "name the launcher with --launch"))?;
+    let beside = this.with_file_name("launch");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    Err(Error::environment(
+        format!("there is no `launch` beside {}", this.display()),
+        "build it with `cargo build --release`, which makes both programs, or name it with --launch",
+    ))
 }

@@ -6,6 +6,7 @@ mod description;
 mod inspect;
 mod lock;
 mod new;
+mod nix_builder;
 mod packages;
 mod print;
 mod progress;
@@ -48,6 +49,8 @@ enum Verb {
     Secrets(secrets::Arguments),
     Schema(schema::Arguments),
     Inspect(inspect::Arguments),
+    #[command(hide = true)]
+    NixBuilder(nix_builder::Arguments),
 }
 
 /// Runs the program on the process's arguments.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Verb::Secrets(arguments) => secrets::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Inspect(arguments) => inspect::run(&arguments),
+        Verb::NixBuilder(arguments) => nix_builder::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,7 +20,12 @@ impl Shown {
     /// Bars when standard error is a terminal, lines otherwise.
     pub fn new() -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { bars, current: Mutex::new(None), reused: AtomicU64::new(0) }
+        Self { bars, ..Self::lines() }
+    }
+
+    /// Lines in any case: a builder's terminal is Nix's log.
+    pub fn lines() -> Self {
+        Self { bars: None, current: Mutex::new(None), reused: AtomicU64::new(0) }
     }
 
     /// One line about a step.

@@ -31,6 +31,42 @@ pub struct ImageSpec {
     /// Python, if the image runs any.
     #[serde(default)]
     pub python: Option<Python>,
+    /// What takes the place of the Debian packages and wheels where the image is made of a Nix closure.
+    #[serde(default)]
+    pub nix: Nix,
+}
+
+/// The same image made of nixpkgs. Directories, files, accounts, users and ports are those of the image; its packages, rules, links,
+/// certificates and `PATH` are not. In values and targets `${NAME}` stands for the store path of the package of that name.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Nix {
+    /// The packages, by a name that is also how their store paths are called.
+    #[serde(rename = "package", default)]
+    pub packages: BTreeMap<String, NixPackage>,
+    /// Those whose `bin` makes up `PATH`.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// Variables in place of, or beside, those in `env`.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Symbolic links to make.
+    #[serde(rename = "link", default)]
+    pub links: Vec<Link>,
+}
+
+/// A package of nixpkgs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct NixPackage {
+    /// Its attribute in nixpkgs, dots between the parts.
+    pub attribute: String,
+    /// Arguments for its `override`.
+    #[serde(rename = "override", default)]
+    pub arguments: BTreeMap<String, Vec<String>>,
+    /// Arguments for its `override` that are packages, each by its attribute.
+    #[serde(rename = "override-packages", default)]
+    pub package_arguments: BTreeMap<String, Vec<String>>,
 }
 
 /// A user and its group of the same name, fixed numbers.

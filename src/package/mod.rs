@@ -1,10 +1,11 @@
-//! Where files come from. A *package* is an archive with a known hash (a Debian package, a Python wheel; later a Nix store
+//! Where files come from. A *package* is an archive with a known hash (a Debian package, a Python wheel, a Nix store
 //! path) that can be walked entry by entry without being unpacked to disk. Everything after this stage sees only
 //! [`Entry`] values and their content.
 
 pub mod ar;
 pub mod bytecode;
 pub mod cache;
+pub mod closure;
 pub mod command;
 pub mod deb;
 pub mod elf;

@@ -4,6 +4,7 @@ plain value for `site.json`."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ports import Ports
@@ -29,12 +30,12 @@ ONE_SHOT = {ADMIN, "secrets"}
 PUBLISHING = ("coturn", "gateway")
 # Only these may have a way out: Synapse federates, fetches previews and asks the directory; coturn relays.
 ROUTED_OUT = (*SYNAPSE_SERVICES, "coturn", "gateway", ADMIN)
-# The only image with a shell: initdb calls its helpers through one.
-WITH_SHELL = ("postgres",)
+# The only image with a shell: initdb calls its helpers through one. Images of a Nix closure have more, see tests/nix/by_nix.py.
+WITH_SHELL = ("postgres", *os.environ.get("STACK_SHELLS", "").split())
 
 # Synapse's client listener inside its container, and the interpreter of its image.
 SYNAPSE_PORT = 8008
-PYTHON = "/usr/bin/python3.13"
+PYTHON = os.environ.get("STACK_PYTHON", "/usr/bin/python3.13")
 
 # Secrets that the administrator brings.
 LDAP_BIND_SECRET = "ldap_bind_password"

@@ -139,8 +139,8 @@ fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragment> {
 }
 
 /// What every process of Synapse has in common.
-fn process(site: &Site, config: &[String], templates: &[Template], module: &str) -> Role {
-    let mut exec: Vec<String> = ["python3.13", "-m", module].map(str::to_owned).to_vec();
+fn process(site: &Site, config: &[String], templates: &[Template], program: &str) -> Role {
+    let mut exec: Vec<String> = vec![program.to_owned()];
     for path in config {
         exec.extend(["--config-path".to_owned(), path.clone()]);
     }
@@ -161,7 +161,7 @@ fn process(site: &Site, config: &[String], templates: &[Template], module: &str)
 }
 
 fn main_process(site: &Site, config: &[String], templates: &[Template], rendered: &Rendered) -> Service {
-    let mut role = process(site, config, templates, "synapse.app.homeserver");
+    let mut role = process(site, config, templates, "synapse_homeserver");
     role.writable = vec![STATE.to_owned()];
     role.wait = waits(site);
     role.prepare = Some(Prepare::Synapse {

@@ -6,6 +6,16 @@
 /// The Synapse versions that this table was read for: from, and up to but not including.
 pub const COVERS: (&str, &str) = ("1.157", "1.164");
 
+/// Whether the table was read for a version; a text that is none is not covered.
+pub fn covers(version: &str) -> bool {
+    let parts = |text: &str| -> Option<(u32, u32)> {
+        let mut parts = text.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    };
+    let (from, to) = (parts(COVERS.0), parts(COVERS.1));
+    parts(version).is_some_and(|version| from.is_some_and(|from| version >= from) && to.is_some_and(|to| version < to))
+}
+
 /// By what requests are spread over workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Balance {
@@ -118,3 +128,17 @@ pub const GENERIC: &[Group] = &[
         ],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_the_table_was_read_for() {
+        for (version, covered) in
+            [("1.157.0", true), ("1.163.2", true), ("1.163.0rc1", true), ("1.164.0", false), ("1.99.0", false), ("2.0.0", false), ("", false), ("x", false)]
+        {
+            assert_eq!(covers(version), covered, "{version}");
+        }
+    }
+}

@@ -63,7 +63,7 @@ fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templa
     rendered.add(IMAGE, &path, yaml::document(&format!("What makes a process the worker {name}."), &options));
     let mut config = config.to_vec();
     config.push(path);
-    let mut role = process(site, &config, templates, "synapse.app.generic_worker");
+    let mut role = process(site, &config, templates, "synapse_worker");
     // The main process makes and migrates the database; it answers only after that.
     role.wait =
         vec![Wait { name: "Synapse's main process".to_owned(), probe: Probe::Http { host: SERVICE.to_owned(), port: PORT, path: "/health".to_owned() } }];

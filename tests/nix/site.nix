@@ -1,0 +1,36 @@
+# The images of a site from the stand-in. `request` is a JSON file: description, files by name, and the versions to pretend.
+{
+  standin,
+  tool,
+  request,
+  system ? "x86_64-linux",
+}:
+let
+  given = builtins.fromJSON (builtins.readFile request);
+  pkgs = import (/. + standin) { inherit system; };
+in
+import ../../nix/images.nix (
+  {
+    inherit pkgs system;
+    inherit (given) description;
+    tool = builtins.path {
+      name = "synapse-site";
+      path = /. + tool;
+    };
+    files = builtins.mapAttrs (name: file: builtins.path {
+      name = "file";
+      path = /. + file;
+    }) (given.files or { });
+  }
+  // (
+    if given ? synapse_version then
+      {
+        overrides.synapse.matrix-synapse = pkgs.matrix-synapse // {
+          version = given.synapse_version;
+        };
+      }
+    else
+      { }
+  )
+  // (if given ? services then { inherit (given) services; } else { })
+)
