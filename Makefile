@@ -27,6 +27,7 @@ test-tools: tools
 	@tools/ensure cargo-nextest=cargo-nextest slapd=slapd ldapsearch=ldap-utils turnutils_uclient=coturn openssl=openssl \
 	  gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar
 	@test -x /usr/lib/postgresql/15/bin/initdb || tools/ensure no-such-program=postgresql-15
+	@python3 -c 'import yaml' 2>/dev/null || tools/ensure no-such-program=python3-yaml
 	@python3 -c 'import ensurepip' 2>/dev/null || tools/ensure no-such-program=python3-venv
 
 lint: test-tools

@@ -52,6 +52,9 @@ impl Error {
             PermissionDenied => "give yourself access to it, or choose another place",
             StorageFull | QuotaExceeded => "free some space, or choose another place",
             ReadOnlyFilesystem => "choose a place that can be written to",
+            FileTooLarge => "raise the limit on the size of files (`ulimit -f`), or choose another file system",
+            NotADirectory | IsADirectory => "see which part of the path is a file and which a directory",
+            _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => "the links lead in a circle: mend them, or name the file itself",
             _ => "look at the disk and try again",
         };
         Self::environment(format!("cannot {doing} {}: {error}", path.display()), remedy)

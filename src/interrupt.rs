@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::error::{Error, Result};
 
@@ -15,12 +15,15 @@ static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::
 /// # Errors
 /// An environment failure when the system refuses a handler.
 pub fn install() -> Result<()> {
+    let refused = |signal: i32| move |error| Error::environment(format!("cannot handle signal {signal}: {error}"), "report this as a defect");
     for signal in [SIGINT, SIGTERM] {
         // The order matters: the first signal finds the flag down and only raises it, the second finds it up.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&ASKED))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&ASKED)))
-            .map_err(|error| Error::environment(format!("cannot handle signal {signal}: {error}"), "report this as a defect"))?;
+            .map_err(refused(signal))?;
     }
+    // A file that may not grow (`ulimit -f`) is then a write that fails, with words and without litter, instead of a sudden end.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(refused(SIGXFSZ))?;
     Ok(())
 }
 

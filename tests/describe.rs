@@ -146,6 +146,7 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("synapse: {settings: {modules: [{module: ldap_auth_provider.LdapAuthProvider}]}}\n"), ["S0404"]);
     assert_eq!(with("synapse: {settings: {turn-shared-secret: x}}\n"), ["S0405"]);
     assert_eq!(with("synapse: {settings: {admin_contact: 'a@@secret:signing_key@@'}}\n"), ["S0406"]);
+    assert_eq!(with("synapse: {settings: {user_consent: {version: '1'}}}\n"), ["S0407"]);
     assert_eq!(with("database: {source: external, host: 'db example'}\n"), ["S0211"]);
     assert!(with("database: {source: external, host: /var/run/postgresql}\n").is_empty());
     assert_eq!(with("database: {user: postgres}\n"), ["S0210"]);

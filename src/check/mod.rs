@@ -5,6 +5,7 @@ mod report;
 pub mod rules;
 
 use std::fmt;
+use std::path::Path;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -49,14 +50,15 @@ pub struct Finding {
 pub struct Findings {
     /// The findings, in the order in which they are shown.
     pub list: Vec<Finding>,
+    file: Option<String>,
     text: Option<String>,
 }
 
 impl Findings {
-    /// Findings about a description with that text (none for Nix), ordered by place.
-    pub fn new(mut list: Vec<Finding>, text: Option<&str>) -> Self {
+    /// Findings about a description in that file and with that text (none for Nix), ordered by place.
+    pub fn new(mut list: Vec<Finding>, file: &Path, text: Option<&str>) -> Self {
         list.sort_by_key(|finding| (finding.position.as_ref().map(|at| (at.line, at.column)), finding.severity));
-        Self { list, text: text.map(str::to_owned) }
+        Self { list, file: Some(file.display().to_string()), text: text.map(str::to_owned) }
     }
 
     /// Whether there is one that forbids to go on.
@@ -67,7 +69,7 @@ impl Findings {
 
 impl From<Finding> for Findings {
     fn from(finding: Finding) -> Self {
-        Self { list: vec![finding], text: None }
+        Self { list: vec![finding], file: None, text: None }
     }
 }
 
@@ -79,6 +81,6 @@ impl serde::Serialize for Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        report::write(f, &self.list, self.text.as_deref())
+        report::write(f, &self.list, self.file.as_deref(), self.text.as_deref())
     }
 }

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::{Finding, Position, Severity};
 
-pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], text: Option<&str>) -> fmt::Result {
+/// How much of a line after a finding is looked at, in bytes: a description in JSON may be all on one line.
+const LONGEST: usize = 400;
+
+pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Option<&str>, text: Option<&str>) -> fmt::Result {
     let renderer = Renderer::plain();
+    let lines: Vec<&str> = text.unwrap_or_default().lines().collect();
     for (at, finding) in findings.iter().enumerate() {
         if at > 0 {
             writeln!(f)?;
@@ -18,10 +22,13 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], text: Opti
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let place = finding.position.as_ref().zip(text).and_then(|(position, text)| Some((position, text, span(text, position)?)));
+        let place = finding.position.as_ref().and_then(|position| Some((position, shown(&lines, position)?)));
         let mut group = level.primary_title(title.as_str()).id(finding.code).elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
-        if let Some((position, text, span)) = &place {
-            group = group.element(Snippet::source(*text).path(position.file.as_str()).line_start(1).annotation(AnnotationKind::Primary.span(span.clone())));
+        if let Some((position, (line, span))) = &place {
+            group = group
+                .element(Snippet::source(*line).path(position.file.as_str()).line_start(position.line).annotation(AnnotationKind::Primary.span(span.clone())));
+        } else if let Some(file) = file.filter(|file| *file != finding.option) {
+            group = group.element(Origin::path(file));
         }
         if let Some(remedy) = &finding.remedy {
             group = group.element(Level::HELP.message(remedy.as_str()));
@@ -31,12 +38,13 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], text: Opti
     Ok(())
 }
 
-/// The bytes of the word at a position.
-fn span(text: &str, position: &Position) -> Option<Range<usize>> {
-    let line = text.split_inclusive('\n').nth(position.line.checked_sub(1)?)?;
-    let before: usize = text.split_inclusive('\n').take(position.line - 1).map(str::len).sum();
+/// The line of a position, and the bytes of the word that stands there.
+fn shown<'a>(lines: &[&'a str], position: &Position) -> Option<(&'a str, Range<usize>)> {
+    let line = *lines.get(position.line.checked_sub(1)?)?;
     let start = line.char_indices().nth(position.column.checked_sub(1)?).map_or(line.trim_end().len(), |(at, _)| at);
     let rest = &line[start..];
     let length = rest.find(|c: char| c == ':' || c == ',' || c.is_whitespace()).unwrap_or(rest.len()).max(usize::from(!rest.trim_end().is_empty()));
-    Some(before + start..before + start + length)
+    // What comes before stays, for the column's sake.
+    let end = line.floor_char_boundary((start + LONGEST).min(line.len()));
+    Some((&line[..end], start..(start + length).min(end)))
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::image::build::build_archive;
 use crate::image::layer::{FileContent, SharedPackage};
 use crate::image::oci::{Arch, Image};
-use crate::image::outdir::OutDir;
+use crate::image::outdir::{self, OutDir};
 use crate::image::plan::{self, Content, plan};
 use crate::image::spec::LayerSpec;
 use crate::image::store::LayerStore;
@@ -73,7 +73,7 @@ pub struct CacheAt {
 }
 
 /// What a build writes at the top of its directory.
-pub const OUTPUTS: [&str; 6] = ["images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom"];
+pub const OUTPUTS: [&str; 7] = [".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom"];
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
@@ -84,6 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let shown = Shown::new();
     let mut sources = arguments.from.load()?;
     // Claimed before the work, so that a second build into the same directory fails at once.
+    outdir::check_kind(&arguments.out, "build")?;
     let out = OutDir::create(&arguments.out, &OUTPUTS)?;
 
     let wanted = wanted(&sources, &rendered)?;
@@ -128,6 +129,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         })
         .collect();
     write(&out.path().join("compose.yaml"), compose::manifest(site, &rendered, &facts).as_bytes())?;
+    write(&out.path().join(".env"), compose::environment(site).as_bytes())?;
     for (name, content) in &rendered.well_known {
         write(&out.path().join("well-known").join(name), content)?;
     }
@@ -143,7 +145,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     out.commit()?;
 
     if arguments.json {
-        print!("{text}");
+        super::print::answer(&text)?;
     }
     tell(site, &images, bytes, &shown, &arguments.out);
     Ok(())

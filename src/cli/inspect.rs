@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::print;
 use crate::error::Result;
 use crate::image::inspect;
 
@@ -20,10 +21,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
     let path = if arguments.archive.is_dir() { arguments.archive.join("images.tar") } else { arguments.archive.clone() };
     let inspection = inspect::inspect(&path)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&inspection).unwrap_or_default());
-    } else {
-        println!("{}", inspection.to_string().trim_end());
-    }
-    Ok(())
+    if arguments.json { print::answer_json(&inspection) } else { print::answer(&inspection.to_string()) }
 }

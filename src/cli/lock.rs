@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::build::CacheAt;
+use super::print;
 use super::progress::Shown;
 use super::sources::From;
 use crate::error::{Error, Result};
@@ -35,12 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // Locks are kept with the definitions; where this program's own source is, that is here.
     let here = From { images: Some(arguments.from.images.clone().unwrap_or_else(|| PathBuf::from("images"))) };
     let report = lock(&here, &cache, &Shown::new())?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    if arguments.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }
 }
 
 /// Locks anew during a build, and says what moved.
@@ -52,7 +48,7 @@ pub fn relock(from: &From, cache: &Cache, shown: &Shown) -> Result<()> {
 
 fn lock(from: &From, cache: &Cache, shown: &Shown) -> Result<LockReport> {
     let Some(dir) = &from.images else {
-        return Err(Error::Usage("there are no lock files to write: name the directory with image definitions, --images DIR".to_owned()));
+        return Err(Error::Usage("there are no lock files to write here, as the locks that are used are those built into this program; name a directory with image definitions: --images DIR".to_owned()));
     };
     let filters = |layer: &LayerSpec| -> Result<Filter> {
         let rules = Rules::new(&layer.exclude, &layer.include)?;

@@ -7,6 +7,7 @@ mod inspect;
 mod lock;
 mod new;
 mod packages;
+mod print;
 mod progress;
 mod render;
 mod schema;
@@ -35,7 +36,7 @@ Examples:
   synapse-site check example.com/site.yaml          say everything that is wrong with it
   synapse-site build example.com/site.yaml --out out    images, manifest, well-known documents
   synapse-site secrets init out                     make the secrets on the target
-Exit codes: 0 done, 1 the site is wrong, 2 usage, 3 the surroundings failed (network, disk, a missing program).";
+Exit codes: 0 done, 1 the site is wrong, 2 usage, 3 the surroundings failed (network, disk, a missing program), 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -66,10 +67,10 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", error.to_string().trim_end());
+            print::tell(&error.to_string());
             if let Error::Site(findings) = &error {
                 let errors = findings.list.iter().filter(|finding| finding.severity == crate::check::Severity::Error).count();
-                eprintln!("\n{errors} {} in the description; nothing was written", if errors == 1 { "error" } else { "errors" });
+                print::tell(&format!("\n{errors} {} in the description; nothing was written", if errors == 1 { "error" } else { "errors" }));
             }
             ExitCode::from(error.exit_code())
         }
@@ -85,7 +86,7 @@ fn checked<'a>(site: impl Into<description::Asked<'a>>, quiet: bool) -> Result<(
         return Err(Error::Site(findings));
     }
     if !quiet && !findings.list.is_empty() {
-        eprintln!("{}", findings.to_string().trim_end());
+        print::tell(&findings.to_string());
     }
     Ok((loaded, findings))
 }

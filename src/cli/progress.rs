@@ -27,7 +27,7 @@ impl Shown {
     pub fn step(&self, text: &str) {
         match &self.bars {
             Some(bars) => drop(bars.println(text)),
-            None => eprintln!("{text}"),
+            None => super::print::tell(text),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::image::outdir::OutDir;
+use crate::image::outdir::{self, OutDir};
 
 /// Write every configuration file that a description leads to, without building images.
 #[derive(Debug, clap::Args)]
@@ -19,8 +19,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    crate::interrupt::install()?;
     let (loaded, _) = super::checked((&*arguments.site, &arguments.nix), false)?;
     let rendered = crate::render::render(&loaded);
+    outdir::check_kind(&arguments.out, "render")?;
     let out = {
         let mut outputs: Vec<&str> = rendered.images.keys().map(String::as_str).collect();
         outputs.extend(["well-known", "site.json"]);
@@ -38,7 +40,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mark = serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" });
     write(&out.path().join("site.json"), format!("{mark:#}\n").as_bytes())?;
     out.commit()?;
-    eprintln!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display());
+    super::print::tell(&format!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display()));
     Ok(())
 }
 

@@ -8,8 +8,7 @@ use crate::error::Result;
 pub struct Arguments {}
 
 pub fn run(_: &Arguments) -> Result<()> {
-    println!("{}", text());
-    Ok(())
+    super::print::answer(&text())
 }
 
 /// The schema as it is printed, and as it is kept in `modules/schema.json`.

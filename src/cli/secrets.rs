@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::print;
 use crate::deploy::secrets;
 use crate::error::{Error, Result};
 use crate::launch::Secret;
 
 /// Make the secrets of a site on its target.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  synapse-site secrets init out")]
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -45,10 +47,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .and_then(|site: serde_json::Value| serde_json::from_value(site["secrets"].clone()))
         .map_err(|error| Error::environment(format!("{} is not what a build writes: {error}", path.display()), "build the site again"))?;
     let report = secrets::init(&init.dir.join("secrets"), &needed)?;
-    if init.json {
-        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
-    } else {
-        println!("{}", report.to_string().trim_end());
-    }
-    Ok(())
+    if init.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }
 }

@@ -162,6 +162,37 @@ fn absolute(target: &Path) -> Result<PathBuf> {
     Ok(fs::canonicalize(parent).map_err(|error| Error::io("write into", parent, &error))?.join(name))
 }
 
+/// Refuses a directory that another verb has written: half of it would be replaced, and the rest would stay.
+///
+/// # Errors
+/// An environment failure that names the verb; anything else that is wrong with the directory is for [`OutDir::create`].
+pub fn check_kind(target: &Path, verb: &str) -> Result<()> {
+    match kind(target)? {
+        Some(other) if other != verb => Err(Error::environment(
+            format!("{} was written by `synapse-site {other}`, and `{verb}` writes other files", target.display()),
+            "name another directory",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The verb that wrote a directory, as its marker tells; none for a file of that name that no verb wrote.
+fn kind(target: &Path) -> Result<Option<String>> {
+    let path = target.join(MARKER);
+    let plain = match fs::metadata(&path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        other => other.map_err(|error| Error::io("look at", &path, &error))?.is_file(),
+    };
+    if !plain {
+        return Ok(None);
+    }
+    let text = fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
+    let known = |verb: &&str| ["build", "render"].contains(verb);
+    // What is no JSON was not written by us either.
+    let mark: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
+    Ok(mark.and_then(|mark| mark["kind"].as_str().filter(known).map(str::to_owned)))
+}
+
 /// Refuses a directory that no build has written.
 fn check_ours(target: &Path) -> Result<()> {
     match fs::symlink_metadata(target) {
@@ -173,8 +204,18 @@ fn check_ours(target: &Path) -> Result<()> {
         }
     }
     let names = names(target)?;
-    if names.is_empty() || names.iter().any(|name| name == MARKER) {
+    if names.is_empty() {
         return Ok(());
+    }
+    if names.iter().any(|name| name == MARKER) {
+        // A description in JSON has the same name: it must not be taken for our mark, and be replaced.
+        if kind(target)?.is_some() {
+            return Ok(());
+        }
+        return Err(Error::environment(
+            format!("the {MARKER} in {} was not written by a build", target.display()),
+            "name a new or an empty directory; a description does not lie in the directory that a build writes",
+        ));
     }
     Err(Error::environment(format!("{} holds files but no {MARKER}, so it was not written by a build", target.display()), "name a new or an empty directory"))
 }
@@ -220,7 +261,6 @@ fn same_file(open: &File, path: &Path) -> Result<bool> {
     }
 }
 
-/// The names in a directory, sorted.
 /// Gives what was written the modes that it has on every machine, whatever the umask is: 0644, and 0755 for directories. None of
 /// it is secret.
 fn open_up(path: &Path) -> Result<()> {
@@ -233,6 +273,7 @@ fn open_up(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The names in a directory, sorted.
 fn names(directory: &Path) -> Result<Vec<OsString>> {
     let mut names = fs::read_dir(directory)
         .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())

@@ -35,6 +35,11 @@ impl Sections {
                 "name an images.tar as `synapse-site build` or `docker save` writes it, not compressed",
             )
         };
+        // Opening a pipe waits for its writer.
+        let plain = std::fs::metadata(path).map_err(|error| Error::io("open", path, &error))?.is_file();
+        if !plain {
+            return Err(damaged(io::Error::other("it is no plain file")));
+        }
         let file = File::open(path).map_err(|error| Error::io("open", path, &error))?;
         let length = file.metadata().map_err(|error| Error::io("look at", path, &error))?.len();
         let mut sections = Self { file, name: path.display().to_string(), files: BTreeMap::new(), links: BTreeMap::new() };

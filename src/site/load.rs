@@ -16,6 +16,10 @@ use crate::error::{Error, Result};
 /// The largest description that is read, in bytes; hand-written ones have a few thousand.
 const LARGEST: u64 = 16 << 20;
 
+/// The most brackets that may be open at once. The YAML reader takes a whole document in before it looks at the depth, in a time that
+/// grows with the square of this number.
+const MOST_BRACKETS: usize = 10_000;
+
 /// A description that keeps to the schema, and what is needed to talk about it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -93,12 +97,12 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
                 option: at.to_string(),
                 position: source.position(&at),
                 message: format!("the file {} cannot be read: {error}", beside.display()),
-                remedy: Some("paths are relative to the description".to_owned()),
+                remedy: Some(format!("a path is relative to the description, and the file a plain one of at most {LARGEST} bytes")),
             }),
         }
     }
     if !findings.is_empty() {
-        return Err(Error::Site(Findings::new(findings, source.text.as_deref())));
+        return Err(Error::Site(Findings::new(findings, &source.file, source.text.as_deref())));
     }
     let site = serde_json::from_value(without_nulls(value)).map_err(|error| {
         Error::Site(Findings::from(Finding {
@@ -115,8 +119,12 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
 
 fn find(path: &Path) -> Result<PathBuf> {
     let meta = std::fs::metadata(path).map_err(|error| Error::io("read", path, &error))?;
-    if !meta.is_dir() {
+    if meta.is_file() {
         return Ok(path.to_owned());
+    }
+    if !meta.is_dir() {
+        // Reading a pipe would wait for its writer.
+        return Err(Error::environment(format!("{} is no plain file", path.display()), "write the description into a file, and name that"));
     }
     let there: Vec<PathBuf> = ["site.nix", "site.yaml", "site.yml", "site.json"].iter().map(|name| path.join(name)).filter(|file| file.is_file()).collect();
     match there.as_slice() {
@@ -135,34 +143,57 @@ fn find(path: &Path) -> Result<PathBuf> {
 fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     let source = |text: Option<String>, positions, warnings| Source { file: file.to_owned(), text, warnings, positions };
     let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let length = std::fs::metadata(file).map_err(|error| Error::io("read", file, &error))?.len();
+    if length > LARGEST {
+        return Err(Error::environment(format!("{} has {length} bytes, a description has at most {LARGEST}", file.display()), "name the file of a site"));
+    }
     if format == "nix" {
         let evaluated = nix::evaluate(file, evaluator)?;
         return Ok((evaluated.description, source(None, Positions::default(), evaluated.warnings)));
     }
     if !["yaml", "yml", "json"].contains(&format) {
-        return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json", file.display())));
-    }
-    let length = std::fs::metadata(file).map_err(|error| Error::io("read", file, &error))?.len();
-    if length > LARGEST {
-        return Err(Error::environment(format!("{} has {length} bytes, a description has at most {LARGEST}", file.display()), "name the file of a site"));
+        return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json, and the ending tells how to read it; rename it", file.display())));
     }
     let bytes = std::fs::read(file).map_err(|error| Error::io("read", file, &error))?;
-    let broken = |message: String, place: Option<(usize, usize)>, text: Option<&str>| {
+    let broken = |message: String, remedy: Option<&str>, place: Option<(usize, usize)>, text: Option<&str>| {
         let position = place.map(|(line, column)| Position { file: file.display().to_string(), line, column });
-        let finding = Finding { code: "S0008", severity: Severity::Error, option: file.display().to_string(), position, message, remedy: None };
-        Error::Site(Findings::new(vec![finding], text))
+        let finding =
+            Finding { code: "S0008", severity: Severity::Error, option: file.display().to_string(), position, message, remedy: remedy.map(str::to_owned) };
+        Error::Site(Findings::new(vec![finding], file, text))
     };
-    let text = String::from_utf8(bytes).map_err(|error| broken(format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()), None, None))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| broken(format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()), Some("save it as UTF-8"), None, None))?;
+    if text.trim().is_empty() {
+        return Err(broken("is empty".to_owned(), Some("`synapse-site new` writes a description to start from"), None, None));
+    }
+    if format != "json" && unclosed(&text) > MOST_BRACKETS {
+        return Err(broken(format!("has more than {MOST_BRACKETS} brackets open at once"), Some("close them"), None, None));
+    }
     let value: Value = if format == "json" {
-        serde_json::from_str(&text).map_err(|error| broken(format!("is not JSON: {error}"), Some((error.line(), error.column().max(1))), Some(&text)))?
+        serde_json::from_str(&text).map_err(|error| broken(format!("is not JSON: {error}"), None, Some((error.line(), error.column().max(1))), Some(&text)))?
     } else {
         serde_yaml::from_str(&text).map_err(|error| {
             let place = error.location().map(|location| (location.line(), location.column()));
-            broken(format!("is not YAML that can be read: {error}"), place, Some(&text))
+            broken(format!("is not YAML that can be read: {error}"), None, place, Some(&text))
         })?
     };
     let positions = Positions::of(&text);
     Ok((value, source(Some(text), positions, Vec::new())))
+}
+
+/// How many more brackets open than close at the place where that is most; those in texts count, too.
+fn unclosed(text: &str) -> usize {
+    let mut open = 0_usize;
+    let mut most = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// An option that is null is an option that is not set; members of free-form sets keep their nulls.

@@ -38,6 +38,10 @@ impl Positions {
                     positions.child(&mut open, &span);
                 }
                 Event::MappingStart(..) => {
+                    if open.is_empty() {
+                        // What is missing at the top is missing from here on.
+                        positions.places.insert(OptionPath::default(), (span.start.line(), span.start.col() + 1));
+                    }
                     let path = positions.child(&mut open, &span);
                     open.push(Open::Mapping { path, key: None });
                 }

@@ -79,6 +79,19 @@ pub struct Outcome {
     pub files: Vec<(OptionPath, String)>,
 }
 
+/// The mistakes that a type or the reader of a format finds, before any rule looks at a description: code and reason.
+pub const MISTAKES: &[(&str, &str)] = &[
+    ("S0001", "Synapse ignores a name it does not know, so a misspelt option would have no effect; here every section knows its options."),
+    ("S0002", "A value has the type that Synapse reads; YAML turns `no`, `0.10` and `1e3` into something else than text unless they are quoted."),
+    ("S0003", "An option with a closed list of values takes one of them."),
+    ("S0004", "A number lies in the range that the service takes; a port is 1 to 65535."),
+    ("S0005", "A name, address, size or time has the form that Synapse reads: `50MB` and `1.5h` end it, `50M` and `90m` do not."),
+    ("S0006", "Some options have no default that could be right, and Synapse does not start or cannot be found without them."),
+    ("S0007", "Of two values for one key a reader of YAML or JSON silently takes the last."),
+    ("S0008", "The file is not what its ending says: not UTF-8, not YAML or JSON, or a Nix expression that does not evaluate."),
+    ("S0009", "A file that the description names is read when it is checked; paths are relative to the description."),
+];
+
 /// Checks a description against a schema that [`schema`] made.
 pub fn check(schema: &Value, description: &Value) -> Outcome {
     let mut outcome = Outcome::default();
@@ -172,7 +185,7 @@ impl Walk<'_> {
         for name in required(rules) {
             if !members.contains_key(name) {
                 let property = &properties[name];
-                let example = first_example(property).map(|example| format!("write for example {name}: {example}"));
+                let example = first_example(property).map(|example| format!("write for example {name}: {example}")).or_else(|| members_example(name, property));
                 let what = property["description"].as_str().and_then(|text| text.split(". ").next()).map(one_line).unwrap_or_default();
                 self.find(&path.key(name), "S0006", format!("is missing: {}", lower_first(what.trim_end_matches('.'))), example);
             }
@@ -279,6 +292,13 @@ fn shown(found: &Value) -> String {
 
 fn first_example(schema: &Value) -> Option<&Value> {
     schema["examples"].get(0).or_else(|| schema["anyOf"].get(0).and_then(|branch| branch["examples"].get(0)))
+}
+
+/// How to write a section, with the options that it must have.
+fn members_example(name: &str, section: &Value) -> Option<String> {
+    let members = required(section.as_object()?).map(|member| Some(format!("{member}: {}", first_example(&section["properties"][member])?)));
+    let members: Vec<String> = members.collect::<Option<_>>()?;
+    (!members.is_empty()).then(|| format!("write for example {name}: {{ {} }}", members.join(", ")))
 }
 
 fn one_line(text: &str) -> String {

@@ -42,6 +42,7 @@ ORDER = (
     "test_well_known",
     "test_admin",
     "test_exposure",
+    "test_gateway",
     "test_confinement",
     "test_secrets",
     "test_restart",

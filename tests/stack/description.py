@@ -40,7 +40,7 @@ PYTHON = "/usr/bin/python3.13"
 LDAP_BIND_SECRET = "ldap_bind_password"
 SECRETS_DIR = "secrets"
 # What `build` writes beside the images.
-OUTPUTS = ("images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom")
+OUTPUTS = (".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom")
 
 ADMINISTRATOR = "dave"
 MAX_UPLOAD = "1M"

@@ -8,7 +8,7 @@ mod settings;
 
 use super::{Finding, Findings, Severity};
 use crate::site::load::Loaded;
-use crate::site::schema::OptionPath;
+use crate::site::schema::{MISTAKES, OptionPath};
 
 /// One rule.
 pub struct Rule {
@@ -39,6 +39,37 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     [accounts::RULES, services::RULES, outside::RULES, settings::RULES].into_iter().flatten()
 }
 
+/// What there is to say about a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Explanation {
+    /// The code.
+    pub code: &'static str,
+    /// How bad a finding with it is.
+    pub severity: Severity,
+    /// Whether the type of an option finds it by itself, or a rule that looks at several options.
+    pub found_by: FoundBy,
+    /// Why it is found, with the source where there is one.
+    pub reason: &'static str,
+}
+
+/// Who finds a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FoundBy {
+    /// The option's type, or the reader of the format.
+    Type,
+    /// A rule.
+    Rule,
+}
+
+/// Every code that a finding can have, in order.
+pub fn explanations() -> impl Iterator<Item = Explanation> {
+    let types = MISTAKES.iter().map(|&(code, reason)| Explanation { code, severity: Severity::Error, found_by: FoundBy::Type, reason });
+    let told =
+        Explanation { code: "S0010", severity: Severity::Warning, found_by: FoundBy::Type, reason: "A Nix module of the site says so, in its `warnings`." };
+    types.chain([told]).chain(all().map(|rule| Explanation { code: rule.code, severity: rule.severity, found_by: FoundBy::Rule, reason: rule.reason }))
+}
+
 /// Applies every rule to a description.
 pub fn apply(loaded: &Loaded) -> Findings {
     let told = loaded.source.warnings.iter().map(|message| Finding {
@@ -62,7 +93,7 @@ pub fn apply(loaded: &Loaded) -> Findings {
         })
         .chain(told)
         .collect();
-    Findings::new(findings, loaded.source.text.as_deref())
+    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref())
 }
 
 #[cfg(test)]
@@ -71,7 +102,7 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_ordered_within_a_room() {
-        let codes: Vec<&str> = all().map(|rule| rule.code).collect();
+        let codes: Vec<&str> = explanations().map(|explanation| explanation.code).collect();
         let mut sorted = codes.clone();
         sorted.sort_unstable();
         sorted.dedup();

@@ -68,6 +68,26 @@ const OWNED: &[(&str, &str)] = &[
     ("worker_replication_secret_path", "the secret worker_replication_secret"),
 ];
 
+/// Synapse options that do not work by themselves: they name files that no image has, or want a listener's resource, another
+/// process's place in the instance map, or a second service.
+const UNSUPPORTED: &[&str] = &[
+    "app_service_config_files",
+    "custom_template_directory",
+    "matrix_authentication_service",
+    "saml2_config",
+    "stream_writers",
+    "media_instance_running_background_jobs",
+    "notify_appservices_from_worker",
+    "run_background_tasks_on",
+    "pusher_instances",
+    "outbound_federation_restricted_to",
+    "templates",
+    "tls_certificate_path",
+    "tls_private_key_path",
+    "update_user_directory_from_worker",
+    "user_consent",
+];
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0401",
@@ -155,6 +175,27 @@ pub(super) const RULES: &[Rule] = &[
             let description = serde_json::to_value(&loaded.site).unwrap_or_default();
             marks(&OptionPath::default(), &description, &mut breaches);
             breaches
+        },
+    },
+    Rule {
+        code: "S0407",
+        severity: Error,
+        reason: "These options need files in the image or a listener's resource; set here alone, Synapse stops at start or sends people to a page that is not there.",
+        breaches: |loaded| {
+            loaded
+                .site
+                .synapse
+                .settings
+                .keys()
+                .filter(|name| UNSUPPORTED.contains(&name.as_str()))
+                .map(|name| {
+                    Breach::at(
+                        &format!("synapse.settings.{name}"),
+                        "needs more than this option, and this version has no section for it",
+                        "leave it out for now",
+                    )
+                })
+                .collect()
         },
     },
 ];

@@ -4,9 +4,13 @@ use super::*;
 
 const OUTPUTS: &[&str] = &[MARKER, "images.tar", "sbom"];
 
+fn marker(text: &str) -> String {
+    format!("{{\"kind\": \"build\", \"text\": \"{text}\"}}")
+}
+
 fn build(target: &Path, text: &str) -> Result<PathBuf> {
     let out = OutDir::create(target, OUTPUTS)?;
-    fs::write(out.path().join(MARKER), text).unwrap();
+    fs::write(out.path().join(MARKER), marker(text)).unwrap();
     fs::create_dir(out.path().join("sbom")).unwrap();
     fs::write(out.path().join("sbom/a.json"), text).unwrap();
     out.commit()
@@ -39,7 +43,7 @@ fn the_users_files_stay() {
     fs::write(target.join("secrets/pepper"), "value").unwrap();
     build(&target, "two").unwrap();
     assert_eq!(fs::read_to_string(target.join("secrets/pepper")).unwrap(), "value");
-    assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), "two");
+    assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), marker("two"));
     assert_eq!(entries(parent.path()), ["out"]);
 
     let foreign = parent.path().join("home");
@@ -74,7 +78,7 @@ fn a_failed_build_changes_nothing() {
     let out = OutDir::create(&target, OUTPUTS).unwrap();
     fs::write(out.path().join("images.tar"), "half").unwrap();
     assert!(out.commit().unwrap_err().to_string().contains("no site.json"));
-    assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), "one");
+    assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), marker("one"));
     assert_eq!(entries(parent.path()), ["out"]);
 }
 
@@ -100,4 +104,20 @@ fn a_parent_that_is_missing() {
     let error = OutDir::create(&parent.path().join("a/b"), OUTPUTS).unwrap_err();
     assert_eq!(error.exit_code(), 3);
     assert_eq!(entries(parent.path()), [""; 0]);
+}
+
+#[test]
+fn a_description_in_json_is_no_marker() {
+    let parent = tempfile::tempdir().unwrap();
+    let description = parent.path().join(MARKER);
+    for text in ["{\"server\": {}}", "{\"kind\": \"other\"}", "[[[", ""] {
+        fs::write(&description, text).unwrap();
+        let error = build(parent.path(), "x").unwrap_err().to_string();
+        assert!(error.contains("was not written by a build"), "{error}");
+        assert_eq!(fs::read_to_string(&description).unwrap(), text);
+    }
+    fs::write(&description, marker("x")).unwrap();
+    assert!(check_kind(parent.path(), "build").is_ok());
+    assert!(check_kind(parent.path(), "render").unwrap_err().to_string().contains("written by `synapse-site build`"));
+    assert!(check_kind(&parent.path().join("new"), "render").is_ok());
 }

@@ -19,6 +19,8 @@ const DOCUMENTS: &str = "/etc/nginx/well-known";
 /// Ports inside the container; a service that is not root has those above 1023.
 const HTTP_PORT: u16 = 8080;
 const HTTPS_PORT: u16 = 8443;
+/// The largest body that Synapse takes where no media are uploaded: 200 events of 64 KiB (app/_base.py, max_request_body_size).
+const JSON_LIMIT: u64 = 200 * 65_536;
 /// Where container engines put their networks. When the gateway is published to the target itself only, whoever comes from
 /// there is a proxy on the target.
 const ENGINE_NETWORKS: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
@@ -116,11 +118,14 @@ fn variables(site: &Site) -> Value {
         "https_port": HTTPS_PORT,
         "redirect_port": if gateway.https_port == 443 { String::new() } else { format!(":{}", gateway.https_port) },
         "trusted_proxies": trusted,
+        // By default there is one proxy. Were its own clients' networks skipped, people on a private network could name any address.
+        "several_proxies": !gateway.trusted_proxies.is_empty(),
         "federation": site.listeners.federation,
         "hosts": hosts,
         "names": names,
         // Synapse itself says when an upload is too large, in its own words; the gateway only stops what is far beyond.
-        "body_limit": (site.media.max_upload_size.bytes() + (1 << 20)).max(50 << 20),
+        "upload_limit": site.media.max_upload_size.bytes().saturating_add(1 << 20).max(50 << 20),
+        "json_limit": JSON_LIMIT,
         "main": synapse::SERVICE,
         "port": synapse::PORT,
         "well_known": WELL_KNOWN,

@@ -147,6 +147,7 @@ fn remedy(message: &str) -> Option<String> {
         ),
         ("rather than an attribute set for the option", "a section is a set of options; leave it out to have its defaults"),
         ("is not supported by store 'dummy", "a text refers to a file with ${…}, which would copy it into the store; a secret is { _secret = \"its name\"; }"),
+        ("cannot convert a function to JSON", "some option holds a function instead of a value"),
         ("experimental", "Nix 2.8 or later is needed"),
     ];
     remedies.iter().find(|(sign, _)| message.contains(sign)).map(|(_, remedy)| (*remedy).to_owned())

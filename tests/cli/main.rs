@@ -1,0 +1,11 @@
+//! The program as people use and misuse it: whole runs, their exit codes, their words, and what they leave behind.
+
+mod answers;
+mod damaged;
+mod description;
+mod generated;
+mod outputs;
+mod same_bytes;
+mod stopped;
+mod support;
+mod yaml;
