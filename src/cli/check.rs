@@ -15,11 +15,11 @@ pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
     #[arg(required_unless_present = "explain")]
     site: Option<PathBuf>,
+    #[command(flatten)]
+    nix: super::description::Nix,
     /// Say why there is a rule, by its code; `all` prints every rule as a Markdown table.
     #[arg(long, value_name = "CODE", conflicts_with = "site")]
     explain: Option<String>,
-    #[command(flatten)]
-    nix: super::description::Nix,
     /// Print the findings as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Some(site) = &arguments.site else {
         return Err(Error::Usage("name a description, or a code with --explain".to_owned()));
     };
-    let outcome = super::checked((&**site, &arguments.nix), arguments.json);
+    let outcome = super::checked((site.as_path(), &arguments.nix), arguments.json);
     if arguments.json {
         let findings = match &outcome {
             Ok((_, findings)) => Some(findings),

@@ -11,7 +11,7 @@ use std::process::Command;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::check::{Finding, Findings, Severity};
+use crate::check::{Finding, Findings, Position, Severity};
 use crate::error::{Error, Result};
 use crate::package::command;
 
@@ -111,71 +111,58 @@ impl Question<'_> {
         if output.status.success() {
             return serde_json::from_str(&output.stdout).map_err(|error| {
                 // Nix prints JSON; what this program does not take of it is too deep, or a number beyond 64 bits.
-                Error::Site(Findings::from(Finding {
-                    code: "S0008",
-                    severity: Severity::Error,
-                    option: self.file.display().to_string(),
-                    position: None,
-                    message: format!("evaluates to a value that is no description: {error}"),
-                    remedy: Some("look at it with `nix eval --json -f`".to_owned()),
-                }))
+                let message = format!("evaluates to a value that is no description: {error}");
+                self.wrong(message, None, Some("look at it with `nix eval --json -f`".to_owned()))
             });
         }
-        let short = output.stderr;
         let told = if self.evaluator.show_trace {
-            self.places.all(&short)
+            self.places.all(&output.stderr)
         } else {
             // The trace knows the option and the file where the short form shows a line of the library.
-            let trace = self.run(true)?;
-            self.places.tell(&short, &trace.stderr)
+            self.places.tell(&output.stderr, &self.run(true)?.stderr)
         };
-        Err(Error::Site(Findings::from(Finding {
-            code: "S0008",
-            severity: Severity::Error,
-            option: self.file.display().to_string(),
-            position: told.position,
-            message: format!("Nix cannot evaluate this file:\n{}", told.text),
-            remedy: told.remedy,
-        })))
+        Err(self.wrong(format!("Nix cannot evaluate this file:\n{}", told.text), told.position, told.remedy))
+    }
+
+    fn wrong(&self, message: String, position: Option<Position>, remedy: Option<String>) -> Error {
+        let option = self.file.display().to_string();
+        Error::Site(Findings::from(Finding { code: "S0008", severity: Severity::Error, option, position, message, remedy }))
     }
 
     fn run(&self, show_trace: bool) -> Result<command::Output> {
-        let mut nix = nix();
-        nix.args(["eval", "--impure", "--json"]);
+        let mut command = nix();
+        command.args(["eval", "--impure", "--json"]);
         if self.store == library::Store::None {
-            nix.args(["--store", "dummy://"]);
+            command.args(["--store", "dummy://"]);
         }
         if show_trace {
-            nix.arg("--show-trace");
+            command.arg("--show-trace");
         }
-        // Paths are quoted text for the expression, never part of its code.
-        let mut arguments = Vec::new();
+        let mut expression = format!("({})", self.expression);
         for path in self.arguments {
-            let Some(path) = path.to_str() else {
+            // A path travels as an argument, not as program text: no character of it can change the expression.
+            let Some(text) = path.to_str() else {
                 return Err(Error::environment(
                     format!("{} is no path that Nix can read: it is not UTF-8", path.display()),
                     "rename the file or its directory",
                 ));
             };
-            arguments.push(quoted(path));
+            expression.push(' ');
+            expression.push_str(&quoted(text));
         }
-        nix.args(["--expr", &format!("({}) {}", self.expression, arguments.join(" "))]);
+        command.args(["--expr", &expression]);
         let missing = format!(
             "{} is written in Nix: install Nix 2.8 or later (on Debian: apt-get install nix-bin), or give the description as YAML or JSON",
             self.file.display()
         );
-        command::run(&mut nix, &missing, &mut || {})
+        command::run(&mut command, &missing, &mut || {})
     }
 }
 
 fn nix() -> Command {
     let mut command = Command::new("nix");
-    command.args(["--extra-experimental-features", "nix-command flakes"]).stdin(std::process::Stdio::null());
+    command.args(["--extra-experimental-features", "nix-command flakes"]);
     command
-}
-
-fn cannot_run(error: &std::io::Error) -> Error {
-    Error::environment(format!("cannot run nix: {error}"), "see whether `nix --version` works")
 }
 
 /// A string literal of the Nix language.

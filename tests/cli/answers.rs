@@ -14,7 +14,8 @@ fn every_verb_helps_with_an_example() {
     expect(&mut tool(&[]), 2, &["Examples"]);
     expect(&mut tool(&["biuld"]), 2, &["biuld"]);
     expect(&mut tool(&["build", "site.yaml"]), 2, &["--out"]);
-    expect(&mut tool(&["lock"]), 2, &["--images DIR"]);
+    let empty = tempfile::tempdir().expect("a directory");
+    expect(tool(&["lock"]).current_dir(&empty).env_remove("SYNAPSE_SITE_IMAGES"), 3, &["images", "what to do"]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn nix_is_named_when_it_is_absent_and_when_it_complains() {
         expect(tool(&["check", "site.nix"]).current_dir(dir.path()), code, words);
     };
     check("{ server = throw \"ouch\"; }", 1, &["site.nix", "ouch"]);
-    check("{ lib, ... }: { }", 1, &["site.nix", "'lib'", "without arguments"]);
+    check("{ name, ... }: { }", 1, &["site.nix", "'name'", "without arguments"]);
     check("let x = x; in x", 1, &["infinite recursion"]);
     check("{ ldap.tls_cacert = ./site.nix; }", 1, &["write \"./file\""]);
     check("{ administrators = [ (x: x) ]; }", 1, &["function"]);

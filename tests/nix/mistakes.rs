@@ -46,7 +46,7 @@ fn each_mistake_names_option_file_and_remedy() {
         ("turn = null;", &["`turn'", "leave it out to have its defaults"]),
         ("synapse.settings.email.smtp_pass = ./certificate.pem;", &["`synapse.settings.email.smtp_pass'", "_secret"]),
         ("synapse.settings.email.smtp_pass._secret = ./certificate.pem;", &["`synapse.settings.email.smtp_pass._secret'"]),
-        ("synapse.settings.email.smtp_pass = \"${./certificate.pem}\";", &["copy it into the store", "_secret"]),
+        ("synapse.settings.email.smtp_pass = \"${./certificate.pem}\";", &["copy in the store", "_secret"]),
         ("synapse.settings.email.smtp_pass = \"hunter2\";", &["S0402", "secrets/smtp_pass"]),
         ("synapse.settings.email.smtp_pass._secret = 5;", &["S0403"]),
         (

@@ -65,7 +65,9 @@ pub enum FoundBy {
 /// Every code that a finding can have, in order.
 pub fn explanations() -> impl Iterator<Item = Explanation> {
     let types = MISTAKES.iter().map(|&(code, reason)| Explanation { code, severity: Severity::Error, found_by: FoundBy::Type, reason });
-    types.chain(all().map(|rule| Explanation { code: rule.code, severity: rule.severity, found_by: FoundBy::Rule, reason: rule.reason }))
+    let told =
+        Explanation { code: "S0010", severity: Severity::Warning, found_by: FoundBy::Type, reason: "A Nix module of the site says so, in its `warnings`." };
+    types.chain([told]).chain(all().map(|rule| Explanation { code: rule.code, severity: rule.severity, found_by: FoundBy::Rule, reason: rule.reason }))
 }
 
 /// Applies every rule to a description.

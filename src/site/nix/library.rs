@@ -6,6 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
+use crate::package::command;
 
 /// The files of modules/, as they were when this program was built. The schema is not among them: it is asked of the types.
 const MODULES: &[(&str, &str)] = &[
@@ -97,14 +98,13 @@ pub(super) fn nixpkgs_lib(named: Option<&Path>) -> Result<Library> {
     // Not fetchTree: given a hash, fetchTarball looks into the store first, with every version of Nix.
     let hash = super::quoted(pin["narHash"].as_str().unwrap_or_default());
     let expression = format!("builtins.fetchTarball {{ url = {}; sha256 = {hash}; }}", super::quoted(&source(pin)));
-    let output = super::nix()
-        // A binary cache has no sources, and a machine without a network shall learn so before the user loses patience.
-        .args(["eval", "--impure", "--raw", "--option", "substitute", "false", "--option", "download-attempts", "2", "--expr", &expression])
-        .output()
-        .map_err(|error| super::cannot_run(&error))?;
+    let mut command = super::nix();
+    // A binary cache has no sources, and a machine without a network shall learn so before the user loses patience.
+    command.args(["eval", "--impure", "--raw", "--option", "substitute", "false", "--option", "download-attempts", "2", "--expr", &expression]);
+    let output = command::run(&mut command, "install Nix 2.8 or later (on Debian: apt-get install nix-bin)", &mut || {})?;
     if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
-        let last = words.lines().map(str::trim).rfind(|line| line.starts_with("error:")).unwrap_or("nix did not say why").trim_start_matches("error:").trim();
+        let last =
+            output.stderr.lines().map(str::trim).rfind(|line| line.starts_with("error:")).unwrap_or("nix did not say why").trim_start_matches("error:").trim();
         return Err(Error::environment(
             format!("this site is a module, and the lib of nixpkgs that modules need is not here: {last}"),
             format!(
@@ -113,7 +113,7 @@ pub(super) fn nixpkgs_lib(named: Option<&Path>) -> Result<Library> {
             ),
         ));
     }
-    let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()).join("lib");
+    let path = PathBuf::from(output.stdout.trim()).join("lib");
     let store = if path.join("modules.nix").is_file() { Store::None } else { Store::Own };
     Ok(Library { path, store })
 }

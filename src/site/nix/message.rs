@@ -148,7 +148,11 @@ fn remedy(message: &str) -> Option<String> {
             "an option is defined by its own value; use lib.mkDefault for a value that others may replace, and read only options that do not depend on it",
         ),
         ("rather than an attribute set for the option", "a section is a set of options; leave it out to have its defaults"),
-        ("is not supported by store 'dummy", "a text refers to a file with ${…}, which would copy it into the store; a secret is { _secret = \"its name\"; }"),
+        (
+            "is not supported by store 'dummy",
+            "a file would get a copy in the store; write \"./file\", not ./file, for a file to read, and { _secret = \"its name\"; } for a secret",
+        ),
+        ("cannot convert a function to JSON", "some option holds a function instead of a value"),
         ("experimental", "Nix 2.8 or later is needed"),
     ];
     remedies.iter().find(|(sign, _)| message.contains(sign)).map(|(_, remedy)| (*remedy).to_owned())
