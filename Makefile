@@ -5,6 +5,8 @@ OUT ?= out
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 TOOL := target/$(HOST)/release/synapse-site
 VENV := target/venv
+# Where generated tests begin; another number tries other inputs.
+SEED ?= 20261123
 SKIPPED := target/$(HOST)/tmp/skipped
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
@@ -39,7 +41,7 @@ lint: test-tools
 
 unit: test-tools
 	rm -rf $(SKIPPED)
-	SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
+	PROPTEST_RNG_SEED=$(SEED) SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
 	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
 
 ## The tests of modules with the Nix of Debian 13.

@@ -139,8 +139,6 @@ fn indented(text: &str) -> String {
 /// What helps with errors that people make often.
 fn remedy(message: &str) -> Option<String> {
     let remedies = [
-        ("addToStore", "a description names files as text, relative to itself: write \"./file\", not ./file"),
-        ("cannot convert a function to JSON", "some option holds a function instead of a value"),
         ("called without required argument", "a function must do without arguments here: give every argument a default, or write a plain attribute set"),
         ("called with unexpected argument", "the arguments of a module end with three dots, for those that it does not name: { lib, ... }:"),
         (
