@@ -61,6 +61,7 @@ stack: image test-tools $(VENV)/done
 nix: export SYNAPSE_SITE_IMAGES = $(CURDIR)/images
 nix: tool test-tools $(VENV)/done
 	@tools/ensure busybox=busybox-static patchelf=patchelf
+	mkdir -p target/nix
 	$(TOOL) build examples/example.com/site.nix --out target/nix/filled
 	$(VENV)/bin/python -m pytest tests/nix
 	STACK_SHELLS="$(SYNAPSE_PROCESSES)" STACK_PYTHON=$$(tests/nix/by_nix.py python) \
