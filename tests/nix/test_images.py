@@ -42,7 +42,7 @@ def layers(site: Path) -> dict[str, list[tuple[str, str]]]:
 
 def test_everything_that_a_target_needs(bundle: Path) -> None:
     names = {path.name for path in bundle.iterdir()}
-    assert names == {"images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom"}
+    assert names == {".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom"}
     tool = programs() / "synapse-site"
     done = subprocess.run([tool, "inspect", bundle / "images.tar"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
