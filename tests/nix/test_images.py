@@ -7,11 +7,11 @@ import json
 import shutil
 import subprocess
 import tarfile
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uuid
 
 from by_nix import REPOSITORY, SYSTEM, Failed, World, programs
 
