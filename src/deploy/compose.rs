@@ -10,6 +10,11 @@ use crate::launch::{RUN_DIR, Secret};
 use crate::render::{Network, Rendered, Service, yaml};
 use crate::site::Site;
 
+/// The directory beside the manifest with the files of images that were not built here.
+pub const BESIDE: &str = "services";
+/// The entry point inside every container that has a plan.
+const LAUNCH: &str = "/launch";
+
 /// What the manifest has to know about an image.
 #[derive(Debug, Clone)]
 pub struct ImageFacts {
@@ -22,7 +27,7 @@ pub struct ImageFacts {
 /// Writes the manifest.
 pub fn manifest(site: &Site, rendered: &Rendered, images: &BTreeMap<String, ImageFacts>) -> String {
     let mut services: Map<String, Value> =
-        rendered.services.iter().filter_map(|service| Some((service.name.clone(), definition(site, service, images.get(service.image)?)))).collect();
+        rendered.services.iter().filter_map(|service| Some((service.name.clone(), definition(site, service, &image(service, images)?, rendered)))).collect();
     if let Some(image) = images.get(crate::render::synapse::IMAGE) {
         services.insert("secrets".to_owned(), secrets_service(site, image));
     }
@@ -57,12 +62,22 @@ fn head(site: &Site) -> String {
     )
 }
 
-fn definition(site: &Site, service: &Service, image: &ImageFacts) -> Value {
-    let mut tmpfs = vec!["/tmp:mode=1777,size=256m".to_owned(), format!("{RUN_DIR}:mode=0700,uid={0},gid={0},size=16m", image.user)];
+/// The image that a service runs, and as whom.
+fn image(service: &Service, images: &BTreeMap<String, ImageFacts>) -> Option<ImageFacts> {
+    match &service.from {
+        Some(from) => Some(ImageFacts { reference: from.reference.clone(), user: from.user.unwrap_or(0) }),
+        None => images.get(service.image).cloned(),
+    }
+}
+
+fn definition(site: &Site, service: &Service, image: &ImageFacts, rendered: &Rendered) -> Value {
+    let mut tmpfs = vec!["/tmp:mode=1777,size=256m".to_owned()];
+    if service.from.is_none() || service.role.is_some() {
+        tmpfs.push(format!("{RUN_DIR}:mode=0700,uid={0},gid={0},size=16m", image.user));
+    }
     tmpfs.extend(service.tmpfs.iter().map(|path| format!("{path}:mode=0700,uid={0},gid={0},size=16m", image.user)));
     let mut definition = json!({
         "image": image.reference,
-        "command": service.command,
         "read_only": true,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
@@ -71,6 +86,9 @@ fn definition(site: &Site, service: &Service, image: &ImageFacts) -> Value {
         "stop_grace_period": format!("{}s", service.stop_grace_seconds),
         "logging": log_rotation(site),
     });
+    if !service.command.is_empty() {
+        definition["command"] = json!(service.command);
+    }
     match service.profile {
         // Asked for by hand, runs once.
         Some(profile) => definition["profiles"] = json!([profile]),
@@ -80,7 +98,7 @@ fn definition(site: &Site, service: &Service, image: &ImageFacts) -> Value {
     if let Some((name, role)) = &service.role {
         secrets.extend(&role.secrets);
         definition["healthcheck"] = json!({
-            "test": ["CMD", "/launch", "health", name],
+            "test": ["CMD", LAUNCH, "health", name],
             "interval": "5s",
             "timeout": "10s",
             "retries": 3,
@@ -95,6 +113,17 @@ fn definition(site: &Site, service: &Service, image: &ImageFacts) -> Value {
     }
     let mut volumes: Vec<String> = service.volumes.iter().map(|(name, path)| format!("{name}:{path}")).collect();
     volumes.extend(service.binds.iter().map(|path| format!("{path}:{path}")));
+    if let Some(from) = &service.from {
+        if let Some(user) = from.user {
+            definition["user"] = json!(format!("{user}:{user}"));
+        }
+        if service.role.is_some() {
+            definition["entrypoint"] = json!([LAUNCH]);
+            volumes.push(format!("./{BESIDE}/launch:{LAUNCH}:ro"));
+        }
+        let files = rendered.images.get(service.image).into_iter().flatten();
+        volumes.extend(files.map(|(path, _)| format!("./{BESIDE}/{}{path}:{path}:ro", service.image)));
+    }
     if !volumes.is_empty() {
         definition["volumes"] = json!(volumes);
     }

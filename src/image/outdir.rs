@@ -265,8 +265,11 @@ fn same_file(open: &File, path: &Path) -> Result<bool> {
 /// it is secret.
 fn open_up(path: &Path) -> Result<()> {
     let failed = |error: io::Error| Error::io("set the mode of", path, &error);
-    let directory = fs::symlink_metadata(path).map_err(failed)?.is_dir();
-    fs::set_permissions(path, fs::Permissions::from_mode(if directory { 0o755 } else { 0o644 })).map_err(failed)?;
+    let found = fs::symlink_metadata(path).map_err(failed)?;
+    let directory = found.is_dir();
+    // The one program among the outputs stays one.
+    let program = found.permissions().mode() & 0o100 != 0;
+    fs::set_permissions(path, fs::Permissions::from_mode(if directory || program { 0o755 } else { 0o644 })).map_err(failed)?;
     if directory {
         names(path)?.iter().try_for_each(|name| open_up(&path.join(name)))?;
     }

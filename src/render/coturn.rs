@@ -4,13 +4,15 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::secrets::placeholder;
-use super::{Network, Rendered, Service};
+use super::secrets::{self, placeholder};
+use super::{Network, Rendered, Service, ports};
 use crate::launch::{ADDRESS, Escape, Health, RUN_DIR, Role, Template};
 use crate::site::Site;
+use crate::site::rtc::Relay;
 use crate::site::turn::TurnSource;
 
 const IMAGE: &str = "coturn";
+const TLS_SECRETS: [&str; 2] = ["turn_tls_certificate", "turn_tls_certificate_key"];
 
 /// Ranges in which a relay reaches what it should not: the site's own containers, the operator's network, the target itself.
 const DENIED_PEERS: &[&str] = &[
@@ -55,7 +57,6 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
          static-auth-secret={secret}\n\
          fingerprint\n\
          stale-nonce=600\n\
-         no-tls\n\
          no-dtls\n\
          no-cli\n\
          no-multicast-peers\n\
@@ -73,32 +74,48 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         max = turn.max_port,
         secret = placeholder("turn_shared_secret"),
     );
+    if turn.tls {
+        let _ = write!(
+            config,
+            "tls-listening-port={}\ncert={}\npkey={}\n",
+            turn.tls_port,
+            secrets::path("turn_tls_certificate"),
+            secrets::path("turn_tls_certificate_key")
+        );
+    } else {
+        config.push_str("no-tls\n");
+    }
     for range in DENIED_PEERS {
         let _ = writeln!(config, "denied-peer-ip={range}");
     }
+    for network in &turn.denied_peer_ip {
+        let _ = writeln!(config, "denied-peer-ip={}", span(network.as_str()));
+    }
     // Two people behind one relay reach each other through its public address.
     let _ = writeln!(config, "allowed-peer-ip={external}");
+    // LiveKit, where this relay is its own, too.
+    if let Some(address) = site.rtc.external_ip.as_ref().filter(|address| site.rtc.relay == Relay::Turn && *address != external) {
+        let _ = writeln!(config, "allowed-peer-ip={address}");
+    }
     for network in &turn.allowed_peer_ip {
         let _ = writeln!(config, "allowed-peer-ip={}", span(network.as_str()));
     }
     rendered.add(IMAGE, "/etc/coturn/turnserver.conf", config);
     let completed = format!("{RUN_DIR}/turnserver.conf");
     let role = Role {
-        secrets: vec!["turn_shared_secret".to_owned()],
+        secrets: TLS_SECRETS.iter().filter(|_| turn.tls).chain(&["turn_shared_secret"]).map(|name| (*name).to_owned()).collect(),
         files: vec![Template { source: "/etc/coturn/turnserver.conf".to_owned(), target: completed.clone(), escape: Escape::Plain }],
         exec: vec!["turnserver".to_owned(), "-c".to_owned(), completed],
         health: Some(Health::Stun { host: "127.0.0.1".to_owned(), port: turn.port }),
         ..Role::default()
     };
-    let mut ports = vec![format!("{0}:{0}/tcp", turn.port), format!("{0}:{0}/udp", turn.port)];
-    ports.push(format!("{0}-{1}:{0}-{1}/udp", turn.min_port, turn.max_port));
     rendered.services.push(Service {
         name: IMAGE.to_owned(),
         image: IMAGE,
         command: vec!["run".to_owned(), "coturn".to_owned()],
         role: Some(("coturn".to_owned(), role)),
         networks: vec![Network::Edge],
-        ports,
+        ports: ports::all(site).iter().filter(|port| port.service == IMAGE).map(|port| port.published(None)).collect(),
         // As process 1 it would ignore the signal to end.
         init: true,
         stop_grace_seconds: 5,

@@ -1,10 +1,14 @@
 //! From a description to everything that is written down: the files of each image, the documents for other web servers, the
 //! services of the manifest. Pure: the same description gives the same values.
 
+pub mod consent;
 mod coturn;
 pub mod gateway;
+pub mod helpers;
+pub mod ports;
 mod postgres;
 mod redis;
+pub mod rtc;
 pub mod secrets;
 pub mod synapse;
 mod well_known;
@@ -39,8 +43,10 @@ pub struct Rendered {
 pub struct Service {
     /// Its name: `synapse-generic-worker-1`.
     pub name: String,
-    /// The image it runs: `synapse`.
+    /// The image it runs, `synapse`; for an image of others a name for its files.
     pub image: &'static str,
+    /// The image of others that it runs.
+    pub from: Option<Foreign>,
     /// What `launch` does: `["run", "main"]`.
     pub command: Vec<String>,
     /// The role that the command names, for the image's launch plan.
@@ -69,6 +75,16 @@ pub struct Service {
     pub shm_size: Option<&'static str>,
     /// A profile that has to be asked for.
     pub profile: Option<&'static str>,
+}
+
+/// An image that is not built here: the target has to have it from elsewhere. With a role, `launch` is its entry point all the same:
+/// the program and the plan lie beside the manifest and are mounted, so that secrets, health and start are as for images of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foreign {
+    /// Its full name.
+    pub reference: String,
+    /// The numeric user and group that it runs as; none means what the image says.
+    pub user: Option<u32>,
 }
 
 /// A network of the manifest.
@@ -104,17 +120,38 @@ impl Network {
 /// Renders a description that passed its checks.
 pub fn render(loaded: &Loaded) -> Rendered {
     let site = &loaded.site;
-    let mut rendered = Rendered { well_known: well_known::documents(site), secrets: secrets::needed(site), ..Rendered::default() };
+    let mut rendered = Rendered { well_known: well_known::documents(site), secrets: secrets::needed(loaded), ..Rendered::default() };
     postgres::render(site, &mut rendered);
     redis::render(site, &mut rendered);
     synapse::render(loaded, &mut rendered);
     coturn::render(site, &mut rendered);
-    gateway::render(site, &mut rendered);
+    rtc::render(loaded, &mut rendered);
+    helpers::render(site, &mut rendered);
+    gateway::render(loaded, &mut rendered);
     plans(loaded, &mut rendered);
     rendered
 }
 
 impl Rendered {
+    /// The files that lie beside the manifest for images of others: path below `services/`, and content.
+    pub fn beside(&self) -> Files {
+        let foreign = self.services.iter().filter(|service| service.from.is_some()).map(|service| service.image);
+        foreign.flat_map(|image| self.images.get(image).into_iter().flatten().map(move |(path, content)| (format!("{image}{path}"), content.clone()))).collect()
+    }
+
+    /// Images that a target needs from elsewhere, in order.
+    pub fn foreign_images(&self) -> Vec<&str> {
+        let mut references: Vec<&str> = self.services.iter().filter_map(|service| Some(service.from.as_ref()?.reference.as_str())).collect();
+        references.sort_unstable();
+        references.dedup();
+        references
+    }
+
+    /// Whether `launch` starts an image of others.
+    pub fn mounts_launch(&self) -> bool {
+        self.services.iter().any(|service| service.from.is_some() && service.role.is_some())
+    }
+
     fn add(&mut self, image: &str, path: &str, content: impl Into<Vec<u8>>) {
         self.images.entry(image.to_owned()).or_default().insert(path.to_owned(), content.into());
     }

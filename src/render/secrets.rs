@@ -3,11 +3,14 @@
 
 use serde_json::Value;
 
-use crate::launch::{Make, PLACEHOLDER_CLOSE, PLACEHOLDER_OPEN, Secret};
+use super::synapse::app_services;
+use crate::launch::{Make, PLACEHOLDER_CLOSE, PLACEHOLDER_OPEN, SECRETS_DIR, Secret};
 use crate::site::Site;
 use crate::site::authentication::Method;
 use crate::site::database::Source;
 use crate::site::gateway::Tls;
+use crate::site::load::Loaded;
+use crate::site::rtc::RtcSource;
 use crate::site::turn::TurnSource;
 
 /// The placeholder of a secret.
@@ -24,6 +27,11 @@ pub fn reference(value: &Value) -> Option<Result<&str, String>> {
     let name = members.get("_secret")?;
     let good = |name: &&str| !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     Some(name.as_str().filter(good).ok_or_else(|| format!("{name} is no name of a secret")))
+}
+
+/// The path of a secret inside a container.
+pub fn path(name: &str) -> String {
+    format!("{SECRETS_DIR}/{name}")
 }
 
 /// Every reference in a value, in order.
@@ -58,7 +66,8 @@ pub fn administrator_password(localpart: &str) -> String {
 }
 
 /// Every secret that a site needs, in alphabetical order.
-pub fn needed(site: &Site) -> Vec<Secret> {
+pub fn needed(loaded: &Loaded) -> Vec<Secret> {
+    let site = &loaded.site;
     let mut secrets = vec![
         secret("signing_key", "proves to other servers that an event is from this one; losing it cannot be made good", Make::SigningKey),
         secret("macaroon_secret_key", "signs short-lived tokens", Make::Random),
@@ -88,9 +97,43 @@ pub fn needed(site: &Site) -> Vec<Secret> {
     if bind_password(site) {
         secrets.push(secret("ldap_bind_password", "the password of ldap.bind_dn in the directory", Make::Bring));
     }
+    if site.email.as_ref().is_some_and(|email| email.smtp_user.is_some()) {
+        secrets.push(secret("smtp_password", "the password of email.smtp_user at the mail server", Make::Bring));
+    }
+    for registration in app_services::registrations(loaded).into_iter().flatten() {
+        for token in &registration.tokens {
+            let (id, member) = (&registration.id, token.member);
+            secrets.push(if token.brought {
+                secret(&token.secret, &format!("the {member} of the application service {id}"), Make::Bring)
+            } else {
+                secret(&token.secret, &format!("the {member} of the application service {id}; copy it there, or bring the one that it has"), Make::Random)
+            });
+        }
+    }
+    for provider in &site.oidc.oidc_providers {
+        if let Some(name) = provider.secret() {
+            let what =
+                if provider.client_secret_jwt_key.is_some() { "the key, PEM, that signs this server's proofs to" } else { "this server's client secret at" };
+            secrets.push(secret(&name, &format!("{what} {}", provider.idp_name), Make::Bring));
+        }
+    }
+    if site.matrix_authentication_service.is_some() {
+        let purpose = "what Synapse and the Matrix Authentication Service know each other by, its matrix.secret";
+        secrets.push(secret(crate::render::synapse::delegation::SECRET, purpose, Make::Bring));
+    }
+    if site.rtc.source == RtcSource::Bundled {
+        secrets.push(secret("livekit_secret", "lets the authorisation service let people into calls", Make::Random));
+    }
+    if site.draupnir.is_some() {
+        secrets.push(secret("draupnir_access_token", "the access token of Draupnir's account", Make::Bring));
+    }
     if site.gateway.tls == Tls::Files {
         secrets.push(secret("tls_certificate", "the gateway's certificate with its chain, PEM", Make::Bring));
         secrets.push(secret("tls_certificate_key", "the private key of the gateway's certificate, PEM", Make::Bring));
+    }
+    if site.turn.source == TurnSource::Bundled && site.turn.tls {
+        secrets.push(secret("turn_tls_certificate", "the relay's certificate with its chain, PEM", Make::Bring));
+        secrets.push(secret("turn_tls_certificate_key", "the private key of the relay's certificate, PEM", Make::Bring));
     }
     if site.authentication.method == Method::Local {
         for person in &site.administrators {
@@ -105,6 +148,16 @@ pub fn needed(site: &Site) -> Vec<Secret> {
     secrets.sort_by(|a, b| a.name.cmp(&b.name));
     secrets.dedup_by(|a, b| a.name == b.name);
     secrets
+}
+
+/// Whether a secret is none of Synapse's.
+pub fn is_for_others(name: &str) -> bool {
+    ["administrator_password_", "tls_", "turn_tls_", "livekit_", "draupnir_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether people log in with passwords in Synapse's own database.
+pub fn local_passwords(site: &Site) -> bool {
+    site.authentication.method == Method::Local
 }
 
 /// Whether local passwords are hashed with a pepper.

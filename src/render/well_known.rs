@@ -18,6 +18,12 @@ pub(super) fn documents(site: &Site) -> Files {
     if well_known.client {
         let mut client = Map::new();
         client.insert("m.homeserver".to_owned(), json!({ "base_url": base_url.without_slash() }));
+        if let Some(service) = &site.matrix_authentication_service {
+            client.insert("org.matrix.msc2965.authentication".to_owned(), json!({ "issuer": service.issuer, "account": service.account_page() }));
+        }
+        if let Some(url) = site.livekit_service_url() {
+            client.insert("org.matrix.msc4143.rtc_foci".to_owned(), json!([{ "type": "livekit", "livekit_service_url": url }]));
+        }
         client.extend(well_known.extra_client_content.clone());
         add("client", &Value::Object(client));
     }

@@ -11,6 +11,9 @@ use super::text::{FilePath, LdapUri, Line};
 pub struct Ldap {
     /// The directory's address.
     pub uri: LdapUri,
+    /// Further servers of the same directory. They are asked in turn, and those that do not answer are left out.
+    #[serde(default)]
+    pub further_uris: Vec<LdapUri>,
     /// Whether to switch an `ldap://` connection to TLS before anything is sent over it.
     #[serde(default)]
     pub start_tls: bool,
@@ -42,6 +45,21 @@ pub enum Mode {
     Search,
     /// By building its name: `uid=alice,` before `base`.
     Simple,
+}
+
+impl Ldap {
+    /// Every address, with its option.
+    pub fn uris(&self) -> impl Iterator<Item = (String, &LdapUri)> {
+        let further = self.further_uris.iter().enumerate().map(|(at, uri)| (format!("ldap.further_uris.{at}"), uri));
+        std::iter::once(("ldap.uri".to_owned(), &self.uri)).chain(further)
+    }
+}
+
+impl LdapUri {
+    /// Whether a connection is TLS from its first byte.
+    pub fn is_ldaps(&self) -> bool {
+        self.as_str().starts_with("ldaps://")
+    }
 }
 
 /// Which attributes hold what.

@@ -25,7 +25,8 @@ const MOST_BRACKETS: usize = 10_000;
 pub struct Loaded {
     /// The description.
     pub site: Site,
-    /// The content of each file that the description names, by the path it is named with.
+    /// The content of each file that the description names, by the path it is named with, and of each file in a directory that it
+    /// names, by [`in_directory`].
     pub files: BTreeMap<String, Vec<u8>>,
     /// Where options stand.
     pub source: Source,
@@ -83,22 +84,31 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
         findings.push(finding);
     }
     let mut files = BTreeMap::new();
+    let base = file.parent().unwrap_or(Path::new("."));
+    let mut unreadable = |at: &OptionPath, path: &Path, why: &str, form: &str| {
+        findings.push(Finding {
+            code: "S0009",
+            severity: Severity::Error,
+            option: at.to_string(),
+            position: source.position(at),
+            message: format!("{} cannot be read: {why}", path.display()),
+            remedy: Some(format!("a path is relative to the description, and {form}")),
+        });
+    };
     for (at, named) in outcome.files {
-        let beside = file.parent().unwrap_or(Path::new(".")).join(&named);
-        match std::fs::metadata(&beside)
-            .and_then(|meta| if meta.is_file() && meta.len() <= LARGEST { std::fs::read(&beside) } else { Err(std::io::ErrorKind::InvalidInput.into()) })
-        {
+        let beside = base.join(&named);
+        match read_file(&beside) {
             Ok(content) => {
                 files.insert(named, content);
             }
-            Err(error) => findings.push(Finding {
-                code: "S0009",
-                severity: Severity::Error,
-                option: at.to_string(),
-                position: source.position(&at),
-                message: format!("the file {} cannot be read: {error}", beside.display()),
-                remedy: Some(format!("a path is relative to the description, and the file a plain one of at most {LARGEST} bytes")),
-            }),
+            Err(error) => unreadable(&at, &beside, &error.to_string(), &format!("the file a plain one of at most {LARGEST} bytes")),
+        }
+    }
+    for (at, named) in outcome.directories {
+        let beside = base.join(&named);
+        match read_directory(&beside) {
+            Ok(found) => files.extend(found.into_iter().map(|(name, content)| (in_directory(&named, &name), content))),
+            Err((path, error)) => unreadable(&at, &path, &error.to_string(), &format!("the directory holds plain files of at most {LARGEST} bytes")),
         }
     }
     if !findings.is_empty() {
@@ -115,6 +125,35 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
         }))
     })?;
     Ok(Loaded { site, files, source })
+}
+
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let meta = std::fs::metadata(path)?;
+    if meta.is_file() && meta.len() <= LARGEST { std::fs::read(path) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
+}
+
+/// The plain files of a directory by name, without hidden ones and those below it.
+fn read_directory(path: &Path) -> std::result::Result<BTreeMap<String, Vec<u8>>, (PathBuf, std::io::Error)> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| (path, error)
+    };
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(path).map_err(failed(path))? {
+        let entry = entry.map_err(failed(path))?.path();
+        let Some(name) = entry.file_name().and_then(|name| name.to_str()) else {
+            return Err((entry, std::io::Error::new(std::io::ErrorKind::InvalidInput, "its name is not UTF-8")));
+        };
+        if !name.starts_with('.') && !entry.is_dir() {
+            found.insert(name.to_owned(), read_file(&entry).map_err(failed(&entry))?);
+        }
+    }
+    Ok(found)
+}
+
+/// How [`Loaded::files`] names a file of a directory that the description names.
+pub fn in_directory(directory: &str, file: &str) -> String {
+    format!("{}/{file}", directory.trim_end_matches('/'))
 }
 
 fn find(path: &Path) -> Result<PathBuf> {

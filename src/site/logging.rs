@@ -1,4 +1,4 @@
-//! `logging`: what Synapse writes to its standard output. Python's logging.config, Synapse documentation "Logging Sample Configuration File".
+//! `logging`: what Synapse writes to its standard output, and to files beside it. Python's logging.config, Synapse documentation "Logging Sample Configuration File".
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,17 @@ pub struct Logging {
     /// The largest size of a container's log, in megabytes; five files of that size are kept.
     #[schemars(range(min = 1, max = 10000))]
     pub max_size_mb: u16,
+    /// Files beside the standard output, for those who look into them on the target: one a process, in the volume `synapse_logs`.
+    pub files: Option<LogFiles>,
+}
+
+/// Files that are written beside the standard output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogFiles {
+    /// How many days of them are kept, today's beside them; a new one is begun at midnight, UTC.
+    #[schemars(range(min = 1, max = 365))]
+    pub keep_days: u16,
 }
 
 /// How severe a message is.
@@ -45,7 +56,13 @@ pub enum Format {
 
 impl Default for Logging {
     fn default() -> Self {
-        Self { level: Level::Info, levels: BTreeMap::new(), format: Format::Text, max_size_mb: 20 }
+        Self { level: Level::Info, levels: BTreeMap::new(), format: Format::Text, max_size_mb: 20, files: None }
+    }
+}
+
+impl Default for LogFiles {
+    fn default() -> Self {
+        Self { keep_days: 7 }
     }
 }
 

@@ -2,22 +2,38 @@
 //! descriptions, serde defaults become option defaults, and the types of [`text`] become formats of the JSON Schema, which the
 //! loader checks a description against before it is deserialised. Fields that are Synapse options have Synapse's names.
 
+pub mod app_service;
 pub mod authentication;
+pub mod checks;
+pub mod consent;
 pub mod database;
+pub mod delegation;
+pub mod email;
+pub mod federation;
 pub mod gateway;
+pub mod helpers;
 pub mod images;
 pub mod ldap;
+pub mod limits;
 pub mod listeners;
 pub mod load;
 pub mod logging;
 pub mod media;
 pub mod nix;
+pub mod oidc;
 mod position;
+pub mod presence;
+pub mod profiles;
+pub mod rate_limits;
 pub mod redis;
 pub mod registration;
+pub mod rooms;
+pub mod rtc;
 pub mod schema;
 pub mod server;
+pub mod server_notices;
 pub mod synapse;
+pub mod templates;
 pub mod text;
 pub mod turn;
 pub mod well_known;
@@ -26,7 +42,7 @@ pub mod workers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use text::Localpart;
+use text::{FilePath, Localpart};
 
 /// The description of a Matrix site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +65,12 @@ pub struct Site {
     /// The directory; needed when `authentication.method` is `ldap`.
     #[serde(default)]
     pub ldap: Option<ldap::Ldap>,
+    /// Logging in with an account of an OpenID Connect provider.
+    #[serde(default)]
+    pub oidc: oidc::Oidc,
+    /// Another service that logs people in, the Matrix Authentication Service.
+    #[serde(default)]
+    pub matrix_authentication_service: Option<delegation::MatrixAuthenticationService>,
     /// Localparts of the people who administer the server. `docker compose run --rm admin` makes their accounts, or makes
     /// existing accounts administrators; on a site with a directory they are users of the directory.
     #[serde(default)]
@@ -56,12 +78,55 @@ pub struct Site {
     /// Who may make an account, and what people may change about theirs.
     #[serde(default)]
     pub registration: registration::Registration,
+    /// How the server sends mail.
+    #[serde(default)]
+    pub email: Option<email::Email>,
+    /// The policy that people agree to.
+    #[serde(default)]
+    pub consent: Option<consent::Consent>,
+    /// Messages from the server itself.
+    #[serde(default)]
+    pub server_notices: Option<server_notices::ServerNotices>,
+    /// Pages and mails in place of Synapse's own.
+    #[serde(default)]
+    pub templates: templates::Templates,
+    /// Registration files (YAML) of application services: bridges and bots. Their tokens are secrets: a file without `as_token` and
+    /// `hs_token` gets `app_service_ID_as_token` and `app_service_ID_hs_token`, with its `id` in the place of ID.
+    #[serde(default)]
+    pub app_services: Vec<FilePath>,
     /// The media store.
     #[serde(default)]
     pub media: media::Media,
+    /// What the server refuses and forgets as a whole.
+    #[serde(default)]
+    pub limits: limits::Limits,
+    /// How much of something one may do.
+    #[serde(default)]
+    pub rate_limits: rate_limits::RateLimits,
+    /// Rooms, their directory, and how long messages are kept.
+    #[serde(default)]
+    pub rooms: rooms::Rooms,
+    /// Who is shown as online.
+    #[serde(default)]
+    pub presence: presence::Presence,
+    /// Who sees whose name and picture.
+    #[serde(default)]
+    pub profiles: profiles::Profiles,
+    /// Whom the server talks to, and how patiently.
+    #[serde(default)]
+    pub federation: federation::Federation,
     /// The TURN server for one-to-one calls.
     #[serde(default)]
     pub turn: turn::Turn,
+    /// Calls of any number of people, with LiveKit.
+    #[serde(default)]
+    pub rtc: rtc::Rtc,
+    /// A bot that moderates rooms.
+    #[serde(default)]
+    pub draupnir: Option<helpers::Draupnir>,
+    /// A web page for administrators, off the public internet.
+    #[serde(default)]
+    pub admin_ui: Option<helpers::AdminUi>,
     /// The documents under `/.well-known/matrix/`.
     #[serde(default)]
     pub well_known: well_known::WellKnown,
@@ -77,6 +142,9 @@ pub struct Site {
     /// The container images.
     #[serde(default)]
     pub images: images::Images,
+    /// Warnings of `check` that are known and accepted.
+    #[serde(default)]
+    pub checks: checks::Checks,
     /// Every other Synapse option.
     #[serde(default)]
     pub synapse: synapse::Synapse,

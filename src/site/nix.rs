@@ -52,11 +52,17 @@ let
     else if builtins.isAttrs value && !(value ? outPath) && !(value ? __toString) then builtins.mapAttrs (_: exact) value
     else value;
 in
-if builtins.any takes [ "lib" "config" "options" "pkgs" "presets" ] || builtins.any holds [ "imports" "config" "options" ] then
+if builtins.isAttrs site && builtins.isFunction (site.outputs or null) then
+  { flake = true; }
+else if builtins.any takes [ "lib" "config" "options" "pkgs" "presets" ] || builtins.any holds [ "imports" "config" "options" ] then
   { module = true; }
 else
   { module = false; description = exact (if builtins.isFunction site then site { } else site); }
 "#;
+
+/// What a Nix says that does not know the command, its options, or the switch that turns both on.
+const TOO_OLD: &[&str] =
+    &["error: unrecognised flag '--", "error: unrecognised option '--", "is not a recognised command", "error: experimental Nix feature 'nix-command'"];
 
 /// Evaluates a module with the options of this program.
 const MODULE: &str = r#"
@@ -77,6 +83,12 @@ pub fn evaluate(file: &Path, evaluator: &Evaluator) -> Result<Evaluated> {
     places.of_the_user(&absolute, file);
     let look = Question { file, arguments: &[&absolute], expression: LOOK, store: library::Store::None, places: &places, evaluator };
     let answer = look.ask()?;
+    if answer["flake"] == true {
+        let place = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let message = "is a flake, not the description of a site".to_owned();
+        let remedy = format!("build it with Nix (`nix build path:{}`), or name the file with the site, such as site.nix", place.display());
+        return Err(look.wrong(message, None, Some(remedy)));
+    }
     if answer["module"] != true {
         return understand(answer);
     }
@@ -114,6 +126,12 @@ impl Question<'_> {
                 let message = format!("evaluates to a value that is no description: {error}");
                 self.wrong(message, None, Some("look at it with `nix eval --json -f`".to_owned()))
             });
+        }
+        if let Some(line) = output.stderr.lines().find(|line| TOO_OLD.iter().any(|sign| line.contains(sign))) {
+            return Err(Error::environment(
+                format!("this Nix is too old to evaluate {}: {}", self.file.display(), line.trim().trim_start_matches("error: ")),
+                "install Nix 2.8 or later, or give the description as YAML or JSON",
+            ));
         }
         let told = if self.evaluator.show_trace {
             self.places.all(&output.stderr)

@@ -77,6 +77,8 @@ pub struct Outcome {
     pub findings: Vec<(OptionPath, Finding)>,
     /// Options that name a file to read, with its path.
     pub files: Vec<(OptionPath, String)>,
+    /// Options that name a directory whose files are read, with its path.
+    pub directories: Vec<(OptionPath, String)>,
 }
 
 /// The mistakes that a type or the reader of a format finds, before any rule looks at a description: code and reason.
@@ -206,8 +208,10 @@ impl Walk<'_> {
                 self.find(path, "S0005", why, None);
                 return;
             }
-            if format == "file" {
-                self.outcome.files.push((path.clone(), found.to_owned()));
+            match format {
+                "file" => self.outcome.files.push((path.clone(), found.to_owned())),
+                "directory" => self.outcome.directories.push((path.clone(), found.to_owned())),
+                _ => {}
             }
         }
         if let Some(pattern) = rules.get("pattern").and_then(Value::as_str)

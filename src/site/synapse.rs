@@ -29,7 +29,7 @@ pub const SECRET_MEMBERS: &[&str] = &[
 pub struct Synapse {
     /// Options by Synapse's own top-level names, written to Synapse's configuration as they are. An option that a section
     /// also writes is an error. A value `{ _secret: NAME }` stands for the content of the secret NAME, which the
-    /// administrator puts into `secrets/NAME` on the target: `email.smtp_pass: { _secret: smtp_password }`.
+    /// administrator puts into `secrets/NAME` on the target: `recaptcha_private_key: { _secret: recaptcha_private_key }`.
     #[schemars(extend("x-secret-members" = SECRET_MEMBERS))]
     pub settings: BTreeMap<String, Value>,
 }

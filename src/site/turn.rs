@@ -18,6 +18,12 @@ pub struct Turn {
     /// Bundled only: UDP and TCP port.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
+    /// Bundled only: whether clients can reach the relay over TLS, too, which gets through more firewalls. The certificate with
+    /// its chain and the key are the secrets `turn_tls_certificate` and `turn_tls_certificate_key`.
+    pub tls: bool,
+    /// Bundled only: TCP port for TLS.
+    #[schemars(range(min = 1, max = 65535))]
+    pub tls_port: u16,
     /// Bundled only: first UDP port of the relay. Every port is published one by one, so a short range starts faster.
     #[schemars(range(min = 1024, max = 65535))]
     pub min_port: u16,
@@ -26,6 +32,8 @@ pub struct Turn {
     pub max_port: u16,
     /// Bundled only: networks that may be relayed to although they are private.
     pub allowed_peer_ip: Vec<Cidr>,
+    /// Bundled only: networks that nothing is relayed to, beyond the private and reserved ones.
+    pub denied_peer_ip: Vec<Cidr>,
     /// External only: the addresses that clients are told. The secret it shares with Synapse is `turn_shared_secret`.
     pub turn_uris: Vec<TurnUri>,
     /// How long credentials are valid.
@@ -53,9 +61,12 @@ impl Default for Turn {
             host: None,
             external_ip: None,
             port: 3478,
+            tls: false,
+            tls_port: 5349,
             min_port: 49152,
             max_port: 49251,
             allowed_peer_ip: Vec::new(),
+            denied_peer_ip: Vec::new(),
             turn_uris: Vec::new(),
             turn_user_lifetime: Duration::new("1h").expect("a constant duration"),
             turn_allow_guests: true,

@@ -5,10 +5,12 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use super::synapse::{self, routes};
-use super::{Network, Rendered, Service};
+use super::{Network, Rendered, Service, helpers, ports, rtc};
 use crate::launch::{Health, Role};
 use crate::site::Site;
 use crate::site::gateway::Tls;
+use crate::site::load::Loaded;
+use crate::site::rtc::RtcSource;
 
 /// The image.
 pub const IMAGE: &str = "gateway";
@@ -25,7 +27,8 @@ const JSON_LIMIT: u64 = 200 * 65_536;
 /// there is a proxy on the target.
 const ENGINE_NETWORKS: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 
-pub(super) fn render(site: &Site, rendered: &mut Rendered) {
+pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
+    let site = &loaded.site;
     rendered.add(IMAGE, CONFIG, template("nginx.conf", include_str!("nginx.conf.j2"), variables(site)));
     let names: Vec<String> = rendered.well_known.keys().cloned().collect();
     let documents = json!({ "server_name": site.server.server_name, "documents": names, "directory": DOCUMENTS });
@@ -57,15 +60,22 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         Tls::Off => Vec::new(),
         Tls::Files => vec!["tls_certificate".to_owned(), "tls_certificate_key".to_owned()],
     };
+    let mut main = role(CONFIG, secrets);
+    if site.matrix_authentication_service.as_ref().is_some_and(|service| service.endpoint.is_https()) {
+        main.trust = synapse::trust(site);
+        for (path, content) in synapse::authority_files(loaded) {
+            rendered.add(IMAGE, &path, content);
+        }
+    }
     let mut after = vec![synapse::SERVICE.to_owned()];
     after.extend(synapse::workers::generic(site));
     rendered.services.push(Service {
         name: IMAGE.to_owned(),
         image: IMAGE,
         command: vec!["run".to_owned(), IMAGE.to_owned()],
-        role: Some((IMAGE.to_owned(), role(CONFIG, secrets))),
+        role: Some((IMAGE.to_owned(), main)),
         networks: vec![Network::Edge, Network::Front],
-        ports: ports(site),
+        ports: published(site),
         after,
         stop_signal: Some("SIGQUIT"),
         stop_grace_seconds: 20,
@@ -73,31 +83,38 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     });
 }
 
-fn ports(site: &Site) -> Vec<String> {
-    let gateway = &site.gateway;
-    let address = match (&gateway.bind_address, gateway.tls) {
-        (Some(address), _) if address.as_str().contains(':') => format!("[{address}]:"),
-        (Some(address), _) => format!("{address}:"),
-        (None, Tls::Off) => "127.0.0.1:".to_owned(),
-        (None, Tls::Files) => String::new(),
-    };
-    let mut ports = vec![format!("{address}{}:{HTTP_PORT}", gateway.http_port)];
-    if gateway.tls == Tls::Files {
-        ports.push(format!("{address}{}:{HTTPS_PORT}", gateway.https_port));
-        ports.extend(gateway.federation_port.map(|port| format!("{address}{port}:{HTTPS_PORT}")));
-    }
-    ports
+fn published(site: &Site) -> Vec<String> {
+    let ports = ports::all(site);
+    let inside = |port: &ports::Port| if port.option == "gateway.http_port" { HTTP_PORT } else { HTTPS_PORT };
+    ports.iter().filter(|port| port.service == IMAGE).map(|port| port.published(Some(inside(port)))).collect()
 }
 
 fn variables(site: &Site) -> Value {
     let (server, gateway) = (&site.server, &site.gateway);
     let (matrix, name) = (server.public_baseurl.host(), server.server_name.host());
     let serve = site.well_known.serve;
-    let mut hosts = vec![json!({ "name": matrix, "matrix": true, "well_known": serve && matrix == name })];
+    let host = |name: &str| {
+        json!({
+            "name": name,
+            "matrix": name == matrix,
+            "well_known": serve && name == server.server_name.host(),
+            "rtc": site.rtc_host() == Some(name),
+            "admin": false,
+        })
+    };
+    let mut hosts = vec![host(matrix)];
     let mut names = vec![matrix];
     if serve && matrix != name {
-        hosts.push(json!({ "name": name, "matrix": false, "well_known": true }));
+        hosts.push(host(name));
         names.push(name);
+    }
+    if let Some(name) = site.rtc_host().filter(|name| !names.contains(name)) {
+        hosts.push(host(name));
+        names.push(name);
+    }
+    if let Some(page) = &site.admin_ui {
+        hosts.push(json!({ "name": page.host, "matrix": false, "well_known": false, "rtc": false, "admin": true, "allow": page.allow }));
+        names.push(page.host.as_str());
     }
     let workers = synapse::workers::generic(site);
     let groups: Vec<Value> = routes::GENERIC
@@ -129,11 +146,39 @@ fn variables(site: &Site) -> Value {
         "main": synapse::SERVICE,
         "port": synapse::PORT,
         "well_known": WELL_KNOWN,
+        "rtc": rtc_variables(site),
+        "admin_ui": site.admin_ui.as_ref().map(|page| json!({
+            "service": helpers::ADMIN_UI,
+            "port": page.port,
+            "configuration": helpers::page_configuration(site).unwrap_or_default().to_string(),
+        })),
+        "delegation": delegation(site),
         "workers": !workers.is_empty(),
         "balances": [("by_device", "$device"), ("by_room", "$room"), ("by_origin", "$remote_addr"), ("any", "$request_id")],
         "shares": shares(&workers),
         "groups": groups,
     })
+}
+
+fn rtc_variables(site: &Site) -> Value {
+    json!({
+        "bundled": site.rtc_host().is_some(),
+        // An island answers this one question of the federation API: who somebody is.
+        "openid": site.rtc.source != RtcSource::None && !site.listeners.federation,
+        "authorisation": rtc::AUTHORISATION,
+        "authorisation_port": rtc::AUTHORISATION_PORT,
+        "livekit": rtc::LIVEKIT,
+        "signal_port": rtc::SIGNAL_PORT,
+    })
+}
+
+/// The service that logs people in; its address may be that of a proxy, which goes by the name.
+fn delegation(site: &Site) -> Option<Value> {
+    let service = site.matrix_authentication_service.as_ref()?;
+    let scheme = if service.endpoint.is_https() { "https" } else { "http" };
+    Some(
+        json!({ "scheme": scheme, "authority": service.endpoint.authority(), "host": service.endpoint.host(), "allow": service.allow, "authorities": synapse::bundle(site) }),
+    )
 }
 
 fn variable(group: &routes::Group) -> &'static str {

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{PORT, REPLICATION_PORT, database_address, redis_address, secret_path};
+use super::{PORT, REPLICATION_PORT, database_address, logging, policy, redis_address, secret_path};
 use crate::render::secrets::{self, placeholder};
 use crate::site::Site;
 use crate::site::authentication::Method;
 use crate::site::database::Source;
-use crate::site::logging::Format;
+use crate::site::rtc::RtcSource;
 use crate::site::turn::TurnSource;
 
 pub(super) fn about(site: &Site) -> String {
@@ -22,6 +22,13 @@ pub(super) fn options(site: &Site) -> Value {
     let mut client = vec!["client"];
     if site.listeners.federation {
         client.push("federation");
+    } else if site.rtc.source != RtcSource::None {
+        // The authorisation service asks here who somebody is.
+        client.push("openid");
+    }
+    if site.consent.is_some() {
+        // Only the main process answers for it; the gateway sends it there.
+        client.push("consent");
     }
     let mut listeners = vec![http_listener(&client, site.listeners.compress)];
     if has_workers(site) {
@@ -45,7 +52,7 @@ pub(super) fn options(site: &Site) -> Value {
         "suppress_key_server_warning": true,
         "serve_server_wellknown": false,
         "listeners": listeners,
-        "log_config": format!("{}/log.yaml", super::CONFIG),
+        "log_config": logging::path(site, super::SERVICE),
         "signing_key_path": secret_path("signing_key"),
         "macaroon_secret_key_path": secret_path("macaroon_secret_key"),
         "form_secret_path": secret_path("form_secret"),
@@ -54,9 +61,23 @@ pub(super) fn options(site: &Site) -> Value {
     if site.listeners.metrics {
         options["enable_metrics"] = json!(true);
     }
-    if !site.listeners.federation && !site.synapse.settings.contains_key("federation_domain_whitelist") {
-        // An island neither answers others nor asks them.
-        options["federation_domain_whitelist"] = json!([]);
+    let server = &site.server;
+    if !server.old_signing_keys.is_empty() {
+        options["old_signing_keys"] = json!(server.old_signing_keys);
+    }
+    // Synapse's own defaults are not repeated.
+    for (name, value, default) in
+        [("key_refresh_interval", server.key_refresh_interval.as_str(), "1d"), ("user_ips_max_age", server.user_ips_max_age.as_str(), "28d")]
+    {
+        if value != default {
+            options[name] = json!(value);
+        }
+    }
+    if let Some(client) = &server.web_client_location {
+        options["web_client_location"] = json!(client);
+    }
+    if let Some(suffix) = &server.user_agent_suffix {
+        options["user_agent_suffix"] = json!(suffix);
     }
     options
 }
@@ -85,7 +106,7 @@ pub(super) fn authentication(site: &Site) -> Value {
     let authentication = &site.authentication;
     let mut config = Map::new();
     // Never "only_for_reauth": it switches off the password login that the directory's module needs (facts on Synapse, rule 30).
-    config.insert("enabled".to_owned(), json!(true));
+    config.insert("enabled".to_owned(), json!(authentication.method != Method::None));
     config.insert("localdb_enabled".to_owned(), json!(authentication.method == Method::Local));
     if authentication.method == Method::Local {
         config.insert("policy".to_owned(), json!(authentication.policy));
@@ -93,7 +114,12 @@ pub(super) fn authentication(site: &Site) -> Value {
     if secrets::pepper(site) {
         config.insert("pepper".to_owned(), json!(placeholder("password_pepper")));
     }
-    json!({ "password_config": config })
+    let mut options = policy::said(authentication);
+    for name in ["method", "policy", "pepper"] {
+        options.remove(name);
+    }
+    options.insert("password_config".to_owned(), Value::Object(config));
+    Value::Object(options)
 }
 
 pub(super) fn database(site: &Site, passfile: &str) -> Value {
@@ -117,7 +143,7 @@ pub(super) fn database(site: &Site, passfile: &str) -> Value {
     if let Some(mode) = database.sslmode {
         args["sslmode"] = json!(mode.as_str());
         if mode.as_str().starts_with("verify") {
-            args["sslrootcert"] = json!("/etc/ssl/certs/ca-certificates.crt");
+            args["sslrootcert"] = json!(super::bundle(site));
         }
     }
     json!({ "database": { "name": "psycopg2", "args": args } })
@@ -136,31 +162,35 @@ pub(super) fn redis(site: &Site) -> Value {
 }
 
 pub(super) fn registration(site: &Site) -> Value {
-    // The section has Synapse's own names throughout.
-    json!(site.registration)
+    let mut options = policy::said(&site.registration);
+    // What an administrator looks for first is written in any case.
+    options.insert("enable_registration".to_owned(), json!(site.registration.enable_registration));
+    Value::Object(options)
 }
 
 pub(super) fn media(site: &Site, state: &str) -> Value {
     let media = &site.media;
-    let mut options = json!({
-        "media_store_path": format!("{state}/media"),
-        "enable_authenticated_media": media.enable_authenticated_media,
-        "max_upload_size": media.max_upload_size,
-        "url_preview_enabled": media.url_preview_enabled,
-    });
+    let mut options = policy::said(media);
+    options.insert("media_store_path".to_owned(), json!(format!("{state}/media")));
+    for (name, value) in [
+        ("enable_authenticated_media", json!(media.enable_authenticated_media)),
+        ("max_upload_size", json!(media.max_upload_size)),
+        ("url_preview_enabled", json!(media.url_preview_enabled)),
+    ] {
+        options.insert(name.to_owned(), value);
+    }
     if media.url_preview_enabled {
-        options["url_preview_ip_range_blacklist"] = json!(media.url_preview_ip_range_blacklist);
-        if !media.url_preview_ip_range_whitelist.is_empty() {
-            options["url_preview_ip_range_whitelist"] = json!(media.url_preview_ip_range_whitelist);
-        }
+        // Synapse has no list of its own here, and without one a preview reaches into the site's network.
+        options.insert("url_preview_ip_range_blacklist".to_owned(), json!(policy::with_private_networks(&media.url_preview_ip_range_blacklist)));
+    } else {
+        options.retain(|name, _| name == "url_preview_enabled" || !name.starts_with("url_preview"));
     }
-    let lifetimes = [("local_media_lifetime", &media.local_media_lifetime), ("remote_media_lifetime", &media.remote_media_lifetime)];
-    for (name, lifetime) in lifetimes {
-        if let Some(lifetime) = lifetime {
-            options["media_retention"][name] = json!(lifetime);
-        }
+    let lifetimes: Map<String, Value> =
+        ["local_media_lifetime", "remote_media_lifetime"].iter().filter_map(|name| Some(((*name).to_owned(), options.remove(*name)?))).collect();
+    if !lifetimes.is_empty() {
+        options.insert("media_retention".to_owned(), Value::Object(lifetimes));
     }
-    options
+    Value::Object(options)
 }
 
 pub(super) fn turn(site: &Site) -> Option<Value> {
@@ -171,7 +201,12 @@ pub(super) fn turn(site: &Site) -> Option<Value> {
         TurnSource::Bundled => {
             let host = turn.host.as_ref()?;
             let port = if turn.port == 3478 { String::new() } else { format!(":{}", turn.port) };
-            ["udp", "tcp"].iter().map(|transport| format!("turn:{host}{port}?transport={transport}")).collect()
+            let mut uris: Vec<String> = ["udp", "tcp"].iter().map(|transport| format!("turn:{host}{port}?transport={transport}")).collect();
+            if turn.tls {
+                let port = if turn.tls_port == 5349 { String::new() } else { format!(":{}", turn.tls_port) };
+                uris.push(format!("turns:{host}{port}?transport=tcp"));
+            }
+            uris
         }
     };
     Some(json!({
@@ -180,25 +215,4 @@ pub(super) fn turn(site: &Site) -> Option<Value> {
         "turn_user_lifetime": turn.turn_user_lifetime,
         "turn_allow_guests": turn.turn_allow_guests,
     }))
-}
-
-pub(super) fn logging(site: &Site) -> Value {
-    let logging = &site.logging;
-    let formatter = match logging.format {
-        Format::Text => json!({ "format": "%(asctime)s - %(name)s - %(lineno)d - %(levelname)s - %(request)s - %(message)s" }),
-        Format::Json => json!({ "class": "synapse.logging.TerseJsonFormatter" }),
-    };
-    // SQL at DEBUG shows values; it stays at INFO unless the site says otherwise.
-    let mut loggers = json!({ "synapse.storage.SQL": { "level": "INFO" } });
-    for (name, level) in &logging.levels {
-        loggers[name] = json!({ "level": level.as_str() });
-    }
-    json!({
-        "version": 1,
-        "disable_existing_loggers": false,
-        "formatters": { "line": formatter },
-        "handlers": { "stdout": { "class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stdout" } },
-        "loggers": loggers,
-        "root": { "level": logging.level.as_str(), "handlers": ["stdout"] },
-    })
 }

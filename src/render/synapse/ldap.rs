@@ -5,9 +5,14 @@ use serde_json::{Value, json};
 use super::secret_path;
 use crate::site::ldap::{Ldap, Mode};
 
-/// An entry of Synapse's `modules`. The class is `LdapAuthProviderModule`: the one without `Module` at its end is for the
-/// old `password_providers`, and under `modules` it registers nothing.
-pub(super) fn module(ldap: &Ldap, ca_certificate: Option<&str>) -> Value {
+/// Where the program below lies: Synapse's image has the directory on Python's module path.
+pub(super) const PROGRAM_PATH: &str = "/etc/matrix-synapse/python/synapse_site_directory.py";
+/// What is loaded: matrix-synapse-ldap3's `LdapAuthProviderModule`, behind a look at the name that somebody logs in with. (The
+/// module's class without `Module` at its end is for the old `password_providers`; under `modules` it registers nothing.)
+pub(super) const PROGRAM: &str = include_str!("directory.py");
+
+/// An entry of Synapse's `modules`.
+pub(super) fn module(ldap: &Ldap, ca_certificates: &str) -> Value {
     let mut config = json!({
         "enabled": true,
         "mode": match ldap.mode {
@@ -26,9 +31,12 @@ pub(super) fn module(ldap: &Ldap, ca_certificate: Option<&str>) -> Value {
         config["bind_dn"] = json!(bind_dn);
         config["bind_password_file"] = json!(secret_path("ldap_bind_password"));
     }
-    if ldap.start_tls || ldap.uri.as_str().starts_with("ldaps://") {
-        // Python's ssl.CERT_REQUIRED; the module's own default accepts any certificate.
-        config["tls_options"] = json!({ "validate": 2, "ca_certs_file": ca_certificate.unwrap_or("/etc/ssl/certs/ca-certificates.crt") });
+    if !ldap.further_uris.is_empty() {
+        config["uri"] = json!(ldap.uris().map(|(_, uri)| uri).collect::<Vec<_>>());
     }
-    json!({ "module": "ldap_auth_provider.LdapAuthProviderModule", "config": config })
+    if ldap.start_tls || ldap.uris().any(|(_, uri)| uri.is_ldaps()) {
+        // Python's ssl.CERT_REQUIRED; the module's own default accepts any certificate.
+        config["tls_options"] = json!({ "validate": 2, "ca_certs_file": ca_certificates });
+    }
+    json!({ "module": "synapse_site_directory.Directory", "config": config })
 }

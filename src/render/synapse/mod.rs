@@ -2,16 +2,25 @@
 //! its files shallowly, every top-level option stands in exactly one file. Files that hold a secret are templates, which
 //! `launch` completes into a conf.d of its own.
 
+pub mod app_services;
+pub mod delegation;
+pub mod email;
 mod homeserver;
 mod ldap;
+mod logging;
+pub mod notices;
+mod oidc;
+pub mod percent;
+mod policy;
 pub mod routes;
+pub mod rtc;
 pub mod workers;
 
 use serde_json::{Value, json};
 
 use super::secrets::{self, placeholder};
 use super::{Network, Rendered, Service, yaml};
-use crate::launch::{Admin, AdminUser, Escape, Health, Prepare, Probe, RUN_DIR, Role, SECRETS_DIR, Template, Wait};
+use crate::launch::{Admin, AdminUser, Escape, Health, Prepare, Probe, RUN_DIR, Role, SECRETS_DIR, Template, Trust, Wait};
 use crate::site::Site;
 use crate::site::authentication::Method;
 use crate::site::database::Source;
@@ -31,6 +40,10 @@ const STATE: &str = "/var/lib/synapse";
 /// How long a process waits for what it needs, in seconds. A first start makes the whole database schema.
 const DEADLINE: u64 = 300;
 const PASSFILE: &str = "pgpass";
+/// The certificate authorities that the image comes with.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The same and those of the description, which launch puts together.
+const WHOLE_BUNDLE: &str = "/run/synapse-site/ca-certificates.crt";
 
 /// A configuration file: its name below conf.d, what it is about, and its options.
 struct Fragment {
@@ -42,18 +55,22 @@ struct Fragment {
 pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     let site = &loaded.site;
     rendered.add(IMAGE, &format!("{CONFIG}/homeserver.yaml"), yaml::document(&homeserver::about(site), &homeserver::options(site)));
-    rendered.add(IMAGE, &format!("{CONFIG}/log.yaml"), yaml::document("Python logging configuration of every process.", &homeserver::logging(site)));
+    logging::render(site, rendered);
     rendered.add(
         IMAGE,
         &format!("{CONFIG}/{PASSFILE}"),
         format!("*:*:{}:{}:{}\n", pgpass(site.database.dbname.as_str()), pgpass(site.database.user.as_str()), placeholder("postgres_password")),
     );
 
+    for (path, content) in authority_files(loaded) {
+        rendered.add(IMAGE, &path, content);
+    }
     let mut templates = vec![Template { source: format!("{CONFIG}/{PASSFILE}"), target: format!("{RUN_DIR}/{PASSFILE}"), escape: Escape::PgPass }];
-    let mut plain = false;
-    for fragment in fragments(loaded, rendered) {
+    let (mut plain, mut completed) = (false, false);
+    for fragment in fragments(loaded, &mut templates, rendered) {
         let text = yaml::document(fragment.about, &fragment.options);
         if text.contains(crate::launch::PLACEHOLDER_OPEN) {
+            completed = true;
             let source = format!("{CONFIG}/templates/{}", fragment.name);
             templates.push(Template { source: source.clone(), target: format!("{RUN_DIR}/conf.d/{}", fragment.name), escape: Escape::Json });
             rendered.add(IMAGE, &source, text);
@@ -66,7 +83,7 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     if plain {
         config.push(format!("{CONFIG}/conf.d"));
     }
-    if templates.len() > 1 {
+    if completed {
         config.push(format!("{RUN_DIR}/conf.d"));
     }
     rendered.services.push(main_process(site, &config, &templates, rendered));
@@ -81,7 +98,7 @@ pub(super) fn admin(site: &Site) -> Option<Admin> {
     if site.administrators.is_empty() {
         return None;
     }
-    let local = site.authentication.method == Method::Local;
+    let local = secrets::local_passwords(site);
     Some(Admin {
         host: SERVICE.to_owned(),
         port: PORT,
@@ -94,7 +111,7 @@ pub(super) fn admin(site: &Site) -> Option<Admin> {
     })
 }
 
-fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragment> {
+fn fragments(loaded: &Loaded, templates: &mut Vec<Template>, rendered: &mut Rendered) -> Vec<Fragment> {
     let site = &loaded.site;
     let mut fragments = vec![
         Fragment { name: "authentication.yaml", about: "Who may log in, and how.", options: homeserver::authentication(site) },
@@ -107,13 +124,39 @@ fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragment> {
         Fragment { name: "redis.yaml", about: "The bus between processes.", options: homeserver::redis(site) },
         Fragment { name: "registration.yaml", about: "Who may make an account, and what people may change.", options: homeserver::registration(site) },
     ];
+    fragments.extend(policy::fragments(loaded, rendered));
     if let Some(options) = homeserver::turn(site) {
         fragments.push(Fragment { name: "turn.yaml", about: "The relay for one-to-one calls.", options });
+    }
+    if let Some(options) = oidc::options(site) {
+        fragments.push(Fragment { name: "oidc.yaml", about: "Logging in with an account of an OpenID Connect provider.", options });
+    }
+    if let Some(options) = delegation::options(site) {
+        fragments.push(Fragment { name: "delegation.yaml", about: "The service that logs people in.", options });
+    }
+    if let Some(options) = rtc::options(site) {
+        fragments.push(Fragment { name: "rtc.yaml", about: "Calls of any number of people.", options });
     }
     if let Some(options) = workers::options(site) {
         fragments.push(Fragment { name: "workers.yaml", about: "Which process does what.", options });
     }
+    if let Some(email) = &site.email {
+        fragments.push(Fragment { name: "email.yaml", about: "The mail server, and what is mailed.", options: email::options(email) });
+    }
+    if let Some(consent) = &site.consent {
+        fragments.push(Fragment { name: "consent.yaml", about: "The policy that people agree to.", options: notices::consent(consent, loaded, rendered) });
+    }
+    if let Some(notices) = &site.server_notices {
+        fragments.push(Fragment { name: "server_notices.yaml", about: "Messages from the server itself.", options: notices::server_notices(notices) });
+    }
+    if let Some(options) = notices::templates(loaded, rendered) {
+        fragments.push(Fragment { name: "templates.yaml", about: "Pages and mails in place of Synapse's own.", options });
+    }
+    if let Some(options) = app_services::render(loaded, templates, rendered) {
+        fragments.push(Fragment { name: "app_services.yaml", about: "Application services: bridges and bots.", options });
+    }
     let mut settings = site.synapse.settings.clone();
+    rtc::add_features(site, &mut settings);
     if let Some(directory) = site.ldap.as_ref().filter(|_| site.authentication.method == Method::Ldap) {
         let certificate = directory.ca_certificate.as_ref().and_then(|path| loaded.files.get(path.as_str())).map(|content| {
             let path = format!("{CONFIG}/ldap-ca.pem");
@@ -121,7 +164,8 @@ fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragment> {
             path
         });
         // Other modules come from the site's own settings; one top-level option stands in one file.
-        let module = ldap::module(directory, certificate.as_deref());
+        let module = ldap::module(directory, certificate.as_deref().unwrap_or(bundle(site)));
+        rendered.add(IMAGE, ldap::PROGRAM_PATH, ldap::PROGRAM);
         let modules = settings.entry("modules".to_owned()).or_insert_with(|| json!([]));
         if let Some(list) = modules.as_array_mut() {
             list.insert(0, module);
@@ -139,20 +183,17 @@ fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragment> {
 }
 
 /// What every process of Synapse has in common.
-fn process(site: &Site, config: &[String], templates: &[Template], program: &str) -> Role {
+fn process(site: &Site, rendered: &Rendered, config: &[String], templates: &[Template], program: &str) -> Role {
     let mut exec: Vec<String> = vec![program.to_owned()];
     for path in config {
         exec.extend(["--config-path".to_owned(), path.clone()]);
     }
-    let mut names: Vec<String> = secrets::needed(site)
-        .into_iter()
-        .map(|secret| secret.name)
-        .filter(|name| !name.starts_with("administrator_password_") && !name.starts_with("tls_"))
-        .collect();
+    let mut names: Vec<String> = rendered.secrets.iter().map(|secret| secret.name.clone()).filter(|name| !secrets::is_for_others(name)).collect();
     names.sort();
     Role {
         secrets: names,
         files: templates.to_vec(),
+        trust: trust(site),
         deadline_seconds: DEADLINE,
         exec,
         health: Some(Health::Http { port: PORT, path: "/health".to_owned() }),
@@ -161,26 +202,21 @@ fn process(site: &Site, config: &[String], templates: &[Template], program: &str
 }
 
 fn main_process(site: &Site, config: &[String], templates: &[Template], rendered: &Rendered) -> Service {
-    let mut role = process(site, config, templates, "synapse_homeserver");
-    role.writable = vec![STATE.to_owned()];
+    let mut role = process(site, rendered, config, templates, "synapse_homeserver");
+    let volumes: Vec<(&str, String)> = std::iter::once(("synapse", STATE.to_owned())).chain(logging::volume(site)).collect();
+    role.writable = volumes.iter().map(|(_, path)| path.clone()).collect();
     role.wait = waits(site);
     role.prepare = Some(Prepare::Synapse {
         state: STATE.to_owned(),
         signing_key_secret: "signing_key".to_owned(),
         pepper_secret: secrets::pepper(site).then(|| "password_pepper".to_owned()),
-        old_signing_keys: site
-            .synapse
-            .settings
-            .get("old_signing_keys")
-            .and_then(Value::as_object)
-            .map(|keys| keys.keys().cloned().collect())
-            .unwrap_or_default(),
+        old_signing_keys: site.server.old_signing_keys.keys().cloned().collect(),
     });
     Service {
         name: SERVICE.to_owned(),
         command: vec!["run".to_owned(), "main".to_owned()],
         role: Some(("main".to_owned(), role)),
-        volumes: vec![("synapse", STATE.to_owned())],
+        volumes,
         after: rendered.services.iter().map(|service| service.name.clone()).collect(),
         ..base_service(site)
     }
@@ -236,6 +272,28 @@ fn admin_service(site: &Site) -> Service {
         profile: Some("admin"),
         ..Service::default()
     }
+}
+
+/// Where the description's certificate authorities lie in the image.
+fn authorities(site: &Site) -> Vec<String> {
+    (1..=site.server.ca_certificates.len()).map(|number| format!("{CONFIG}/authorities/{number}.pem")).collect()
+}
+
+/// The description's certificate authorities, by their paths.
+pub(super) fn authority_files(loaded: &Loaded) -> Vec<(String, Vec<u8>)> {
+    let contents = loaded.site.server.ca_certificates.iter().map(|file| loaded.files.get(file.as_str()).cloned().unwrap_or_default());
+    authorities(&loaded.site).into_iter().zip(contents).collect()
+}
+
+/// What makes a service trust them.
+pub(super) fn trust(site: &Site) -> Option<Trust> {
+    let certificates = authorities(site);
+    (!certificates.is_empty()).then(|| Trust { bundle: BUNDLE.to_owned(), certificates, target: WHOLE_BUNDLE.to_owned() })
+}
+
+/// The file with every certificate authority that Synapse trusts.
+pub(super) fn bundle(site: &Site) -> &'static str {
+    if site.server.ca_certificates.is_empty() { BUNDLE } else { WHOLE_BUNDLE }
 }
 
 /// A field of libpq's password file, outside of a placeholder.

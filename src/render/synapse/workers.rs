@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CONFIG, IMAGE, PORT, SERVICE, base_service, homeserver, process, secret_path};
+use super::{CONFIG, IMAGE, PORT, SERVICE, base_service, homeserver, logging, process, secret_path};
 use crate::launch::{Probe, Template, Wait};
 use crate::render::{Rendered, Service, yaml};
 use crate::site::Site;
@@ -15,6 +15,11 @@ pub fn generic(site: &Site) -> Vec<String> {
 
 fn senders(site: &Site) -> Vec<String> {
     (1..=site.workers.federation_senders).map(|number| format!("synapse-federation-sender-{number}")).collect()
+}
+
+/// The names of all workers.
+pub(super) fn names(site: &Site) -> Vec<String> {
+    generic(site).into_iter().chain(senders(site)).collect()
 }
 
 /// What every process has to know about the others.
@@ -57,13 +62,14 @@ fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templa
         // The main process has the media store; without this every worker would want it too.
         "enable_media_repo": false,
         "worker_listeners": listeners,
-        "worker_log_config": format!("{CONFIG}/log.yaml"),
+        "worker_log_config": logging::path(site, name),
     });
     let path = format!("{CONFIG}/workers/{name}.yaml");
     rendered.add(IMAGE, &path, yaml::document(&format!("What makes a process the worker {name}."), &options));
     let mut config = config.to_vec();
     config.push(path);
-    let mut role = process(site, &config, templates, "synapse_worker");
+    let mut role = process(site, rendered, &config, templates, "synapse_worker");
+    role.writable = logging::volume(site).into_iter().map(|(_, path)| path).collect();
     // The main process makes and migrates the database; it answers only after that.
     role.wait =
         vec![Wait { name: "Synapse's main process".to_owned(), probe: Probe::Http { host: SERVICE.to_owned(), port: PORT, path: "/health".to_owned() } }];
@@ -71,6 +77,7 @@ fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templa
         name: name.to_owned(),
         command: vec!["run".to_owned(), name.to_owned()],
         role: Some((name.to_owned(), role)),
+        volumes: logging::volume(site).into_iter().collect(),
         after: vec![SERVICE.to_owned()],
         ..base_service(site)
     });

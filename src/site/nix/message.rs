@@ -151,7 +151,6 @@ fn remedy(message: &str) -> Option<String> {
             "a file would get a copy in the store; write \"./file\", not ./file, for a file to read, and { _secret = \"its name\"; } for a secret",
         ),
         ("cannot convert a function to JSON", "some option holds a function instead of a value"),
-        ("experimental", "Nix 2.8 or later is needed"),
     ];
     remedies.iter().find(|(sign, _)| message.contains(sign)).map(|(_, remedy)| (*remedy).to_owned())
 }

@@ -81,6 +81,8 @@ text_types! {
     HostName, "host-name", parse::host_name, "matrix.example.com", "a DNS host name or an IP address";
     /// The `http` or `https` address at which clients find the server; no query, no fragment, no user.
     BaseUrl, "base-url", parse::base_url, "https://matrix.example.com/", "an http or https address without query and fragment";
+    /// A provider's name in Synapse's database: letters, digits and `._~-`, at most 250 (Synapse, config/oidc.py).
+    ProviderId, "provider-id", parse::provider_id, "keycloak", "letters, digits and ._~-, 250 characters at most";
     /// An `ldap` or `ldaps` address: scheme, host, optional port.
     LdapUri, "ldap-uri", parse::ldap_uri, "ldap://ldap.example.com:389", "an ldap:// or ldaps:// address";
     /// A network in CIDR notation, or a single address.
@@ -93,8 +95,32 @@ text_types! {
     FilePath, "file", parse::file_path, "certificates/ldap-ca.pem", "the path of a file";
     /// The repository part of an image name, `localhost/synapse-site`: lower case, slashes, no tag.
     Repository, "repository", parse::repository, "localhost/synapse-site", "the repository part of an image name, without a tag";
+    /// The full name of an image that somebody else publishes: registry, path, and a tag or a digest or both.
+    ImageReference, "image-reference", parse::image_reference, "docker.io/livekit/livekit-server:v1.13.0", "an image's full name with registry, and tag or digest";
     /// A TURN address for clients: `turn:` or `turns:`, host, optional port and transport (RFC 7065).
     TurnUri, "turn-uri", parse::turn_uri, "turn:turn.example.com?transport=udp", "a turn: or turns: address";
+    /// Where people turn to: an address with its scheme, `mailto:admin@example.com`. Clients show it as a link.
+    ContactUri, "contact-uri", parse::contact_uri, "mailto:admin@example.com", "a mailto:, https:, http:, matrix: or tel: address";
+    /// The alias of a room: `#`, a name, a colon, a server (Matrix specification, appendices, "Room Aliases").
+    RoomAlias, "room-alias", parse::room_alias, "#welcome:example.com", "the alias of a room";
+    /// A media type without parameters: `image/png` (RFC 6838).
+    MediaType, "media-type", parse::media_type, "image/png", "a media type";
+    /// A file system directory beside the description, or an absolute path; the files in it are read when the description is loaded.
+    DirectoryPath, "directory", parse::file_path, "templates", "the path of a directory";
+    /// An `http` or `https` address with an optional path; no user, no blanks.
+    HttpUrl, "http-url", parse::http_url, "https://chat.example.com/", "an http or https address";
+    /// The address that mail comes from, with an optional name before it (RFC 5322, section 3.4). Synapse replaces `%(app)s` in the name.
+    MailSender, "mail-sender", parse::mail_sender, "Example Matrix <matrix@example.com>", "an e-mail address, or a name and an address in angle brackets";
+    /// The address of uploaded media: `mxc://server/id` (Matrix specification, "Matrix Content (mxc://) URIs").
+    MxcUri, "mxc-uri", parse::mxc_uri, "mxc://example.com/SEsfnsuifSDFSSEF", "the mxc:// address of uploaded media";
+    /// The name of a version of a policy; a part of a file's name and of links.
+    PolicyVersion, "policy-version", parse::policy_version, "1.0", "a version of letters, digits and ._-";
+    /// A SHA-256 hash in hexadecimal digits.
+    Sha256Text, "sha256", parse::sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "64 hexadecimal digits in lower case";
+    /// A language as HTML names it (RFC 5646).
+    Language, "language", parse::language, "en", "a language tag";
+    /// Text without control characters, on one line or several.
+    Text, "text", parse::text, "Hello.\nThis is the second line.", "text";
     /// Text without control characters, on one line.
     Line, "line", parse::line, "uid", "one line of text";
 }
@@ -201,6 +227,70 @@ impl BaseUrl {
     }
 }
 
+impl HttpUrl {
+    /// Whether the scheme is `https`.
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// Host and, if written, port.
+    pub fn authority(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split(['/', '?']).next().unwrap_or_default()
+    }
+
+    /// The host without a port.
+    pub fn host(&self) -> &str {
+        parse::split_port(self.authority()).0
+    }
+
+    /// What follows host and port.
+    pub fn path(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.find(['/', '?']).map_or("", |at| &rest[at..])
+    }
+}
+
+impl TurnUri {
+    /// Whether it is `turns:`.
+    pub fn is_tls(&self) -> bool {
+        self.0.starts_with("turns:")
+    }
+
+    /// Whether it asks for TCP.
+    pub fn is_tcp(&self) -> bool {
+        self.0.ends_with("?transport=tcp")
+    }
+
+    /// The host without a port.
+    pub fn host(&self) -> &str {
+        parse::split_port(self.authority()).0
+    }
+
+    /// The port, written or implied by the scheme (RFC 7065).
+    pub fn port(&self) -> u16 {
+        parse::split_port(self.authority()).1.unwrap_or(if self.is_tls() { 5349 } else { 3478 })
+    }
+
+    fn authority(&self) -> &str {
+        let rest = self.0.split_once(':').map_or("", |(_, rest)| rest);
+        rest.split('?').next().unwrap_or_default()
+    }
+}
+
+impl Cidr {
+    /// Whether an address belongs to both networks.
+    pub fn overlaps(&self, other: &str) -> bool {
+        match (parse::network(&self.0), parse::network(other)) {
+            (Some((v4, bits, length)), Some((other_v4, other_bits, other_length))) => {
+                let shared = length.min(other_length);
+                v4 == other_v4 && (shared == 0 || bits >> (128 - shared) == other_bits >> (128 - shared))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl ServerName {
     /// The host without a port.
     pub fn host(&self) -> &str {
@@ -247,6 +337,13 @@ mod tests {
     }
 
     #[test]
+    fn networks_that_share_addresses() {
+        let overlaps = |one: &str, other: &str| Cidr::try_from(one.to_owned()).expect("a network").overlaps(other);
+        assert!(overlaps("0.0.0.0/0", "127.0.0.0/8") && overlaps("127.0.0.1", "127.0.0.0/8") && overlaps("::/0", "::1/128"));
+        assert!(!overlaps("128.0.0.0/8", "127.0.0.0/8") && !overlaps("0.0.0.0/0", "::1/128") && !overlaps("fc00::/7", "fe80::/10"));
+    }
+
+    #[test]
     fn sizes_and_durations() {
         assert_eq!(Size::new("50M").expect("good").bytes(), 50 << 20);
         assert_eq!(Duration::new("1y").expect("good").milliseconds(), 365 * 86_400_000);
@@ -255,6 +352,31 @@ mod tests {
         }
         for bad in ["1mo", "1.5h", "h", "1 d"] {
             refused("duration", bad);
+        }
+    }
+
+    #[test]
+    fn contacts_pages_aliases_and_media_types() {
+        for (format, good) in [
+            ("contact-uri", "mailto:a@example.com"),
+            ("contact-uri", "https://example.com/help?x=1"),
+            ("contact-uri", "matrix:u/admin:example.com"),
+            ("room-alias", "#a b:example.com"),
+            ("media-type", "image/svg+xml"),
+        ] {
+            check_format(format, good).unwrap_or_else(|why| panic!("{good}: {why}"));
+        }
+        assert!(refused("contact-uri", "a@example.com").contains("write \"mailto:a@example.com\""));
+        for bad in ["example.com", "mailto:a", "javascript:alert(1)", "mailto:a@b c", "https://"] {
+            refused("contact-uri", bad);
+        }
+        assert!(
+            refused("room-alias", "#a").contains("#a:example.com")
+                && refused("room-alias", "a:example.com").contains('#')
+                && !refused("room-alias", "#:x").is_empty()
+        );
+        for bad in ["image/*", "png", "image/PNG", "image/png; q=1"] {
+            refused("media-type", bad);
         }
     }
 

@@ -104,6 +104,16 @@ pub(super) fn base_url(text: &str) -> Parsed {
     host_port(authority)
 }
 
+pub(super) fn provider_id(text: &str) -> Parsed {
+    if text.is_empty() || text.len() > 250 {
+        return Err(format!("{text:?} has {} characters", text.len()));
+    }
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || "._~-".contains(*c))) {
+        Some(bad) => Err(format!("{text:?} has the character {bad:?}")),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn ldap_uri(text: &str) -> Parsed {
     let rest = after_scheme(text, &["ldaps://", "ldap://"])?;
     host_port(rest.strip_suffix('/').unwrap_or(rest))
@@ -134,6 +144,17 @@ pub(super) fn cidr(text: &str) -> Parsed {
     Ok(())
 }
 
+/// Whether a network is of IPv4, its bits from the left, and how many of them count.
+pub(super) fn network(text: &str) -> Option<(bool, u128, u32)> {
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+    let (v4, bits, most) = match address.parse().ok()? {
+        IpAddr::V4(v4) => (true, u128::from(u32::from(v4)) << 96, 32),
+        IpAddr::V6(v6) => (false, u128::from(v6), 128),
+    };
+    let length = prefix.map_or(Some(most), |prefix| prefix.parse().ok()).filter(|length| *length <= most)?;
+    Some((v4, bits, length))
+}
+
 pub(super) fn localpart(text: &str) -> Parsed {
     if text.is_empty() || text.len() > 200 {
         return Err(format!("{text:?} has {} characters, a localpart has 1 to 200", text.len()));
@@ -160,6 +181,83 @@ pub(super) fn line(text: &str) -> Parsed {
     }
 }
 
+pub(super) fn text(text: &str) -> Parsed {
+    if text.trim().is_empty() {
+        return Err("the text is empty".to_owned());
+    }
+    match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        Some(bad) => Err(format!("the text has the control character {bad:?}")),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn http_url(text: &str) -> Parsed {
+    let rest = after_scheme(text, &["https://", "http://"])?;
+    if let Some(bad) = rest.chars().find(|c| matches!(c, '\\' | '"' | '<' | '>' | '`' | '{' | '}') || c.is_whitespace() || c.is_control()) {
+        return Err(format!("{text:?} has the character {bad:?}"));
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(format!("{text:?} has a user before its host name"));
+    }
+    host_port(authority)
+}
+
+/// An address is `local@domain`; quoted local parts and comments are left out, no mail server hands out such.
+pub(super) fn mail_sender(text: &str) -> Parsed {
+    line(text)?;
+    let address = match text.strip_suffix('>') {
+        Some(named) => named.rsplit_once('<').ok_or_else(|| format!("{text:?} has no < before its address"))?.1,
+        None => text,
+    };
+    let (local, domain) = address.rsplit_once('@').ok_or_else(|| format!("{text:?} has no address with an @"))?;
+    let good = |c: char| c.is_ascii_alphanumeric() || "!#$&'*+-/=?^_`{|}~.".contains(c);
+    if local.is_empty() || !local.chars().all(good) || local.starts_with('.') || local.ends_with('.') || local.contains("..") {
+        return Err(format!("{local:?} in {text:?} is no part of an e-mail address"));
+    }
+    host_name(&domain.to_ascii_lowercase())?;
+    // Synapse fills the name in with Python's % operator when it sends, where every other mark ends in an exception.
+    let name = text.replace("%(app)s", "");
+    if name.contains('%') {
+        return Err(format!("{text:?} has a % that is not part of %(app)s"));
+    }
+    Ok(())
+}
+
+pub(super) fn mxc_uri(text: &str) -> Parsed {
+    let (server, media) = after_scheme(text, &["mxc://"])?.split_once('/').ok_or_else(|| format!("{text:?} has no media ID after its server"))?;
+    server_name(server)?;
+    if media.is_empty() || !media.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+        return Err(format!("{media:?} in {text:?} is no media ID: letters, digits, _ and -"));
+    }
+    Ok(())
+}
+
+pub(super) fn policy_version(text: &str) -> Parsed {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(good) || text.starts_with(['.', '-']) {
+        return Err(format!("{text:?} is no name of a version"));
+    }
+    if text == "success" {
+        return Err("\"success\" is the name of the page that thanks for the consent".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn sha256(text: &str) -> Parsed {
+    let good = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if good { Ok(()) } else { Err(format!("{text:?} is no SHA-256 hash")) }
+}
+
+pub(super) fn language(text: &str) -> Parsed {
+    let mut parts = text.split('-');
+    let first = parts.next().is_some_and(|part| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    if first && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        return Ok(());
+    }
+    Err(format!("{text:?} is no language tag"))
+}
+
 pub(super) fn file_path(text: &str) -> Parsed {
     line(text)
 }
@@ -181,6 +279,37 @@ pub(super) fn repository(text: &str) -> Parsed {
     Ok(())
 }
 
+pub(super) fn image_reference(text: &str) -> Parsed {
+    let (name, digest) = match text.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (text, None),
+    };
+    if let Some(digest) = digest {
+        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+        if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+            return Err(format!("{text:?} has a digest that is not sha256: and 64 hexadecimal digits"));
+        }
+    }
+    let at = name.rfind('/').map_or(0, |slash| slash + 1);
+    let (path, tag) = match name[at..].split_once(':') {
+        Some((last, tag)) => (&name[..at + last.len()], Some(tag)),
+        None => (name, None),
+    };
+    let good = |tag: &str| {
+        !tag.is_empty() && tag.len() <= 128 && !tag.starts_with(['.', '-']) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    match tag {
+        Some(tag) if !good(tag) => return Err(format!("{text:?} has the tag {tag:?}, which is not made of letters, digits and ._-")),
+        None if digest.is_none() => return Err(format!("{text:?} has neither a tag nor a digest, so nobody knows what will run")),
+        _ => {}
+    }
+    let registry = path.split('/').next().unwrap_or_default();
+    if !registry.contains(['.', ':']) && registry != "localhost" {
+        return Err(format!("{text:?} does not begin with a registry"));
+    }
+    repository(path)
+}
+
 pub(super) fn turn_uri(text: &str) -> Parsed {
     let rest = after_scheme(text, &["turns:", "turn:"])?;
     let (host, query) = match rest.split_once('?') {
@@ -190,6 +319,47 @@ pub(super) fn turn_uri(text: &str) -> Parsed {
     match query {
         None | Some("transport=udp" | "transport=tcp") => host_port(host),
         Some(other) => Err(format!("{text:?} ends in {other:?}, only transport=udp and transport=tcp are known")),
+    }
+}
+
+pub(super) fn contact_uri(text: &str) -> Parsed {
+    line(text)?;
+    if let Some(bad) = text.chars().find(|c| c.is_whitespace()) {
+        return Err(format!("{text:?} has the character {bad:?}"));
+    }
+    match text.split_once(':') {
+        Some(("mailto", address)) => mail_address(address),
+        Some(("https" | "http", _)) => http_url(text),
+        Some(("matrix" | "tel", rest)) if !rest.is_empty() => Ok(()),
+        _ if text.contains('@') && mail_address(text).is_ok() => Err(format!("{text:?} is an address without a scheme: write \"mailto:{text}\"")),
+        _ => Err(format!("{text:?} has no scheme that a client could open")),
+    }
+}
+
+fn mail_address(text: &str) -> Parsed {
+    match text.rsplit_once('@') {
+        Some((name, host)) if !name.is_empty() && !name.contains(['@', ' ', ':']) => host_name(&host.to_ascii_lowercase()),
+        _ => Err(format!("{text:?} is no e-mail address")),
+    }
+}
+
+// Synapse 1.163, types/__init__.py: DomainSpecificString.is_valid.
+pub(super) fn room_alias(text: &str) -> Parsed {
+    line(text)?;
+    let Some(rest) = text.strip_prefix('#') else { return Err(format!("{text:?} does not begin with #")) };
+    match rest.split_once(':') {
+        Some((name, server)) if !name.is_empty() && text.len() <= 255 => server_name(server),
+        Some((_, _)) => Err(format!("{text:?} has no name, or more than 255 bytes")),
+        None => Err(format!("{text:?} names no server; write \"{text}:example.com\" with your server's name")),
+    }
+}
+
+pub(super) fn media_type(text: &str) -> Parsed {
+    let good = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$&-^_.+".contains(&byte));
+    match text.split_once('/') {
+        Some((kind, subtype)) if good(kind) && good(subtype) => Ok(()),
+        Some((_, "*")) => Err(format!("{text:?} has a star, and Synapse compares media types as they are")),
+        _ => Err(format!("{text:?} is not two lower-case words with a slash between them")),
     }
 }
 

@@ -1,0 +1,54 @@
+//! `draupnir` and `admin_ui`: programs of others that help to run a server, by image reference. Draupnir's documentation, "Setting up
+//! Draupnir with Docker" and `config/default.yaml`; the README of Ketesa (once etkecc/synapse-admin).
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::text::{Cidr, HostName, ImageReference, Line, Localpart};
+
+/// A bot that moderates rooms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Draupnir {
+    /// Its image, with a tag or a digest.
+    #[schemars(example = "docker.io/gnuxie/draupnir:v2.7.0")]
+    pub image: ImageReference,
+    /// The room from which moderators command it, its alias or its identifier. Everybody in it is a moderator.
+    #[schemars(regex(pattern = r"^[#!][^:\s]+(:.+)?$"), example = "#moderators:example.com")]
+    pub management_room: Line,
+    /// The localpart of its account. Its access token is the secret `draupnir_access_token`.
+    #[serde(default = "draupnir")]
+    pub localpart: Localpart,
+    /// Further options of its own `production.yaml`, by its own names. What it says here about `homeserverUrl`, `accessToken` and
+    /// the other options that follow from this description is refused.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Value>,
+}
+
+/// A web page for administrators: Ketesa, Synapse-Admin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminUi {
+    /// Its image, with a tag or a digest: a web server with the page.
+    #[schemars(example = "ghcr.io/etkecc/ketesa:v1.0.0")]
+    pub image: ImageReference,
+    /// The port of the web server in the image.
+    #[serde(default = "port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// The host name under which the page is reached, and with it Synapse's admin API. It is for this alone.
+    pub host: HostName,
+    /// Where administrators come from. Nobody else sees the page or the admin API, which can do everything.
+    pub allow: Vec<Cidr>,
+}
+
+fn draupnir() -> Localpart {
+    Localpart::try_from("draupnir".to_owned()).expect("a constant localpart")
+}
+
+fn port() -> u16 {
+    8080
+}
