@@ -100,6 +100,9 @@ pub struct Role {
     /// Files to complete with secrets, in [`RUN_DIR`].
     #[serde(default)]
     pub files: Vec<Template>,
+    /// Certificate authorities that are added to the image's own; the service finds them through `SSL_CERT_FILE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
     /// What must answer before the service starts, in order.
     #[serde(default)]
     pub wait: Vec<Wait>,
@@ -117,6 +120,18 @@ pub struct Role {
     /// How `launch health ROLE` finds out whether the service is well.
     #[serde(default)]
     pub health: Option<Health>,
+}
+
+/// Certificate authorities beside those that an image comes with.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// The image's own list, PEM.
+    pub bundle: String,
+    /// What is added, PEM files.
+    pub certificates: Vec<String>,
+    /// Where the whole list goes: an absolute path under [`RUN_DIR`].
+    pub target: String,
 }
 
 /// A file that is complete but for its secrets.

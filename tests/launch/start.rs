@@ -103,6 +103,24 @@ fn the_service_gets_completed_files_its_environment_and_nothing_secret_in_its_ar
 }
 
 #[test]
+fn certificate_authorities_are_added_to_those_of_the_image() {
+    let python = program("python3", "python3");
+    let place = Place::new();
+    // No line end at the end of the first: the next one's first line has to stay a line.
+    place.write("bundle.pem", "the world's");
+    place.write("ours.pem", "ours\n");
+    let target = place.text("run/authorities.pem");
+    let code = "import os; path = os.environ['SSL_CERT_FILE']; print(path, repr(open(path).read()))";
+    let trust = |target: &str| json!({ "bundle": place.text("bundle.pem"), "certificates": [place.text("ours.pem")], "target": target });
+    place.plan(json!({ "exec": [python, "-c", code], "trust": trust(&target) }));
+    assert_eq!(place.launch(&["run", "it"]).stdout, format!("{target} \"the world's\\nours\\n\"\n"));
+    place.plan(json!({ "exec": ["true"], "trust": trust(&place.text("elsewhere.pem")) }));
+    place.launch(&["run", "it"]).failed(3, &["elsewhere.pem outside of"]);
+    place.plan(json!({ "exec": ["true"], "trust": { "bundle": place.text("none.pem"), "certificates": [], "target": target } }));
+    place.launch(&["run", "it"]).failed(3, &["none.pem"]);
+}
+
+#[test]
 fn a_value_that_a_file_cannot_hold_writes_no_file_at_all() {
     let place = Place::new();
     place.secret("good", "fine\n");

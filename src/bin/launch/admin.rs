@@ -146,6 +146,6 @@ impl Work<'_> {
 fn how_to_log_in(user: &AdminUser) -> String {
     match &user.password_secret {
         Some(secret) => format!("The first password is in the secret {secret}."),
-        None => format!("Log in as {} with the directory's password.", user.localpart),
+        None => format!("Log in as {} the way everybody does here.", user.localpart),
     }
 }

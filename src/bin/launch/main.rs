@@ -21,6 +21,7 @@ mod start;
 mod stun;
 mod synapse_api;
 mod template;
+mod trust;
 mod values;
 mod wait;
 

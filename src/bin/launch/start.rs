@@ -11,7 +11,7 @@ use synapse_site::launch::{Plan, Prepare, Role};
 use crate::place::Place;
 use crate::signals::Stop;
 use crate::values::{self, Values};
-use crate::{files, marker, place, postgres, program, template, wait};
+use crate::{files, marker, place, postgres, program, template, trust, wait};
 
 /// Starts a role. It returns only if the service could not be started.
 pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
@@ -25,6 +25,11 @@ pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
     // All files are completed before the first is written: a value that does not fit is found before anything happens.
     let completed = role.files.iter().map(|template| template::complete(template, &place.run, &values)).collect::<Result<Vec<_>>>()?;
     completed.iter().try_for_each(|file| file.write(&place.run))?;
+
+    let mut environment = role.env.clone();
+    if let Some(trust) = &role.trust {
+        environment.insert("SSL_CERT_FILE".to_owned(), trust::gather(trust, &place.run)?);
+    }
 
     wait::for_all(&role.wait, Duration::from_secs(role.deadline_seconds))?;
     match &role.prepare {
@@ -45,7 +50,7 @@ pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
         }
     }
     stop.give_way();
-    let error = program::command(&program, program_name, &role.env).args(arguments).exec();
+    let error = program::command(&program, program_name, &environment).args(arguments).exec();
     Err(Error::environment(format!("cannot execute {}: {error}", program.display()), "check that the image is built for this machine's architecture"))
 }
 
@@ -55,7 +60,7 @@ fn check(place: &Place, role: &Role) -> Result<Values> {
     let names: BTreeSet<&str> = role.secrets.iter().map(String::as_str).chain(secrets_to_prepare(role)).collect();
     let secrets = Values::read(&place.secrets, names, &mut problems);
     let without_secrets = problems.len();
-    let run = (!role.files.is_empty()).then_some(place.run.as_path());
+    let run = (!role.files.is_empty() || role.trust.is_some()).then_some(place.run.as_path());
     let directories = role.writable.iter().map(std::path::Path::new).chain(run);
     let mut seen = Vec::new();
     for directory in directories {
