@@ -133,20 +133,20 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("turn: {source: external}\n"), ["S0206"]);
     assert_eq!(with("turn: {source: bundled, host: t.example, external_ip: 192.0.2.1, min_port: 5000, max_port: 4000}\n"), ["S0207"]);
     assert_eq!(with("turn: {source: bundled, host: t.example, external_ip: 192.0.2.1, min_port: 20000, max_port: 30000}\n"), ["S0208"]);
-    assert_eq!(with("media: {url_preview_enabled: true, url_preview_ip_range_blacklist: []}\n"), ["S0209"]);
+    assert_eq!(with("media: {url_preview_enabled: true, url_preview_ip_range_whitelist: [10.1.2.3, 0.0.0.0/0]}\n"), ["S0209"]);
     assert_eq!(with("gateway: {tls: files, http_port: 443}\n"), ["S0302"]);
     assert_eq!(with("gateway: {federation_port: 8448}\n"), ["S0303"]);
     assert_eq!(with("well_known: {support: {contacts: [{role: m.role.admin}]}}\n"), ["S0304"]);
     assert_eq!(with("well_known: {extra_client_content: {m.homeserver: {}}}\n"), ["S0305"]);
     assert_eq!(with("well_known: {server: false}\n"), ["S0306"]);
     assert_eq!(with("synapse: {settings: {listeners: []}}\n"), ["S0401"]);
-    assert_eq!(with("synapse: {settings: {email: {smtp_pass: hunter2}}}\n"), ["S0402"]);
-    assert!(with("synapse: {settings: {email: {smtp_pass: {_secret: smtp_password}}}}\n").is_empty());
-    assert_eq!(with("synapse: {settings: {email: {smtp_pass: {_secret: ../x}}}}\n"), ["S0403"]);
+    assert_eq!(with("synapse: {settings: {recaptcha_private_key: hunter2}}\n"), ["S0402"]);
+    assert!(with("synapse: {settings: {recaptcha_private_key: {_secret: recaptcha}}}\n").is_empty());
+    assert_eq!(with("synapse: {settings: {recaptcha_private_key: {_secret: ../x}}}\n"), ["S0403"]);
     assert_eq!(with("synapse: {settings: {modules: [{module: ldap_auth_provider.LdapAuthProvider}]}}\n"), ["S0404"]);
     assert_eq!(with("synapse: {settings: {turn-shared-secret: x}}\n"), ["S0405"]);
-    assert_eq!(with("synapse: {settings: {admin_contact: 'a@@secret:signing_key@@'}}\n"), ["S0406"]);
-    assert_eq!(with("synapse: {settings: {user_consent: {version: '1'}}}\n"), ["S0407"]);
+    assert_eq!(with("synapse: {settings: {soft_file_limit: 'a@@secret:signing_key@@'}}\n"), ["S0406"]);
+    assert_eq!(with("synapse: {settings: {stream_writers: {}}}\n"), ["S0407"]);
     assert_eq!(with("database: {source: external, host: 'db example'}\n"), ["S0211"]);
     assert!(with("database: {source: external, host: /var/run/postgresql}\n").is_empty());
     assert_eq!(with("database: {user: postgres}\n"), ["S0210"]);
@@ -154,7 +154,7 @@ fn rules_find_what_types_cannot() {
 
 #[test]
 fn a_secret_is_never_repeated_in_a_message() {
-    let text = format!("{GOOD}synapse: {{settings: {{email: {{smtp_pass: hunter2}}}}}}\n");
+    let text = format!("{GOOD}synapse: {{settings: {{recaptcha_private_key: hunter2}}}}\n");
     let loaded = load_text("json", &serde_json::to_string(&serde_yaml::from_str::<serde_json::Value>(&text).expect("YAML")).expect("JSON")).expect("loads");
     let found = rules::apply(&loaded);
     assert!(found.list.iter().all(|finding| !finding.message.contains("hunter2") && !finding.remedy.as_deref().unwrap_or_default().contains("hunter2")));

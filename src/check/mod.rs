@@ -7,6 +7,8 @@ pub mod rules;
 use std::fmt;
 use std::path::Path;
 
+use crate::site::checks::Acceptance;
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,11 +47,24 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
+/// A warning that the people of the site know.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Accepted {
+    /// The warning.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// Why they accept it.
+    #[serde(rename = "accepted")]
+    pub reason: String,
+}
+
 /// All findings about one description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     /// The findings, in the order in which they are shown.
     pub list: Vec<Finding>,
+    /// Warnings that the description accepts.
+    pub accepted: Vec<Accepted>,
     file: Option<String>,
     text: Option<String>,
 }
@@ -58,7 +73,36 @@ impl Findings {
     /// Findings about a description in that file and with that text (none for Nix), ordered by place.
     pub fn new(mut list: Vec<Finding>, file: &Path, text: Option<&str>) -> Self {
         list.sort_by_key(|finding| (finding.position.as_ref().map(|at| (at.line, at.column)), finding.severity));
-        Self { list, file: Some(file.display().to_string()), text: text.map(str::to_owned) }
+        Self { list, accepted: Vec::new(), file: Some(file.display().to_string()), text: text.map(str::to_owned) }
+    }
+
+    /// The same findings, the warnings that are accepted set aside.
+    pub fn accepting(mut self, accept: &[Acceptance]) -> Self {
+        let mut open = Vec::new();
+        for finding in std::mem::take(&mut self.list) {
+            let acceptance = accept.iter().find(|acceptance| acceptance.covers(finding.code, &finding.option));
+            match acceptance.filter(|_| finding.severity == Severity::Warning) {
+                Some(acceptance) => self.accepted.push(Accepted { finding, reason: acceptance.reason.as_str().to_owned() }),
+                None => open.push(finding),
+            }
+        }
+        self.list = open;
+        self
+    }
+
+    /// The same findings with the names of files as they are seen from inside that directory.
+    pub fn within(mut self, dir: &Path) -> Self {
+        let prefix = format!("{}/", dir.display());
+        let strip = |text: &mut String| *text = text.replace(&prefix, "");
+        self.file.as_mut().map(strip);
+        for finding in &mut self.list {
+            strip(&mut finding.option);
+            strip(&mut finding.message);
+            if let Some(position) = &mut finding.position {
+                strip(&mut position.file);
+            }
+        }
+        self
     }
 
     /// Whether there is one that forbids to go on.
@@ -69,13 +113,17 @@ impl Findings {
 
 impl From<Finding> for Findings {
     fn from(finding: Finding) -> Self {
-        Self { list: vec![finding], file: None, text: None }
+        Self { list: vec![finding], ..Self::default() }
     }
 }
 
 impl serde::Serialize for Findings {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.list.serialize(serializer)
+        use serde::ser::SerializeSeq as _;
+        let mut sequence = serializer.serialize_seq(Some(self.list.len() + self.accepted.len()))?;
+        self.list.iter().try_for_each(|finding| sequence.serialize_element(finding))?;
+        self.accepted.iter().try_for_each(|accepted| sequence.serialize_element(accepted))?;
+        sequence.end()
     }
 }
 

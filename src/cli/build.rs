@@ -1,6 +1,7 @@
 //! `build`: the main job. Description in; images, manifest and everything else that a target needs out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
@@ -20,7 +21,7 @@ use crate::image::spec::{ImageSpec, LayerSpec};
 use crate::image::store::LayerStore;
 use crate::package::cache::Cache;
 use crate::package::fetch;
-use crate::render::Rendered;
+use crate::render::{Rendered, ports};
 use crate::site::Site;
 
 /// Build the images and the manifest of a site.
@@ -73,7 +74,7 @@ pub struct CacheAt {
 }
 
 /// What a build writes at the top of its directory.
-pub const OUTPUTS: [&str; 7] = [".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom"];
+pub const OUTPUTS: [&str; 8] = [".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "services", "well-known", "sbom"];
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
@@ -127,13 +128,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let origin = json!({ "debian": sources.debian.values().next().map(|lock| lock.release.clone()) });
     let bill = |image: &Image| super::packages::bill_of_materials(&sources, image);
-    let text = write_beside(out.path(), site, &rendered, &images, &sources.specs, &origin, &bill)?;
+    let text = write_beside(out.path(), site, &rendered, (&images, &sources.specs, &launch), &origin, &bill)?;
     out.commit()?;
 
     if arguments.json {
         super::print::answer(&text)?;
     }
-    tell(site, &images, bytes, &shown, &arguments.out);
+    tell(site, &rendered, &images, bytes, &shown, &arguments.out);
     Ok(())
 }
 
@@ -143,8 +144,7 @@ pub(super) fn write_beside(
     out: &Path,
     site: &Site,
     rendered: &Rendered,
-    images: &[Image],
-    specs: &BTreeMap<String, ImageSpec>,
+    (images, specs, launch): (&[Image], &BTreeMap<String, ImageSpec>, &Path),
     origin: &Value,
     bill: &dyn Fn(&Image) -> Result<Vec<u8>>,
 ) -> Result<String> {
@@ -157,6 +157,15 @@ pub(super) fn write_beside(
         .collect();
     write(&out.join("compose.yaml"), compose::manifest(site, rendered, &facts).as_bytes())?;
     write(&out.join(".env"), compose::environment(site).as_bytes())?;
+    let services = out.join(compose::BESIDE);
+    for (path, content) in rendered.beside() {
+        write(&services.join(path), &content)?;
+    }
+    if rendered.mounts_launch() {
+        let copy = services.join("launch");
+        std::fs::copy(launch, &copy).map_err(|error| Error::io("copy the launcher to", &copy, &error))?;
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).map_err(|error| Error::io("change the permissions of", &copy, &error))?;
+    }
     for (name, content) in &rendered.well_known {
         write(&out.join("well-known").join(name), content)?;
     }
@@ -173,7 +182,7 @@ pub(super) fn write_beside(
 /// The images that the site's services run, and those below them.
 fn wanted(sources: &Sources, rendered: &Rendered) -> Result<BTreeSet<String>> {
     let mut wanted = BTreeSet::new();
-    for service in &rendered.services {
+    for service in rendered.services.iter().filter(|service| service.from.is_none()) {
         let mut next = Some(service.image.to_owned());
         while let Some(name) = next.filter(|name| !wanted.contains(name)) {
             let spec = sources.specs.get(&name).ok_or_else(|| {
@@ -221,7 +230,7 @@ fn replaced_damaged(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>,
 /// What each image holds besides its definition.
 pub(super) fn contents(rendered: &Rendered) -> BTreeMap<String, Content> {
     let mut contents: BTreeMap<String, Content> = BTreeMap::new();
-    for service in &rendered.services {
+    for service in rendered.services.iter().filter(|service| service.from.is_none()) {
         let content = contents.entry(service.image.to_owned()).or_default();
         if content.cmd.is_empty() {
             content.cmd.clone_from(&service.command);
@@ -259,14 +268,21 @@ fn report(site: &Site, rendered: &Rendered, images: &[Image], origin: &Value) ->
         })).collect::<Vec<_>>(),
         "services": rendered.services.iter().map(|service| json!({ "name": service.name, "image": service.image })).collect::<Vec<_>>(),
         "secrets": rendered.secrets,
+        // What was known and accepted when these images were built.
+        "accepted_warnings": site.checks.accept,
+        "ports": ports::all(site),
     });
+    let foreign = rendered.foreign_images();
+    if !foreign.is_empty() {
+        report["images_from_elsewhere"] = json!(foreign);
+    }
     if let (Value::Object(report), Value::Object(origin)) = (&mut report, origin) {
         report.extend(origin.clone());
     }
     report
 }
 
-fn tell(site: &Site, images: &[Image], bytes: u64, shown: &Shown, out: &Path) {
+fn tell(site: &Site, rendered: &Rendered, images: &[Image], bytes: u64, shown: &Shown, out: &Path) {
     let sizes: Vec<String> = images.iter().map(|image| format!("{} {}", image.name, HumanBytes(image.size()))).collect();
     let reused = match shown.reused() {
         0 => String::new(),
@@ -274,6 +290,13 @@ fn tell(site: &Site, images: &[Image], bytes: u64, shown: &Shown, out: &Path) {
         number => format!(", {number} layers from the cache"),
     };
     shown.step(&format!("images.tar: {} ({}){reused}", HumanBytes(bytes), sizes.join(", ")));
+    let foreign = rendered.foreign_images();
+    if !foreign.is_empty() {
+        let list = foreign.join(" ");
+        shown.step(&format!(
+            "The target needs these images from elsewhere; `docker compose pull` fetches them. Without a way out, on a machine with one:\n  docker pull each of them; docker save -o others.tar {list}\n  and on the target: docker load -i others.tar"
+        ));
+    }
     let out = out.display();
     shown.step(&format!(
         "\n{} is built. Carry {out} to the target, and there:\n  cd {out}\n  docker load -i images.tar\n  synapse-site secrets init .      (or: docker compose run --rm secrets)\n  docker compose up -d",

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod description;
+mod explain;
 mod inspect;
 mod lock;
 mod new;

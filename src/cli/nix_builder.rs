@@ -85,8 +85,6 @@ struct Package {
 enum Part {
     /// A directory with everything that a target needs.
     Bundle,
-    /// The archive of all images.
-    Images,
     /// The archive of Synapse's image alone.
     Image,
 }
@@ -121,16 +119,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .iter()
         .map(|(image, packages)| (image.clone(), packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect()))
         .collect();
-    let wanted: BTreeSet<String> = rendered.services.iter().map(|service| service.image.to_owned()).collect();
+    let wanted: BTreeSet<String> = rendered.services.iter().filter(|service| service.from.is_none()).map(|service| service.image.to_owned()).collect();
     let stacks = strata::divide(&graph, &needs(&specs, &found, &wanted)?, strata::MOST)?;
     let specs = definitions(&specs, &found, &stacks)?;
+    let launch = launch_beside()?;
     let plans = plan(
         &plan::Site {
             server_name: site.server.server_name.as_str(),
             repository: site.images.repository.as_str(),
             specs: &specs,
             contents: &contents(&rendered),
-            launch: &launch_beside()?,
+            launch: &launch,
             architecture: architecture(&request.system)?,
         },
         &mut |image: &str, layer: &LayerSpec| Ok(packages(&graph, &stacks, image, layer)),
@@ -146,7 +145,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if bundle {
         let origin = json!({ "nix": { "system": request.system, "versions": versions(&request) } });
         let bill = |image: &Image| bill_of_materials(&graph, &stacks, image);
-        write_beside(&out, site, &rendered, &images, &specs, &origin, &bill)?;
+        write_beside(&out, site, &rendered, (&images, &specs, &launch), &origin, &bill)?;
     }
     Ok(())
 }
@@ -179,10 +178,25 @@ fn description(top: &Path, request: &Request) -> Result<crate::site::load::Loade
         if !relative.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir)) {
             return Err(Error::Usage(format!("`files` holds `{name}`; a file's name is relative and stays below the description")));
         }
-        let content = std::fs::read(source).map_err(|error| Error::io("read", source, &error))?;
-        super::render::write(&place.join(relative), &content)?;
+        copy(source, &place.join(relative))?;
     }
     super::checked(&file, false).map(|(loaded, _)| loaded)
+}
+
+/// Copies a file, or the plain files of a directory.
+fn copy(source: &Path, target: &Path) -> Result<()> {
+    if !source.is_dir() {
+        let content = std::fs::read(source).map_err(|error| Error::io("read", source, &error))?;
+        return super::render::write(target, &content);
+    }
+    std::fs::create_dir_all(target).map_err(|error| Error::io("make", target, &error))?;
+    for entry in std::fs::read_dir(source).map_err(|error| Error::io("read", source, &error))? {
+        let entry = entry.map_err(|error| Error::io("read", source, &error))?.path();
+        if let Some(name) = entry.file_name().filter(|_| entry.is_file()) {
+            copy(&entry, &target.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// The packages of a layer: those of the group that bears its name, none for a layer that is made.

@@ -1,5 +1,6 @@
 //! The program as people use and misuse it: whole runs, their exit codes, their words, and what they leave behind.
 
+mod accepted;
 mod answers;
 mod damaged;
 mod description;

@@ -11,6 +11,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0101",
         severity: Error,
+        options: &["authentication.method", "ldap"],
         reason: "Passwords in a directory need to know the directory.",
         breaches: |loaded| match (loaded.site.authentication.method, &loaded.site.ldap) {
             (Method::Ldap, None) => vec![Breach::at(
@@ -24,6 +25,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0102",
         severity: Error,
+        options: &["authentication.method", "ldap"],
         reason: "A directory that nobody logs in with is a setting with no effect, which people take for one with an effect.",
         breaches: |loaded| match (loaded.site.authentication.method, &loaded.site.ldap) {
             (Method::Local, Some(_)) => vec![Breach::at(
@@ -37,23 +39,30 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0103",
         severity: Warning,
+        options: &["ldap.uri", "ldap.further_uris", "ldap.start_tls"],
         reason: "Without TLS every password crosses the network in clear (matrix-synapse-ldap3, README).",
-        breaches: |loaded| match &loaded.site.ldap {
-            Some(ldap) if ldap.uri.as_str().starts_with("ldap://") && !ldap.start_tls => vec![Breach::at(
-                "ldap.uri",
-                "is ldap:// without start_tls: passwords cross the network in clear",
-                "set ldap.start_tls to true, or use an ldaps:// address",
-            )],
-            _ => Vec::new(),
+        breaches: |loaded| {
+            let Some(ldap) = loaded.site.ldap.as_ref().filter(|ldap| !ldap.start_tls) else { return Vec::new() };
+            ldap.uris()
+                .filter(|(_, uri)| !uri.is_ldaps())
+                .map(|(option, _)| {
+                    Breach::at(
+                        &option,
+                        "is ldap:// without start_tls: passwords cross the network in clear",
+                        "set ldap.start_tls to true, or use an ldaps:// address",
+                    )
+                })
+                .collect()
         },
     },
     Rule {
         code: "S0104",
         severity: Error,
+        options: &["ldap.uri", "ldap.further_uris", "ldap.start_tls"],
         reason: "A connection is switched to TLS once; ldaps is TLS from its first byte (RFC 4513, section 3.1).",
         breaches: |loaded| match &loaded.site.ldap {
-            Some(ldap) if ldap.uri.as_str().starts_with("ldaps://") && ldap.start_tls => {
-                vec![Breach::at("ldap.start_tls", "is true although the address is ldaps://", "remove ldap.start_tls, or use an ldap:// address")]
+            Some(ldap) if ldap.start_tls && ldap.uris().any(|(_, uri)| uri.is_ldaps()) => {
+                vec![Breach::at("ldap.start_tls", "is true although an address is ldaps://", "remove ldap.start_tls, or use ldap:// addresses only")]
             }
             _ => Vec::new(),
         },
@@ -61,6 +70,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0105",
         severity: Error,
+        options: &["ldap.mode", "ldap.filter", "ldap.bind_dn"],
         reason: "matrix-synapse-ldap3 reads filter in search mode only, and any bind_dn makes it search (ldap_auth_provider.py, parse_config).",
         breaches: |loaded| {
             let Some(ldap) = loaded.site.ldap.as_ref().filter(|ldap| ldap.mode == Mode::Simple) else { return Vec::new() };
@@ -80,6 +90,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0106",
         severity: Error,
+        options: &["ldap.ca_certificate"],
         reason: "A certificate authority has to be PEM, or every login fails with \"invalid username or password\".",
         breaches: |loaded| {
             let Some(path) = loaded.site.ldap.as_ref().and_then(|ldap| ldap.ca_certificate.as_ref()) else { return Vec::new() };
@@ -101,6 +112,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0107",
         severity: Error,
+        options: &[
+            "registration.enable_registration",
+            "registration.enable_registration_without_verification",
+            "registration.registration_requires_token",
+            "registration.registrations_require_3pid",
+            "synapse.settings.enable_registration_captcha",
+        ],
         reason: "Synapse refuses open registration that proves nothing, unless told otherwise (config/homeserver.py, validate_config).",
         breaches: |loaded| {
             let registration = &loaded.site.registration;
@@ -122,22 +140,24 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0108",
         severity: Error,
-        reason: "An address can only be verified by sending mail to it; Synapse starts without complaint and nobody can register.",
+        options: &["registration.registrations_require_3pid", "email"],
+        reason: "An address can only be verified by sending mail to it; Synapse stops at start, whether registration is open or not (rest/client/register.py).",
         breaches: |loaded| {
             let wants = loaded.site.registration.registrations_require_3pid.contains(&ThirdParty::Email);
-            if !wants || loaded.site.synapse.settings.contains_key("email") || !loaded.site.registration.enable_registration {
+            if !wants || loaded.site.email.is_some() {
                 return Vec::new();
             }
             vec![Breach::at(
                 "registration.registrations_require_3pid",
                 "asks for an e-mail address, and the server cannot send mail",
-                "describe the mail server under synapse.settings.email (smtp_host, notif_from, …)",
+                "describe the mail server in the section email (smtp_host, notif_from, …)",
             )]
         },
     },
     Rule {
         code: "S0109",
         severity: Warning,
+        options: &["registration.enable_registration_without_verification", "registration.enable_registration"],
         reason: "Registration by anybody without proof is found by spammers within hours (Synapse documentation, enable_registration_without_verification).",
         breaches: |loaded| {
             let registration = &loaded.site.registration;
@@ -154,6 +174,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0110",
         severity: Error,
+        options: &["administrators"],
         reason: "An administrator is made once.",
         breaches: |loaded| {
             let people = &loaded.site.administrators;
@@ -168,6 +189,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0111",
         severity: Error,
+        options: &["registration.enable_registration", "authentication.method"],
         reason: "Guests and people who register need local accounts; with a directory Synapse's own database has no passwords (handlers/auth.py).",
         breaches: |loaded: &Loaded| {
             if loaded.site.authentication.method != Method::Ldap || !loaded.site.registration.enable_registration {

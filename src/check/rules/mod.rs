@@ -1,10 +1,22 @@
 //! Rules that look at several options together: one list, one function each, with a stable code, a reason and its source.
 //! A rule takes the whole description and gives, for each place where it is broken, what is wrong there and what to write.
 
+mod accepted;
 mod accounts;
+mod app_services;
+mod calls;
+mod delegation;
+mod mail;
+pub mod measured;
+mod notices;
+mod oidc;
 mod outside;
+mod policy;
 mod services;
 mod settings;
+pub mod sites;
+
+pub use notices::{FIXED_TEMPLATES, TEMPLATES};
 
 use super::{Finding, Findings, Severity};
 use crate::site::load::Loaded;
@@ -16,6 +28,8 @@ pub struct Rule {
     pub code: &'static str,
     /// How bad a breach is.
     pub severity: Severity,
+    /// The options that it looks at, with dots and without the numbers of list elements: `well_known.support.contacts`.
+    pub options: &'static [&'static str],
     /// Why there is the rule, in one sentence, with its source.
     pub reason: &'static str,
     breaches: fn(&Loaded) -> Vec<Breach>,
@@ -36,7 +50,24 @@ impl Breach {
 
 /// All rules, by code.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    [accounts::RULES, services::RULES, outside::RULES, settings::RULES].into_iter().flatten()
+    [
+        accounts::RULES,
+        oidc::RULES,
+        delegation::RULES,
+        policy::accounts::RULES,
+        services::RULES,
+        policy::reach::RULES,
+        calls::RULES,
+        outside::RULES,
+        policy::limits::RULES,
+        settings::RULES,
+        mail::RULES,
+        notices::RULES,
+        app_services::RULES,
+        accepted::RULES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What there is to say about a code.
@@ -48,6 +79,8 @@ pub struct Explanation {
     pub severity: Severity,
     /// Whether the type of an option finds it by itself, or a rule that looks at several options.
     pub found_by: FoundBy,
+    /// The options that are looked at; none means every option.
+    pub options: &'static [&'static str],
     /// Why it is found, with the source where there is one.
     pub reason: &'static str,
 }
@@ -64,13 +97,32 @@ pub enum FoundBy {
 
 /// Every code that a finding can have, in order.
 pub fn explanations() -> impl Iterator<Item = Explanation> {
-    let types = MISTAKES.iter().map(|&(code, reason)| Explanation { code, severity: Severity::Error, found_by: FoundBy::Type, reason });
-    let told =
-        Explanation { code: "S0010", severity: Severity::Warning, found_by: FoundBy::Type, reason: "A Nix module of the site says so, in its `warnings`." };
-    types.chain([told]).chain(all().map(|rule| Explanation { code: rule.code, severity: rule.severity, found_by: FoundBy::Rule, reason: rule.reason }))
+    let by_type = |severity| move |(code, reason): (&'static str, &'static str)| Explanation { code, severity, found_by: FoundBy::Type, options: &[], reason };
+    let types = MISTAKES.iter().copied().map(by_type(Severity::Error));
+    let told = std::iter::once(("S0010", "A Nix module of the site says so, in its `warnings`.")).map(by_type(Severity::Warning));
+    let rules = all().map(|rule| {
+        let &Rule { code, severity, options, reason, .. } = rule;
+        Explanation { code, severity, found_by: FoundBy::Rule, options, reason }
+    });
+    types.chain(told).chain(rules)
 }
 
-/// Applies every rule to a description.
+/// What one rule finds.
+fn found(rule: &'static Rule, loaded: &Loaded) -> Vec<Finding> {
+    (rule.breaches)(loaded)
+        .into_iter()
+        .map(|breach| Finding {
+            code: rule.code,
+            severity: rule.severity,
+            position: loaded.source.position(&breach.option),
+            option: breach.option.to_string(),
+            message: breach.message,
+            remedy: Some(breach.remedy),
+        })
+        .collect()
+}
+
+/// Applies every rule to a description, and sets aside the warnings that it accepts.
 pub fn apply(loaded: &Loaded) -> Findings {
     let told = loaded.source.warnings.iter().map(|message| Finding {
         code: "S0010",
@@ -80,20 +132,8 @@ pub fn apply(loaded: &Loaded) -> Findings {
         message: message.clone(),
         remedy: None,
     });
-    let findings = all()
-        .flat_map(|rule| {
-            (rule.breaches)(loaded).into_iter().map(|breach| Finding {
-                code: rule.code,
-                severity: rule.severity,
-                position: loaded.source.position(&breach.option),
-                option: breach.option.to_string(),
-                message: breach.message,
-                remedy: Some(breach.remedy),
-            })
-        })
-        .chain(told)
-        .collect();
-    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref())
+    let findings = all().flat_map(|rule| found(rule, loaded)).chain(told).collect();
+    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref()).accepting(&loaded.site.checks.accept)
 }
 
 #[cfg(test)]

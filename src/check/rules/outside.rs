@@ -1,16 +1,14 @@
 //! S03xx: what the outside sees: names, ports, certificates, well-known documents.
 
-use std::collections::BTreeMap;
-
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::site::gateway::Tls;
-use crate::site::turn::TurnSource;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0301",
         severity: Warning,
+        options: &["server.public_baseurl"],
         reason: "Clients refuse to send passwords over plain HTTP to anything but localhost, and other servers always use TLS (Matrix specification).",
         breaches: |loaded| {
             if loaded.site.server.public_baseurl.is_https() {
@@ -22,32 +20,25 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0302",
         severity: Error,
+        options: &[
+            "gateway.http_port",
+            "gateway.https_port",
+            "gateway.federation_port",
+            "turn.port",
+            "turn.tls_port",
+            "turn.min_port",
+            "rtc.udp_port",
+            "rtc.tcp_port",
+            "rtc.relay_port",
+            "rtc.relay_min_port",
+        ],
         reason: "Two services cannot be published on one port of the target.",
-        breaches: |loaded| {
-            let (gateway, turn) = (&loaded.site.gateway, &loaded.site.turn);
-            let mut ports = vec![("gateway.http_port", gateway.http_port)];
-            if gateway.tls == Tls::Files {
-                ports.push(("gateway.https_port", gateway.https_port));
-                ports.extend(gateway.federation_port.map(|port| ("gateway.federation_port", port)));
-            }
-            if turn.source == TurnSource::Bundled {
-                ports.push(("turn.port", turn.port));
-            }
-            let mut taken: BTreeMap<u16, &str> = BTreeMap::new();
-            let mut breaches = Vec::new();
-            for (option, port) in ports {
-                if let Some(first) = taken.get(&port) {
-                    breaches.push(Breach::at(option, format!("is {port}, which {first} already has"), "give each its own port"));
-                } else {
-                    taken.insert(port, option);
-                }
-            }
-            breaches
-        },
+        breaches: super::calls::overlaps,
     },
     Rule {
         code: "S0303",
         severity: Error,
+        options: &["gateway.federation_port", "gateway.tls"],
         reason: "A port for HTTPS needs certificates.",
         breaches: |loaded| {
             let gateway = &loaded.site.gateway;
@@ -64,6 +55,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0304",
         severity: Error,
+        options: &["well_known.support.contacts"],
         reason: "A support document has at least one contact or a page, and a contact has an address (Matrix specification 1.10, GET /.well-known/matrix/support).",
         breaches: |loaded| {
             loaded
@@ -81,6 +73,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0305",
         severity: Error,
+        options: &["well_known.extra_client_content"],
         reason: "These members of the client document follow from other options, and Synapse refuses them too (config/server.py, extra_well_known_client_content).",
         breaches: |loaded| {
             ["m.homeserver", "m.identity_server"]
@@ -95,6 +88,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0306",
         severity: Error,
+        options: &["well_known.server", "server.server_name", "server.public_baseurl", "listeners.federation"],
         reason: "Without the server document other servers look for the server name itself on port 8448 (Matrix specification, Resolving server names).",
         breaches: |loaded| {
             let (site, server) = (&loaded.site, &loaded.site.server);

@@ -1,5 +1,6 @@
 //! S02xx: the services behind Synapse: PostgreSQL, Redis, TURN, media.
 
+use super::policy::reach::is_never_reached;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::site::database::Source;
@@ -10,6 +11,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0201",
         severity: Error,
+        options: &["database.source", "database.host"],
         reason: "An external PostgreSQL has to be found, a bundled one is found by itself.",
         breaches: |loaded| {
             let database = &loaded.site.database;
@@ -31,6 +33,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0202",
         severity: Error,
+        options: &["database.sslmode", "database.source", "database.host"],
         reason: "A Unix socket has no TLS, and the bundled PostgreSQL is reachable only inside the site's own network.",
         breaches: |loaded| {
             let database = &loaded.site.database;
@@ -44,6 +47,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0203",
         severity: Error,
+        options: &["database.cp_min", "database.cp_max"],
         reason: "A pool cannot be larger at rest than at work (twisted.enterprise.adbapi).",
         breaches: |loaded| {
             let database = &loaded.site.database;
@@ -56,6 +60,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0204",
         severity: Error,
+        options: &["redis.source", "redis.host"],
         reason: "An external Redis has to be found, a bundled one is found by itself.",
         breaches: |loaded| {
             let redis = &loaded.site.redis;
@@ -71,6 +76,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0205",
         severity: Error,
+        options: &["turn.source", "turn.host", "turn.external_ip"],
         reason: "Clients need the relay's name, and the relay has to hand out an address that the world reaches (coturn, external-ip).",
         breaches: |loaded| {
             let turn = &loaded.site.turn;
@@ -98,6 +104,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0206",
         severity: Error,
+        options: &["turn.source", "turn.turn_uris"],
         reason: "Synapse hands out the addresses it is given; without any, an external relay is not used.",
         breaches: |loaded| {
             let turn = &loaded.site.turn;
@@ -117,6 +124,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0207",
         severity: Error,
+        options: &["turn.min_port", "turn.max_port", "turn.port"],
         reason: "A range goes from its smaller to its larger end, and the relay's own port cannot lie in it (coturn, min-port and max-port).",
         breaches: |loaded| {
             let turn = &loaded.site.turn;
@@ -139,6 +147,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0208",
         severity: Warning,
+        options: &["turn.min_port", "turn.max_port"],
         reason: "Each published port is a process and a firewall rule of the container engine; thousands take minutes to start.",
         breaches: |loaded| {
             let turn = &loaded.site.turn;
@@ -156,22 +165,26 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0209",
         severity: Error,
-        reason: "A preview fetches what a user names; without the list it reaches into the site's own network (Synapse documentation, url_preview_ip_range_blacklist).",
+        options: &["media.url_preview_ip_range_whitelist"],
+        reason: "A preview fetches what a user names: through loopback and link-local addresses it reaches the service itself and a cloud's credentials (Synapse documentation, url_preview_ip_range_blacklist).",
         breaches: |loaded| {
-            let media = &loaded.site.media;
-            if !media.url_preview_enabled || !media.url_preview_ip_range_blacklist.is_empty() {
-                return Vec::new();
-            }
-            vec![Breach::at(
-                "media.url_preview_ip_range_blacklist",
-                "is empty although previews are on",
-                "remove the option: its default holds all private networks",
-            )]
+            let whitelist = loaded.site.media.url_preview_ip_range_whitelist.iter().enumerate();
+            whitelist
+                .filter(|(_, network)| is_never_reached(network))
+                .map(|(at, network)| {
+                    Breach::at(
+                        &format!("media.url_preview_ip_range_whitelist.{at}"),
+                        format!("is {network}, which opens loopback or link-local addresses to whoever writes a message"),
+                        "name the one address or network that previews are needed from, such as \"192.168.10.5/32\"",
+                    )
+                })
+                .collect()
         },
     },
     Rule {
         code: "S0210",
         severity: Error,
+        options: &["database.user", "database.dbname"],
         reason: "These names belong to PostgreSQL itself (its documentation, predefined roles and template databases).",
         breaches: |loaded| {
             let database = &loaded.site.database;
@@ -190,6 +203,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0211",
         severity: Error,
+        options: &["database.host"],
         reason: "libpq takes a host that begins with a slash for the directory of a socket, and everything else for a name (its documentation, host).",
         breaches: |loaded| {
             let Some(host) = &loaded.site.database.host else { return Vec::new() };

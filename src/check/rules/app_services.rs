@@ -1,0 +1,108 @@
+//! S055x: application services, of which the description names the registration files. Synapse 1.163, config/appservice.py.
+
+use super::{Breach, Rule};
+use crate::check::Severity::Error;
+use crate::render::synapse::app_services::registrations;
+use crate::site::app_service::Registration;
+use crate::site::load::Loaded;
+use crate::site::schema::OptionPath;
+
+/// Those that can be read, with their places in the list.
+fn sound(loaded: &Loaded) -> Vec<(usize, Registration)> {
+    registrations(loaded).into_iter().enumerate().filter_map(|(at, read)| Some((at, read.ok()?))).collect()
+}
+
+fn at(place: usize, message: String, remedy: impl Into<String>) -> Breach {
+    Breach { option: OptionPath::dotted("app_services").index(place), message, remedy: remedy.into() }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    // Facts rule 81.
+    Rule {
+        code: "S0551",
+        severity: Error,
+        reason: "Every process of Synapse reads every registration when it starts, and ends with one that it cannot read.",
+        options: &["app_services"],
+        breaches: |loaded| {
+            registrations(loaded)
+                .into_iter()
+                .enumerate()
+                .flat_map(|(place, read)| {
+                    let file = loaded.site.app_services[place].to_string();
+                    read.err().unwrap_or_default().into_iter().map(move |(message, remedy)| at(place, format!("{file} {message}"), remedy))
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0552",
+        severity: Error,
+        reason: "An application service is known by its id and by its token; Synapse ends when two have the same.",
+        options: &["app_services"],
+        breaches: |loaded| {
+            let all = sound(loaded);
+            let mut breaches = Vec::new();
+            for (index, (place, service)) in all.iter().enumerate() {
+                let earlier = || all[..index].iter().map(|(_, earlier)| earlier);
+                if earlier().any(|earlier| earlier.id == service.id) {
+                    breaches.push(at(*place, format!("has the id {:?} of an earlier service", service.id), "give each service an id of its own"));
+                } else if let Some(first) = earlier().find(|earlier| earlier.tokens[0].secret == service.tokens[0].secret) {
+                    breaches.push(at(
+                        *place,
+                        format!("has the as_token of {}: the secret {}", first.id, first.tokens[0].secret),
+                        "give each service a secret of its own",
+                    ));
+                }
+            }
+            breaches
+        },
+    },
+    Rule {
+        code: "S0553",
+        severity: Error,
+        reason: "Synapse runs in a container, and its localhost is that container, where no application service is.",
+        options: &["app_services"],
+        breaches: |loaded| {
+            sound(loaded)
+                .into_iter()
+                .filter_map(|(place, service)| {
+                    let url = service.url?;
+                    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?.to_owned();
+                    let host =
+                        authority.rsplit_once(':').map_or(authority.as_str(), |(host, port)| if port.ends_with(']') { authority.as_str() } else { host });
+                    super::mail::is_local(host).then(|| {
+                        at(
+                            place,
+                            format!("has the url {url}, which inside a container is the container"),
+                            "url: http://bridge.example.com:9993, the name that other machines know the service by",
+                        )
+                    })
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0554",
+        severity: Error,
+        reason: "An exclusive namespace belongs to its service alone: nobody else can register, and administrators are not made, under a name in it.",
+        options: &["app_services", "administrators", "server_notices.system_mxid_localpart"],
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let people = site.administrators.iter().map(|person| (person.as_str(), "an administrator"));
+            let notices = site.server_notices.as_ref().map(|notices| (notices.system_mxid_localpart.as_str(), "the account of the notices"));
+            let people: Vec<(&str, &str)> = people.chain(notices).collect();
+            let mut breaches = Vec::new();
+            for (place, service) in sound(loaded) {
+                for expression in &service.exclusive_users {
+                    // Python's re.match begins at the beginning and ends anywhere.
+                    let Ok(regex) = regex::Regex::new(&format!("^(?:{expression})")) else { continue };
+                    let taken = people.iter().filter(|(name, _)| regex.is_match(&format!("@{name}:{}", site.server.server_name)));
+                    breaches.extend(taken.map(|(name, who)| {
+                        at(place, format!("has the exclusive namespace {expression}, and in it {who}, {name}"), format!("regex: '@{}_.*'", service.name()))
+                    }));
+                }
+            }
+            breaches
+        },
+    },
+];

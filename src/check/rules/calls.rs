@@ -1,0 +1,270 @@
+//! S025x to S027x: calls of many, and the programs of others that help to run a server.
+
+use super::delegation::is_everybody;
+use super::{Breach, Rule};
+use crate::check::Severity::{Error, Warning};
+use crate::render::helpers::DRAUPNIR_OWNED;
+use crate::render::synapse::rtc::FEATURES;
+use crate::site::load::Loaded;
+use crate::site::rtc::{Relay, RtcSource};
+use crate::site::synapse::SECRET_MEMBERS;
+use crate::site::turn::TurnSource;
+
+/// The member of the `client` document that says where calls are.
+const FOCI: &str = "org.matrix.msc4143.rtc_foci";
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "S0250",
+        severity: Error,
+        options: &["rtc.source", "rtc.livekit_image", "rtc.authorisation_image", "rtc.external_ip", "turn.external_ip"],
+        reason: "LiveKit and its authorisation service are not built here, and media go to an address that the world reaches (LiveKit, rtc.node_ip).",
+        breaches: |loaded| {
+            let (rtc, turn) = (&loaded.site.rtc, &loaded.site.turn);
+            if rtc.source != RtcSource::Bundled {
+                return Vec::new();
+            }
+            let missing = [
+                ("rtc.livekit_image", rtc.livekit_image.is_none(), "livekit_image: docker.io/livekit/livekit-server:v1.13.0"),
+                ("rtc.authorisation_image", rtc.authorisation_image.is_none(), "authorisation_image: ghcr.io/element-hq/lk-jwt-service:0.4.4"),
+                ("rtc.external_ip", rtc.external_ip.is_none() && turn.external_ip.is_none(), "external_ip: 203.0.113.10"),
+            ];
+            let missing = missing.into_iter().filter(|(_, missing, _)| *missing);
+            missing.map(|(option, _, remedy)| Breach::at(option, "is missing although rtc.source is \"bundled\"", remedy)).collect()
+        },
+    },
+    Rule {
+        code: "S0251",
+        severity: Error,
+        options: &["rtc.source", "rtc.livekit_service_url"],
+        reason: "Clients are told one address; Synapse accepts a transport only with it (config/matrixrtc.py), and clients find no calls without it.",
+        breaches: |loaded| {
+            let rtc = &loaded.site.rtc;
+            match (rtc.source, &rtc.livekit_service_url) {
+                (RtcSource::External, None) => vec![Breach::at(
+                    "rtc.livekit_service_url",
+                    "is missing although rtc.source is \"external\"",
+                    "livekit_service_url: https://matrix-rtc.example.com/livekit/jwt",
+                )],
+                (RtcSource::External, Some(url)) if !url.is_https() && loaded.site.server.public_baseurl.is_https() => {
+                    vec![Breach::at("rtc.livekit_service_url", "is http://, which web clients do not call from a page with https", "use https://")]
+                }
+                (RtcSource::None | RtcSource::Bundled, Some(_)) => {
+                    vec![Breach::at(
+                        "rtc.livekit_service_url",
+                        "is set, but the service is not external",
+                        "set rtc.source to \"external\", or remove rtc.livekit_service_url",
+                    )]
+                }
+                _ => Vec::new(),
+            }
+        },
+    },
+    Rule {
+        code: "S0252",
+        severity: Error,
+        options: &["rtc.source", "synapse.settings.experimental_features"],
+        reason: "Without these features clients do not find where calls are, or lose who is in one (Synapse, rest/client/matrixrtc.py; Element Call, Self-Hosting).",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let Some(features) = site.synapse.settings.get("experimental_features").filter(|_| site.rtc.source != RtcSource::None) else { return Vec::new() };
+            FEATURES
+                .iter()
+                .filter(|name| features.get(**name).is_some_and(|value| value != true))
+                .map(|name| {
+                    Breach::at(
+                        &format!("synapse.settings.experimental_features.{name}"),
+                        "is not true, and calls need it",
+                        "remove it: it follows from rtc.source",
+                    )
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0253",
+        severity: Error,
+        options: &["rtc.source", "well_known.extra_client_content"],
+        reason: "The address in the client document, the one that Synapse tells and the gateway's route are one; two that differ send clients to different calls.",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            if site.rtc.source == RtcSource::None || !site.well_known.extra_client_content.contains_key(FOCI) {
+                return Vec::new();
+            }
+            vec![Breach::at("well_known.extra_client_content", format!("holds {FOCI}, which follows from the section rtc"), format!("remove {FOCI}"))]
+        },
+    },
+    Rule {
+        code: "S0254",
+        severity: Error,
+        options: &["rtc.relay", "turn.source"],
+        reason: "A relay that is shared has to be there.",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            if site.rtc.source != RtcSource::Bundled || site.rtc.relay != Relay::Turn || site.turn.source != TurnSource::None {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "rtc.relay",
+                "is \"turn\", but turn.source is \"none\"",
+                "set turn.source to \"bundled\" or \"external\", or rtc.relay to \"livekit\" or \"none\"",
+            )]
+        },
+    },
+    Rule {
+        code: "S0255",
+        severity: Error,
+        options: &["rtc.relay_min_port", "rtc.relay_max_port"],
+        reason: "A range goes from its smaller to its larger end; every port of it is published by itself, so thousands take minutes to start.",
+        breaches: |loaded| {
+            let rtc = &loaded.site.rtc;
+            if rtc.source != RtcSource::Bundled || rtc.relay != Relay::Livekit {
+                return Vec::new();
+            }
+            if rtc.relay_min_port > rtc.relay_max_port {
+                let message = format!("is {}, more than relay_max_port ({})", rtc.relay_min_port, rtc.relay_max_port);
+                return vec![Breach::at("rtc.relay_min_port", message, "exchange the two")];
+            }
+            let ports = u32::from(rtc.relay_max_port - rtc.relay_min_port) + 1;
+            if ports <= 500 {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "rtc.relay_max_port",
+                format!("makes a range of {ports} ports"),
+                "20 ports are enough for the few who need a relay; at most 500 are taken",
+            )]
+        },
+    },
+    Rule {
+        code: "S0256",
+        severity: Warning,
+        options: &["rtc.stun_servers", "turn.source"],
+        reason: "Without STUN servers of its own LiveKit sends people's clients to Google's (config-sample.yaml, stun_servers).",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let own = site.turn.source == TurnSource::Bundled || !site.rtc.stun_servers.is_empty();
+            if site.rtc.source != RtcSource::Bundled || own {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "rtc.stun_servers",
+                "is empty, and there is no bundled coturn: clients would ask Google for their address",
+                "stun_servers: [\"stun.example.com:3478\"]",
+            )]
+        },
+    },
+    Rule {
+        code: "S0257",
+        severity: Error,
+        options: &["rtc.stun_servers"],
+        reason: "LiveKit puts stun: before each of these and gives them to clients (pkg/rtc), which takes a host and a port.",
+        breaches: |loaded| {
+            let servers = loaded.site.rtc.stun_servers.iter().enumerate();
+            let good = |text: &str| {
+                text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
+                    && crate::site::text::check_format("server-name", text).is_ok()
+            };
+            servers
+                .filter(|(_, server)| !good(server.as_str()))
+                .map(|(at, server)| {
+                    let message = format!("{:?} is not a host and a port", server.as_str());
+                    Breach::at(&format!("rtc.stun_servers.{at}"), message, "write it as stun.example.com:3478")
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0260",
+        severity: Error,
+        options: &["draupnir.settings"],
+        reason: "These options of Draupnir follow from the description, and of two values it would take the one that is written here.",
+        breaches: |loaded| {
+            let Some(draupnir) = &loaded.site.draupnir else { return Vec::new() };
+            let owned = draupnir.settings.keys().filter(|name| DRAUPNIR_OWNED.contains(&name.as_str()));
+            owned.map(|name| Breach::at(&format!("draupnir.settings.{name}"), "follows from the description", "remove it")).collect()
+        },
+    },
+    Rule {
+        code: "S0261",
+        severity: Error,
+        options: &["draupnir.settings"],
+        reason: "What a description says lies on the target beside the manifest, readable for everybody there.",
+        breaches: |loaded| {
+            let mut breaches = Vec::new();
+            for (name, value) in loaded.site.draupnir.iter().flat_map(|draupnir| &draupnir.settings) {
+                secrets(&format!("draupnir.settings.{name}"), name, value, &mut breaches);
+            }
+            breaches
+        },
+    },
+    Rule {
+        code: "S0265",
+        severity: Error,
+        options: &["admin_ui.host", "server.public_baseurl", "server.server_name", "rtc.host"],
+        reason: "Under the page's host name the gateway answers administrators' networks only; a name that people use would shut them out.",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let Some(page) = &site.admin_ui else { return Vec::new() };
+            let others = [
+                ("server.public_baseurl", Some(site.server.public_baseurl.host())),
+                ("server.server_name", Some(site.server.server_name.host())),
+                ("rtc.host", site.rtc_host()),
+            ];
+            let taken = others.into_iter().find(|(_, host)| *host == Some(page.host.as_str()));
+            taken
+                .map(|(option, _)| {
+                    Breach::at("admin_ui.host", format!("is the host of {option}, too"), "give the page a name of its own, such as admin.example.com")
+                })
+                .into_iter()
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0266",
+        severity: Error,
+        options: &["admin_ui.allow"],
+        reason: "The admin API reads everything, changes everything and becomes anybody; it is not for the public internet (Synapse documentation, Reverse proxy).",
+        breaches: |loaded| {
+            let Some(page) = &loaded.site.admin_ui else { return Vec::new() };
+            let remedy = "name the networks of administrators, such as allow: [192.0.2.0/24]";
+            if page.allow.is_empty() {
+                return vec![Breach::at("admin_ui.allow", "is empty, so nobody could use the page", remedy)];
+            }
+            let open = page.allow.iter().enumerate().filter(|(_, network)| is_everybody(network.as_str()));
+            open.map(|(at, network)| Breach::at(&format!("admin_ui.allow.{at}"), format!("{network} is everybody"), remedy)).collect()
+        },
+    },
+];
+
+/// Members that hold secrets, Draupnir's own names among them.
+fn secrets(path: &str, name: &str, value: &serde_json::Value, breaches: &mut Vec<Breach>) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) if !text.is_empty() && (SECRET_MEMBERS.contains(&name) || matches!(name, "authorization" | "dsn" | "accessToken")) => {
+            breaches.push(Breach::at(
+                path,
+                "is a secret, written into the description",
+                "remove it; Draupnir's access token is the secret draupnir_access_token",
+            ));
+        }
+        Value::Object(members) => members.iter().for_each(|(key, member)| secrets(&format!("{path}.{key}"), key, member, breaches)),
+        Value::Array(elements) => elements.iter().enumerate().for_each(|(at, element)| secrets(&format!("{path}.{at}"), name, element, breaches)),
+        _ => {}
+    }
+}
+
+/// Two services on one port of the target.
+pub(super) fn overlaps(loaded: &Loaded) -> Vec<Breach> {
+    let ports = crate::render::ports::all(&loaded.site);
+    let mut breaches: Vec<Breach> = Vec::new();
+    for (at, port) in ports.iter().enumerate() {
+        // What coturn's own ports may be is S0207's.
+        let other = ports[..at].iter().find(|other| port.meets(other) && !(port.service == "coturn" && other.service == "coturn"));
+        if let Some(other) = other {
+            let message = format!("{} is also taken by {} ({})", port.numbers(), other.option, other.numbers());
+            breaches.push(Breach::at(port.option, message, "give each its own port"));
+        }
+    }
+    breaches
+}

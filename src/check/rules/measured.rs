@@ -1,0 +1,77 @@
+//! What Synapse itself does with the bad site of each code, as `tests/measure` found out by asking it: `tests/rules/measured.toml`, which every
+//! run of the tests compares with the pinned Synapse.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// What was found out about one code.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    /// What the main process's parser does: `accept`, `refuse` with a message, `crash` with a raw traceback.
+    main: String,
+    /// The same of workers, where the site has some.
+    worker: Option<String>,
+    /// What the main process does after that, where it was started: `runs`, `dies` or `hangs`.
+    start: Option<String>,
+    /// The class of the exception.
+    says: Option<String>,
+    /// What it says over HTTP, where it was asked.
+    #[serde(default)]
+    answers: Vec<Answer>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    question: String,
+    bad: String,
+    good: String,
+}
+
+static ROWS: LazyLock<BTreeMap<String, Row>> = LazyLock::new(|| toml::from_str(include_str!("../../../tests/rules/measured.toml")).unwrap_or_default());
+
+/// What Synapse itself does with the bad site of a code, in a few words; none where it was not asked.
+pub fn told(code: &str) -> Option<String> {
+    let row = ROWS.get(code)?;
+    let says = row.says.as_ref().map_or(String::new(), |says| format!(" ({says})"));
+    let parsed = |outcome: &str| match outcome {
+        "accept" => "accepts it".to_owned(),
+        "refuse" => format!("refuses it{says}"),
+        _ => format!("crashes{says}"),
+    };
+    let mut told = parsed(&row.main);
+    if let Some(worker) = row.worker.as_ref().filter(|worker| **worker != row.main) {
+        told += &format!("; a worker {}", parsed(worker));
+    }
+    match row.start.as_deref() {
+        Some("dies") if row.main == "accept" => told += &format!(", then ends while it starts{says}"),
+        Some("hangs") => told += ", and never answers",
+        _ => {}
+    }
+    for Answer { question, bad, good } in row.answers.iter().filter(|answer| answer.bad != answer.good) {
+        told += &format!("; {question} says {bad} instead of {good}");
+    }
+    Some(told)
+}
+
+/// How many bad sites Synapse's own parser accepts, and how many it was asked about.
+pub fn accepted() -> (usize, usize) {
+    let accepts = |row: &Row| row.main == "accept" && row.worker.as_ref().is_none_or(|worker| worker == "accept");
+    (ROWS.values().filter(|row| accepts(row)).count(), ROWS.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_read_and_knows_no_other_codes() {
+        let codes: Vec<&str> = super::super::explanations().map(|explanation| explanation.code).collect();
+        // That no code is missing is for those to say who can ask Synapse: tests/measure.
+        assert!(ROWS.len() > 50);
+        assert!(ROWS.keys().all(|code| codes.contains(&code.as_str())));
+    }
+}

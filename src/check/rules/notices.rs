@@ -1,0 +1,376 @@
+//! S051x to S054x: the policy that people agree to, messages from the server, the site's own templates.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Breach, Rule};
+use crate::check::Severity::{Error, Warning};
+use crate::render::consent::{form, html, text};
+use crate::render::synapse::notices::MARKS;
+use crate::render::synapse::{app_services, percent};
+use crate::site::authentication::Method;
+use crate::site::consent::{Consent, Document};
+use crate::site::load::{Loaded, in_directory};
+use crate::site::schema::OptionPath;
+use crate::site::text::PolicyVersion;
+
+/// Templates that a site can replace (Synapse 1.163, `res/templates` and the places that read them). Besides these a site may have
+/// `mail-NAME.css`, which mails take for an `app_name` of that NAME.
+pub const TEMPLATES: &[&str] = &[
+    "_base.html",
+    "account_previously_renewed.html",
+    "account_renewed.html",
+    "add_threepid.html",
+    "add_threepid.txt",
+    "add_threepid_failure.html",
+    "add_threepid_success.html",
+    "already_in_use.html",
+    "already_in_use.txt",
+    "invalid_token.html",
+    "mail-Element.css",
+    "mail-Vector.css",
+    "mail-expiry.css",
+    "mail.css",
+    "media_upload_limit_exceeded.html",
+    "notice_expiry.html",
+    "notice_expiry.txt",
+    "notif.html",
+    "notif.txt",
+    "notif_mail.html",
+    "notif_mail.txt",
+    "password_reset.html",
+    "password_reset.txt",
+    "password_reset_confirmation.html",
+    "password_reset_failure.html",
+    "password_reset_success.html",
+    "registration.html",
+    "registration.txt",
+    "registration_failure.html",
+    "registration_success.html",
+    "room.html",
+    "room.txt",
+    "sso.css",
+    "sso_account_deactivated.html",
+    "sso_auth_account_details.html",
+    "sso_auth_account_details.js",
+    "sso_auth_bad_user.html",
+    "sso_auth_confirm.html",
+    "sso_auth_success.html",
+    "sso_error.html",
+    "sso_footer.html",
+    "sso_login_idp_picker.html",
+    "sso_new_user_consent.html",
+    "sso_partial_profile.html",
+    "sso_redirect_confirm.html",
+    "style.css",
+];
+
+/// Templates that Synapse reads from its own directory only (`read_template` in config/_base.py), whatever a site has.
+pub const FIXED_TEMPLATES: &[&str] = &["auth_success.html", "recaptcha.html", "registration_token.html", "terms.html"];
+
+fn consent(loaded: &Loaded) -> Option<&Consent> {
+    loaded.site.consent.as_ref()
+}
+
+fn place(version: &PolicyVersion, member: &str) -> OptionPath {
+    OptionPath::dotted("consent.documents").key(version.as_str()).key(member)
+}
+
+/// Each version's document, with its bytes.
+fn documents(loaded: &Loaded) -> impl Iterator<Item = (&PolicyVersion, &Document, &[u8])> {
+    consent(loaded)
+        .into_iter()
+        .flat_map(|consent| &consent.documents)
+        .map(|(version, document)| (version, document, loaded.files.get(document.file.as_str()).map(Vec::as_slice).unwrap_or_default()))
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The texts with the link, by option.
+fn texts(loaded: &Loaded) -> Vec<(&'static str, &str)> {
+    let Some(consent) = consent(loaded) else { return Vec::new() };
+    let notice = consent.server_notice_content.as_ref().map(|notice| ("consent.server_notice_content.body", notice.body.as_str()));
+    let error = consent.block_events_error.as_ref().map(|text| ("consent.block_events_error", text.as_str()));
+    notice.into_iter().chain(error).collect()
+}
+
+/// The site's own templates by name.
+fn templates(loaded: &Loaded) -> Vec<(&str, &[u8])> {
+    let Some(directory) = &loaded.site.templates.custom_template_directory else { return Vec::new() };
+    let before = in_directory(directory.as_str(), "");
+    loaded.files.iter().filter_map(|(path, content)| Some((path.strip_prefix(&before)?, content.as_slice()))).collect()
+}
+
+const TEMPLATE_OPTION: &str = "templates.custom_template_directory";
+
+pub(super) const RULES: &[Rule] = &[
+    // Facts rule 44.
+    Rule {
+        code: "S0511",
+        severity: Error,
+        reason: "People are sent to the page of the version in force; without its document they find \"Unknown policy version\" there (rest/consent/consent_resource.py).",
+        options: &["consent.version", "consent.documents"],
+        breaches: |loaded| match consent(loaded) {
+            Some(consent) if !consent.documents.contains_key(&consent.version) => {
+                let there: Vec<&str> = consent.documents.keys().map(PolicyVersion::as_str).collect();
+                vec![Breach::at(
+                    "consent.version",
+                    format!("is {:?}, and the documents are {there:?}", consent.version.as_str()),
+                    format!("documents: {{ \"{0}\": {{ file: policy/{0}.md }} }}", consent.version),
+                )]
+            }
+            _ => Vec::new(),
+        },
+    },
+    // Facts rule 44.
+    Rule {
+        code: "S0512",
+        severity: Error,
+        reason: "A policy is read as Markdown or HTML, and has to say something.",
+        options: &["consent.documents"],
+        breaches: |loaded| {
+            let problem = |document: &Document, bytes: &[u8]| match (form(document.file.as_str()), std::str::from_utf8(bytes)) {
+                (None, _) => {
+                    Some((format!("names {}, which is neither .md nor .html", document.file), "name the file by what is in it: policy.md or policy.html"))
+                }
+                (_, Err(_)) => Some((format!("names {}, which is not UTF-8", document.file), "save the file as UTF-8")),
+                (_, Ok(text)) if text.trim().is_empty() => Some((format!("names {}, which is empty", document.file), "write the policy into it")),
+                _ => None,
+            };
+            documents(loaded)
+                .filter_map(|(version, document, bytes)| {
+                    let (message, remedy) = problem(document, bytes)?;
+                    Some(Breach { option: place(version, "file"), message, remedy: remedy.to_owned() })
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0513",
+        severity: Error,
+        reason: "The page is served beside Synapse's own, and asks for an agreement: what runs a script, fetches something or is another form has no place on it.",
+        options: &["consent.documents"],
+        breaches: |loaded| {
+            documents(loaded)
+                .filter_map(|(version, document, bytes)| Some((version, document, form(document.file.as_str())?, std::str::from_utf8(bytes).ok()?)))
+                .flat_map(|(version, document, form, source)| {
+                    html::strangers(&text(form, source)).into_iter().map(move |what| Breach {
+                        option: place(version, "file"),
+                        message: format!("{} {what}", document.file),
+                        remedy: "leave it out; the form is added by itself, and a picture can be a data: address".to_owned(),
+                    })
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0514",
+        severity: Error,
+        reason: "People agreed to the text as it was; an edited one has to be a new version, or the record of who agreed to what is wrong.",
+        options: &["consent.documents"],
+        breaches: |loaded| {
+            documents(loaded)
+                .filter_map(|(version, document, bytes)| {
+                    let (written, found) = (document.sha256.as_ref()?, hash(bytes));
+                    (written.as_str() != found).then(|| Breach {
+                        option: place(version, "sha256"),
+                        message: format!("is not the hash of {}, which is {found}: the text was edited", document.file),
+                        remedy: "put the earlier text back, and give the edited one a version of its own".to_owned(),
+                    })
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0515",
+        severity: Warning,
+        reason: "A version that is no longer in force can only be kept from being edited by its hash.",
+        options: &["consent.documents"],
+        breaches: |loaded| {
+            // Which one is earlier is not known while the current one is not there.
+            let current = consent(loaded).map(|consent| &consent.version).filter(|version| documents(loaded).any(|(there, ..)| there == *version));
+            if current.is_none() {
+                return Vec::new();
+            }
+            documents(loaded)
+                .filter(|(version, document, bytes)| Some(*version) != current && document.sha256.is_none() && !bytes.is_empty())
+                .map(|(version, document, bytes)| Breach {
+                    option: place(version, "file"),
+                    message: format!("is {}, an earlier version without a recorded hash", document.file),
+                    remedy: format!("sha256: {}", hash(bytes)),
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0516",
+        severity: Error,
+        reason: "Two versions with one file are one text: whichever of them people agreed to, its words are gone.",
+        options: &["consent.documents"],
+        breaches: |loaded| {
+            let all: Vec<_> = documents(loaded).collect();
+            all.iter()
+                .enumerate()
+                .filter_map(|(at, (version, document, _))| {
+                    let (first, ..) = all[..at].iter().find(|(_, earlier, _)| earlier.file == document.file)?;
+                    Some(Breach {
+                        option: place(version, "file"),
+                        message: format!("is {}, which version {first} has already", document.file),
+                        remedy: format!("file: policy/{version}.md, with the text of this version"),
+                    })
+                })
+                .collect()
+        },
+    },
+    // Facts rules 45 and 47.
+    Rule {
+        code: "S0521",
+        severity: Error,
+        reason: "A notice needs an account that it comes from; without one Synapse stops when it starts (server_notices/consent_server_notices.py).",
+        options: &["consent.server_notice_content", "server_notices"],
+        breaches: |loaded| match consent(loaded) {
+            Some(consent) if consent.server_notice_content.is_some() && loaded.site.server_notices.is_none() => vec![Breach::at(
+                "consent.server_notice_content",
+                "is there, and there is no section server_notices",
+                "server_notices: { system_mxid_localpart: notices }",
+            )],
+            _ => Vec::new(),
+        },
+    },
+    // Facts rule 49.
+    Rule {
+        code: "S0522",
+        severity: Error,
+        reason: "Synapse fills these texts in with Python's % operator, for which an unknown mark is an exception: no notice, and an internal error for whoever writes.",
+        options: &["consent.server_notice_content.body", "consent.block_events_error"],
+        breaches: |loaded| {
+            texts(loaded)
+                .into_iter()
+                .flat_map(|(option, text)| {
+                    percent::strangers(text, MARKS).into_iter().map(move |stranger| {
+                        Breach::at(option, format!("has {stranger}"), "write %(consent_uri)s for the link; a percent sign is written once")
+                    })
+                })
+                .collect()
+        },
+    },
+    // Facts rule 49.
+    Rule {
+        code: "S0523",
+        severity: Error,
+        reason: "The link is different for each person; a text without it leaves people without a way to agree.",
+        options: &["consent.server_notice_content.body", "consent.block_events_error"],
+        breaches: |loaded| {
+            texts(loaded)
+                .into_iter()
+                .filter(|(_, text)| !text.contains("%(consent_uri)s"))
+                .map(|(option, _)| Breach::at(option, "does not hold the link", "Please read our policy and agree to it: %(consent_uri)s"))
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0524",
+        severity: Warning,
+        reason: "A policy that nobody is asked to agree to is only a page; Synapse asks at registration, by a notice, or when somebody writes.",
+        options: &["consent", "consent.require_at_registration", "consent.server_notice_content", "consent.block_events_error"],
+        breaches: |loaded| {
+            let Some(consent) = consent(loaded) else { return Vec::new() };
+            let asked = consent.server_notice_content.is_some() || consent.block_events_error.is_some();
+            if asked || consent.require_at_registration && loaded.site.authentication.method != Method::Ldap {
+                return Vec::new();
+            }
+            let why = if consent.require_at_registration {
+                "asks at registration only, and people of a directory do not register"
+            } else {
+                "is there, and nobody is asked to agree"
+            };
+            let remedy = "block_events_error: \"Please agree to our policy first: %(consent_uri)s\"";
+            vec![Breach::at(if consent.require_at_registration { "consent.require_at_registration" } else { "consent" }, why, remedy)]
+        },
+    },
+    // Facts rule 50.
+    Rule {
+        code: "S0531",
+        severity: Error,
+        reason: "The account of the notices belongs to the server: whoever has it too writes in the server's name, and people could answer him.",
+        options: &["server_notices.system_mxid_localpart", "administrators", "app_services"],
+        breaches: |loaded| {
+            let Some(notices) = &loaded.site.server_notices else { return Vec::new() };
+            let name = &notices.system_mxid_localpart;
+            let administrator = loaded.site.administrators.contains(name).then(|| "an administrator's".to_owned());
+            let service = app_services::registrations(loaded).into_iter().flatten().find(|service| service.sender_localpart == name.as_str());
+            administrator
+                .or(service.map(|service| format!("the application service {}'s", service.id)))
+                .map(|whose| {
+                    Breach::at(
+                        "server_notices.system_mxid_localpart",
+                        format!("is {name:?}, which is {whose}", name = name.as_str()),
+                        "system_mxid_localpart: notices",
+                    )
+                })
+                .into_iter()
+                .collect()
+        },
+    },
+    // Facts rule 43.
+    Rule {
+        code: "S0541",
+        severity: Error,
+        reason: "Synapse looks for its own names only; a file with another name is never read (config/_base.py, read_templates).",
+        options: &[TEMPLATE_OPTION],
+        breaches: |loaded| {
+            if loaded.site.templates.custom_template_directory.is_none() {
+                return Vec::new();
+            }
+            let all = templates(loaded);
+            if all.is_empty() {
+                return vec![Breach::at(TEMPLATE_OPTION, "is a directory without a template", "put a template into it, or leave the option out")];
+            }
+            let known = |name: &str| TEMPLATES.contains(&name) || FIXED_TEMPLATES.contains(&name) || name.starts_with("mail-") && name.ends_with(".css");
+            all.iter()
+                .filter(|(name, _)| !known(name))
+                .map(|(name, _)| {
+                    let remedy = crate::site::schema::nearest(name, TEMPLATES.iter().copied())
+                        .map_or_else(|| "the names are those of synapse/res/templates".to_owned(), |near| format!("did you mean {near}?"));
+                    Breach::at(TEMPLATE_OPTION, format!("holds {name}, and no template of Synapse has that name"), remedy)
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0542",
+        severity: Error,
+        reason: "Synapse reads these templates from its own directory only (read_template in config/_base.py), so that a replacement has no effect.",
+        options: &[TEMPLATE_OPTION],
+        breaches: |loaded| {
+            templates(loaded)
+                .into_iter()
+                .filter(|(name, _)| FIXED_TEMPLATES.contains(name))
+                .map(|(name, _)| Breach::at(TEMPLATE_OPTION, format!("holds {name}, which Synapse takes from its own directory only"), "remove the file"))
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0543",
+        severity: Warning,
+        reason: "A template that cannot be parsed ends Synapse when it starts, or the first mail or page that needs it.",
+        options: &[TEMPLATE_OPTION],
+        breaches: |loaded| {
+            templates(loaded)
+                .into_iter()
+                .filter_map(|(name, content)| {
+                    let why = match std::str::from_utf8(content) {
+                        Err(_) => "it is not UTF-8".to_owned(),
+                        Ok(text) => minijinja::Environment::new().add_template(name, text).err()?.to_string(),
+                    };
+                    Some(Breach::at(
+                        TEMPLATE_OPTION,
+                        format!("holds {name}, which may be no Jinja2 template: {why}"),
+                        "mend it; Jinja2 itself may know more than this check",
+                    ))
+                })
+                .collect()
+        },
+    },
+];

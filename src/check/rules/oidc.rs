@@ -1,0 +1,281 @@
+//! S012x: logging in with OpenID Connect, and the certificate authorities that a site brings. What Synapse 1.163 does with each
+//! is in its config/oidc.py, config/sso.py and handlers/oidc.py.
+
+use minijinja::Environment;
+
+use super::{Breach, Rule};
+use crate::check::Severity::{Error, Warning};
+use crate::site::authentication::Method;
+use crate::site::load::Loaded;
+use crate::site::oidc::{ClientAuth, OidcProvider, UserProfile};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "S0120",
+        severity: Error,
+        options: &["oidc.oidc_providers"],
+        reason: "People's accounts are tied to idp_id; of two providers with one, Synapse could not tell whose somebody is, and refuses to start (config/oidc.py).",
+        breaches: |loaded| {
+            let providers = &loaded.site.oidc.oidc_providers;
+            each(loaded, |at, provider| {
+                providers[..at].iter().any(|other| other.idp_id == provider.idp_id).then(|| {
+                    Breach::at(
+                        &path(at, "idp_id"),
+                        format!("{:?} is another provider's, too", provider.idp_id.as_str()),
+                        "give each provider an idp_id of its own",
+                    )
+                })
+            })
+        },
+    },
+    Rule {
+        code: "S0121",
+        severity: Error,
+        options: &[
+            "oidc.oidc_providers.discover",
+            "oidc.oidc_providers.authorization_endpoint",
+            "oidc.oidc_providers.token_endpoint",
+            "oidc.oidc_providers.jwks_uri",
+            "oidc.oidc_providers.userinfo_endpoint",
+        ],
+        reason: "Without discovery Synapse knows only the endpoints that it is given; it starts all the same, and every login fails (handlers/oidc.py, load_metadata).",
+        breaches: |loaded| {
+            let missing = |at: usize, provider: &OidcProvider| {
+                let userinfo = provider.user_profile_method == UserProfile::UserinfoEndpoint || provider.scopes.iter().all(|scope| scope.as_str() != "openid");
+                let who = if userinfo { ("userinfo_endpoint", provider.userinfo_endpoint.is_none()) } else { ("jwks_uri", provider.jwks_uri.is_none()) };
+                let needed =
+                    [("authorization_endpoint", provider.authorization_endpoint.is_none()), ("token_endpoint", provider.token_endpoint.is_none()), who];
+                let names: Vec<&str> = needed.iter().filter(|(_, missing)| *missing).map(|(name, _)| *name).collect();
+                (!provider.discover && !names.is_empty()).then(|| {
+                    Breach::at(
+                        &path(at, "discover"),
+                        format!("is false, and {} is not set", names.join(", ")),
+                        format!("set {}, or let the provider tell: discover: true", names.join(", ")),
+                    )
+                })
+            };
+            each(loaded, missing)
+        },
+    },
+    Rule {
+        code: "S0122",
+        severity: Error,
+        options: &["oidc.oidc_providers.client_secret_jwt_key", "oidc.oidc_providers.client_auth_method"],
+        reason: "A signed client secret says in its header how it is signed, and is of no use to a client that does not prove itself (config/oidc.py).",
+        breaches: |loaded| {
+            each(loaded, |at, provider| {
+                let key = provider.client_secret_jwt_key.as_ref()?;
+                if !key.jwt_header.contains_key("alg") {
+                    return Some(Breach::at(&path(at, "client_secret_jwt_key.jwt_header"), "has no member alg", "jwt_header: { alg: ES256, kid: KEY_ID }"));
+                }
+                (provider.client_auth_method == ClientAuth::None).then(|| {
+                    Breach::at(&path(at, "client_auth_method"), "is \"none\", so the signed secret would not be used", "client_auth_method: client_secret_post")
+                })
+            })
+        },
+    },
+    Rule {
+        code: "S0123",
+        severity: Warning,
+        options: &[
+            "oidc.oidc_providers.backchannel_logout_enabled",
+            "oidc.oidc_providers.backchannel_logout_ignore_sub",
+            "oidc.oidc_providers.user_mapping_provider.subject_template",
+        ],
+        reason: "A logout names the person by the claim sub; where accounts are tied to something else it finds nobody (handlers/oidc.py, handle_backchannel_logout).",
+        breaches: |loaded| {
+            each(loaded, |at, provider| {
+                let template = provider.user_mapping_provider.subject_template.as_ref()?;
+                let sub = matches!(template.as_str().replace(' ', "").as_str(), "{{user.sub}}" | "{{user[\"sub\"]}}" | "{{user['sub']}}");
+                (provider.backchannel_logout_enabled && !provider.backchannel_logout_ignore_sub && !sub).then(|| {
+                    Breach::at(
+                        &path(at, "backchannel_logout_enabled"),
+                        "is true, but people are known by something else than the claim sub",
+                        "backchannel_logout_ignore_sub: true",
+                    )
+                })
+            })
+        },
+    },
+    Rule {
+        code: "S0124",
+        severity: Error,
+        options: &[
+            "oidc.oidc_providers.issuer",
+            "oidc.oidc_providers.authorization_endpoint",
+            "oidc.oidc_providers.token_endpoint",
+            "oidc.oidc_providers.jwks_uri",
+            "oidc.oidc_providers.userinfo_endpoint",
+        ],
+        reason: "Who can read or change what a provider says can be anybody here; without TLS Synapse refuses its metadata at every login (handlers/oidc.py, _validate_metadata).",
+        breaches: |loaded| {
+            each(loaded, |at, provider| {
+                let addresses = [
+                    ("issuer", Some(&provider.issuer)),
+                    ("authorization_endpoint", provider.authorization_endpoint.as_ref()),
+                    ("token_endpoint", provider.token_endpoint.as_ref()),
+                    ("jwks_uri", provider.jwks_uri.as_ref()),
+                    ("userinfo_endpoint", provider.userinfo_endpoint.as_ref()),
+                ];
+                let (name, address) = addresses.into_iter().find_map(|(name, address)| Some((name, address.filter(|address| !address.is_https())?)))?;
+                (!provider.skip_verification)
+                    .then(|| Breach::at(&path(at, name), "is http://", format!("{name}: {}", address.as_str().replacen("http://", "https://", 1))))
+            })
+        },
+    },
+    Rule {
+        code: "S0125",
+        severity: Warning,
+        options: &["oidc.oidc_providers.skip_verification"],
+        reason: "Without the check a provider without TLS, or one whose metadata contradict themselves, is believed about who somebody is (Synapse documentation, oidc_providers).",
+        breaches: |loaded| {
+            each(loaded, |at, provider| {
+                provider
+                    .skip_verification
+                    .then(|| Breach::at(&path(at, "skip_verification"), "is true: the provider's metadata are not checked", "skip_verification: false"))
+            })
+        },
+    },
+    Rule {
+        code: "S0126",
+        severity: Error,
+        options: &["oidc.client_whitelist"],
+        reason: "Synapse compares the beginning of an address: without a slash after the host, login tokens go to a host whose name merely begins like it (Synapse documentation, sso).",
+        breaches: |loaded| {
+            let clients = loaded.site.oidc.client_whitelist.iter().enumerate();
+            clients
+                .filter(|(_, client)| client.path().is_empty())
+                .map(|(at, client)| {
+                    let option = format!("oidc.client_whitelist.{at}");
+                    Breach::at(&option, format!("{client} matches {client}.evil.example, too"), format!("write {client}/"))
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0127",
+        severity: Error,
+        options: &["authentication.method", "oidc.oidc_providers", "matrix_authentication_service"],
+        reason: "Without passwords people need another way in.",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let elsewhere = ["jwt_config", "cas_config", "modules"].iter().any(|name| site.synapse.settings.contains_key(*name));
+            if site.authentication.method != Method::None || !site.oidc.oidc_providers.is_empty() || elsewhere || site.matrix_authentication_service.is_some() {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "authentication.method",
+                "is \"none\", and there is no other way to log in",
+                "describe a provider in oidc.oidc_providers, or set authentication.method to \"local\" or \"ldap\"",
+            )]
+        },
+    },
+    Rule {
+        code: "S0128",
+        severity: Warning,
+        options: &["administrators", "oidc.oidc_providers.allow_existing_users"],
+        reason: "An account that was made beforehand is nobody's at the provider: its person gets a second one, named admin1 or by choice (handlers/sso.py).",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let reachable = site.oidc.oidc_providers.iter().any(|provider| provider.allow_existing_users);
+            if site.administrators.is_empty() || site.authentication.method != Method::None || site.oidc.oidc_providers.is_empty() || reachable {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "administrators",
+                "people can log in through a provider only, and none may take an existing account over",
+                "allow_existing_users: true in the administrators' provider; or accept this, let them log in once, and make them administrators after that",
+            )]
+        },
+    },
+    Rule {
+        code: "S0129",
+        severity: Error,
+        options: &["oidc.oidc_providers.user_mapping_provider"],
+        reason: "These are Jinja2 templates: Synapse refuses a broken one at start, and one without a claim gives everybody the same name (handlers/oidc.py, JinjaOidcMappingProvider).",
+        breaches: |loaded| {
+            let providers = loaded.site.oidc.oidc_providers.iter().enumerate();
+            providers.flat_map(|(at, provider)| templates(provider).into_iter().map(move |(name, why)| broken_template(at, &name, &why))).collect()
+        },
+    },
+    Rule {
+        code: "S0130",
+        severity: Warning,
+        options: &["oidc.oidc_providers.user_mapping_provider.subject_template"],
+        reason: "What names a person must never be another's: e-mail addresses and login names are given to somebody else, who then gets the account (OpenID Connect Core 1.0, section 5.7).",
+        breaches: |loaded| {
+            each(loaded, |at, provider| {
+                let template = provider.user_mapping_provider.subject_template.as_ref()?.as_str();
+                let reused = ["user.email", "user.preferred_username", "user.name", "user.upn"].into_iter().find(|claim| template.contains(claim))?;
+                Some(Breach::at(
+                    &path(at, "user_mapping_provider.subject_template"),
+                    format!("takes {reused}, which another person may have one day"),
+                    "remove it: the claim sub is what the standard has for this",
+                ))
+            })
+        },
+    },
+    Rule {
+        code: "S0131",
+        severity: Error,
+        options: &["server.ca_certificates"],
+        reason: "Certificate authorities are PEM files with certificates, and without a key: what a description names ends up in an image.",
+        breaches: |loaded| {
+            let files = loaded.site.server.ca_certificates.iter().enumerate();
+            files
+                .filter_map(|(at, file)| {
+                    let text = String::from_utf8_lossy(loaded.files.get(file.as_str()).map(Vec::as_slice).unwrap_or_default());
+                    let option = format!("server.ca_certificates.{at}");
+                    if text.contains("PRIVATE KEY-----") {
+                        return Some(Breach::at(&option, format!("{file} holds a private key"), "name a file with certificates only"));
+                    }
+                    let whole = text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----");
+                    (!whole)
+                        .then(|| Breach::at(&option, format!("{file} holds no PEM certificate"), "convert it: openssl x509 -inform der -in FILE -out FILE.pem"))
+                })
+                .collect()
+        },
+    },
+];
+
+fn path(at: usize, member: &str) -> String {
+    format!("oidc.oidc_providers.{at}.{member}")
+}
+
+fn each(loaded: &Loaded, look: impl Fn(usize, &OidcProvider) -> Option<Breach>) -> Vec<Breach> {
+    loaded.site.oidc.oidc_providers.iter().enumerate().filter_map(|(at, provider)| look(at, provider)).collect()
+}
+
+/// The templates that cannot be right, and why.
+fn templates(provider: &OidcProvider) -> Vec<(String, String)> {
+    let mapping = &provider.user_mapping_provider;
+    let named = [
+        ("subject_template", &mapping.subject_template, true),
+        ("picture_template", &mapping.picture_template, false),
+        ("localpart_template", &mapping.localpart_template, true),
+        ("display_name_template", &mapping.display_name_template, true),
+        ("email_template", &mapping.email_template, true),
+    ];
+    let named = named.into_iter().filter_map(|(name, template, personal)| Some((name.to_owned(), template.as_ref()?, personal)));
+    let extra = mapping.extra_attributes.iter().map(|(name, template)| (format!("extra_attributes.{name}"), template, false));
+    named
+        .chain(extra)
+        .filter_map(|(name, template, personal)| {
+            let text = template.as_str();
+            if let Err(error) = Environment::new().template_from_str(text) {
+                return Some((name, format!("is no Jinja2 template: {error}")));
+            }
+            (personal && !text.contains("user")).then(|| (name, "takes no claim of the person, so all people get the same".to_owned()))
+        })
+        .collect()
+}
+
+fn broken_template(at: usize, name: &str, why: &str) -> Breach {
+    let claim = match name {
+        "subject_template" => "sub",
+        "display_name_template" => "name",
+        "email_template" => "email",
+        _ => "preferred_username",
+    };
+    Breach::at(&path(at, &format!("user_mapping_provider.{name}")), why, format!("{}: \"{{{{ user.{claim} }}}}\"", name.rsplit('.').next().unwrap_or(name)))
+}

@@ -1,0 +1,167 @@
+//! S014x: addresses of people, sessions, profiles, and the names that a directory is asked for.
+
+use crate::check::Severity::{Error, Warning};
+use crate::check::rules::{Breach, Rule};
+use crate::site::registration::ThirdParty;
+
+pub(in crate::check::rules) const RULES: &[Rule] = &[
+    Rule {
+        code: "S0140",
+        severity: Warning,
+        options: &["registration.allowed_local_3pids"],
+        reason: "Synapse matches the expression at the beginning of an address only: without a $ at its end, example.com allows example.com.evil.org, too (util/threepids.py, check_3pid_allowed).",
+        breaches: |loaded| {
+            let allowed = loaded.site.registration.allowed_local_3pids.iter().enumerate();
+            allowed
+                .filter(|(_, allowed)| allowed.medium == ThirdParty::Email && !allowed.pattern.as_str().ends_with(['$', 'Z']))
+                .map(|(at, allowed)| {
+                    Breach::at(
+                        &format!("registration.allowed_local_3pids.{at}.pattern"),
+                        "has no $ at its end, so an address may go on behind it",
+                        format!("write {:?}", format!("{}$", allowed.pattern)),
+                    )
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0141",
+        severity: Error,
+        options: &[
+            "authentication.session_lifetime",
+            "authentication.refreshable_access_token_lifetime",
+            "authentication.refresh_token_lifetime",
+            "authentication.nonrefreshable_access_token_lifetime",
+        ],
+        reason: "No token can outlive the login that it belongs to; Synapse does not start (config/registration.py; facts, rule 37).",
+        breaches: |loaded| {
+            let authentication = &loaded.site.authentication;
+            let Some(session) = &authentication.session_lifetime else { return Vec::new() };
+            [
+                ("refreshable_access_token_lifetime", Some(&authentication.refreshable_access_token_lifetime)),
+                ("refresh_token_lifetime", authentication.refresh_token_lifetime.as_ref()),
+                ("nonrefreshable_access_token_lifetime", authentication.nonrefreshable_access_token_lifetime.as_ref()),
+            ]
+            .into_iter()
+            .filter_map(|(name, lifetime)| Some((name, lifetime.filter(|lifetime| lifetime.milliseconds() > session.milliseconds())?)))
+            .map(|(name, lifetime)| {
+                Breach::at(
+                    &format!("authentication.{name}"),
+                    format!("is {}, longer than session_lifetime ({})", lifetime.as_str(), session.as_str()),
+                    format!("authentication.{name}: {}", session.as_str()),
+                )
+            })
+            .collect()
+        },
+    },
+    Rule {
+        code: "S0142",
+        severity: Error,
+        options: &["registration.registrations_require_3pid", "registration.account_threepid_delegates"],
+        reason: "Synapse cannot send text messages: it stops at start when it has to verify telephone numbers without a service that does (rest/client/register.py; facts, rule 39).",
+        breaches: |loaded| {
+            let registration = &loaded.site.registration;
+            if !registration.registrations_require_3pid.contains(&ThirdParty::Msisdn) || registration.account_threepid_delegates.msisdn.is_some() {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "registration.registrations_require_3pid",
+                "asks for a telephone number, and nothing can verify one",
+                "remove \"msisdn\", or set registration.account_threepid_delegates.msisdn to the address of a service that verifies numbers",
+            )]
+        },
+    },
+    Rule {
+        code: "S0143",
+        severity: Error,
+        options: &["profiles.limit_profile_requests_to_users_who_share_rooms", "profiles.require_auth_for_profile_requests"],
+        reason: "Whether two people share a room can only be known of who is logged in; Synapse 1.163 does not start (config/server.py).",
+        breaches: |loaded| {
+            let profiles = &loaded.site.profiles;
+            if !profiles.limit_profile_requests_to_users_who_share_rooms || profiles.require_auth_for_profile_requests {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "profiles.limit_profile_requests_to_users_who_share_rooms",
+                "is true, and profiles.require_auth_for_profile_requests is not",
+                "profiles.require_auth_for_profile_requests: true",
+            )]
+        },
+    },
+    Rule {
+        code: "S0144",
+        severity: Error,
+        options: &["ldap.base", "ldap.bind_dn"],
+        reason: "An entry of a directory is named by attributes and values (RFC 4514); any other text makes every login fail with \"invalid username or password\".",
+        breaches: |loaded| {
+            let Some(ldap) = &loaded.site.ldap else { return Vec::new() };
+            let names = [("ldap.base", Some(&ldap.base)), ("ldap.bind_dn", ldap.bind_dn.as_ref())];
+            names
+                .into_iter()
+                .filter_map(|(option, name)| Some((option, name?.as_str())))
+                .filter(|(_, name)| !is_entry_name(name))
+                .map(|(option, name)| {
+                    let domain: Vec<String> = name.split('.').map(|label| format!("dc={label}")).collect();
+                    let like_domain = name.contains('.') && !name.contains(['=', ',', ' ', '@']);
+                    let example = if like_domain { domain.join(",") } else { "ou=users,dc=example,dc=com".to_owned() };
+                    Breach::at(option, format!("is {name:?}, which is no name of an entry"), format!("write a name such as {example:?}"))
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0145",
+        severity: Error,
+        options: &["ldap.filter"],
+        reason: "The filter is put beside the login name as it is: without parentheses around each part every search is refused, and every login with it (RFC 4515; ldap_auth_provider.py).",
+        breaches: |loaded| {
+            let Some(filter) = loaded.site.ldap.as_ref().and_then(|ldap| ldap.filter.as_ref()) else { return Vec::new() };
+            if is_filter(filter.as_str()) {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "ldap.filter",
+                format!("is {:?}, whose parentheses do not fit", filter.as_str()),
+                format!("write {:?}", format!("({})", filter.as_str().trim_matches(['(', ')']))),
+            )]
+        },
+    },
+    Rule {
+        code: "S0146",
+        severity: Warning,
+        options: &["authentication.login_via_existing_session"],
+        reason: "Without asking again who it is, a stolen access token makes another login that outlives it (Synapse documentation, login_via_existing_session).",
+        breaches: |loaded| {
+            let existing = &loaded.site.authentication.login_via_existing_session;
+            if !existing.enabled || existing.require_ui_auth {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "authentication.login_via_existing_session.require_ui_auth",
+                "is false: whoever has a device for a minute can log in another one",
+                "authentication.login_via_existing_session.require_ui_auth: true",
+            )]
+        },
+    },
+];
+
+/// Whether a text is a list of `attribute=value`, as far as commas tell.
+fn is_entry_name(text: &str) -> bool {
+    let text = text.replace("\\,", "");
+    text.split(',').all(|part| part.split_once('=').is_some_and(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty()))
+}
+
+/// Whether a text is one or more parts in parentheses that fit.
+fn is_filter(text: &str) -> bool {
+    let mut depth = 0_u32;
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => return false,
+            ')' => depth -= 1,
+            _ if depth == 0 && !c.is_whitespace() => return false,
+            _ => {}
+        }
+    }
+    depth == 0
+}

@@ -1,0 +1,5 @@
+//! Rules about plain policy, by the room of their codes.
+
+pub(super) mod accounts;
+pub(super) mod limits;
+pub(super) mod reach;

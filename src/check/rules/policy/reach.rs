@@ -1,0 +1,200 @@
+//! S022x, S023x: what previews, media, the relay and federation reach, and with which modules and authorities.
+
+use serde_json::Value;
+
+use crate::check::Severity::{Error, Warning};
+use crate::check::rules::{Breach, Rule};
+use crate::site::media::{Media, UrlPattern};
+use crate::site::text::Cidr;
+use crate::site::turn::TurnSource;
+
+/// Loopback and link-local networks.
+const NEVER_REACHED: [&str; 4] = ["127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10"];
+
+pub(in crate::check::rules) const RULES: &[Rule] = &[
+    Rule {
+        code: "S0220",
+        severity: Error,
+        options: &["media.url_preview_url_blacklist"],
+        reason: "An address is refused when all members of an entry match it; an entry without members matches every address (media/url_previewer.py).",
+        breaches: |loaded| {
+            let entries = loaded.site.media.url_preview_url_blacklist.iter().enumerate();
+            entries
+                .filter(|(_, entry)| **entry == UrlPattern::default())
+                .map(|(at, _)| {
+                    Breach::at(
+                        &format!("media.url_preview_url_blacklist.{at}"),
+                        "has no members, and so refuses every address",
+                        "remove it, or say which addresses it is about: { netloc: \"*.internal.example.com\" }",
+                    )
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0221",
+        severity: Warning,
+        options: &["synapse.settings.http_proxy", "synapse.settings.https_proxy", "media.url_preview_enabled"],
+        reason: "Through a proxy Synapse does not know which address it reaches, and looks at no list of networks; the proxy has to refuse private ones (config/repository.py; facts, rule 51).",
+        breaches: |loaded| {
+            let settings = &loaded.site.synapse.settings;
+            ["http_proxy", "https_proxy"]
+                .into_iter()
+                .filter(|name| loaded.site.media.url_preview_enabled && settings.get(*name).is_some_and(|value| !value.is_null()))
+                .map(|name| {
+                    Breach::at(
+                        &format!("synapse.settings.{name}"),
+                        "is set, so previews are fetched without regard to any list of networks",
+                        "let the proxy refuse private networks, or set media.url_preview_enabled to false",
+                    )
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0222",
+        severity: Error,
+        options: &["turn.tls", "turn.denied_peer_ip", "turn.allowed_peer_ip", "turn.source"],
+        reason: "What the relay does is said here for the bundled one only; elsewhere it would have no effect.",
+        breaches: |loaded| {
+            let turn = &loaded.site.turn;
+            [("tls", turn.tls), ("denied_peer_ip", !turn.denied_peer_ip.is_empty()), ("allowed_peer_ip", !turn.allowed_peer_ip.is_empty())]
+                .into_iter()
+                .filter(|(_, set)| *set && turn.source != TurnSource::Bundled)
+                .map(|(name, _)| {
+                    Breach::at(
+                        &format!("turn.{name}"),
+                        "is set, but the relay is not bundled",
+                        format!("set turn.source to \"bundled\", or remove turn.{name}"),
+                    )
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0223",
+        severity: Error,
+        options: &["synapse.settings.backup_media_store_path", "synapse.settings.media_storage_providers"],
+        reason: "The first is an old form of the second, and Synapse does not start with both (config/repository.py; facts, rule 52).",
+        breaches: |loaded| {
+            let settings = &loaded.site.synapse.settings;
+            if !settings.contains_key("backup_media_store_path") || !settings.contains_key("media_storage_providers") {
+                return Vec::new();
+            }
+            vec![Breach::at("synapse.settings.backup_media_store_path", "is set beside media_storage_providers", "remove backup_media_store_path")]
+        },
+    },
+    Rule {
+        code: "S0224",
+        severity: Warning,
+        options: &["synapse.settings.media_storage_providers", "synapse.settings.modules"],
+        reason: "Synapse stops at start when it cannot import a module; the image holds Synapse's own and the directory's (images/synapse; facts, rule 56).",
+        breaches: |loaded| {
+            ["media_storage_providers", "modules"]
+                .into_iter()
+                .flat_map(|option| {
+                    let list = loaded.site.synapse.settings.get(option).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                    list.iter().enumerate().filter_map(move |(at, entry)| Some((option, at, entry["module"].as_str()?)))
+                })
+                // The directory's module is a matter of S0404.
+                .filter(|(_, _, module)| *module != "file_system" && !module.starts_with("synapse.") && !module.starts_with("ldap_auth_provider"))
+                .map(|(option, at, module)| {
+                    Breach::at(
+                        &format!("synapse.settings.{option}.{at}"),
+                        format!("names {module}, which is not in the image of Debian packages and wheels"),
+                        "add its package to images/synapse/image.toml and lock it, or to the packages in Nix, and accept this warning",
+                    )
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0225",
+        severity: Warning,
+        options: &["media.url_preview_enabled", "media"],
+        reason: "A setting with no effect is taken for one with an effect.",
+        breaches: |loaded| {
+            let (media, default) = (&loaded.site.media, Media::default());
+            [
+                ("url_preview_ip_range_blacklist", !media.url_preview_ip_range_blacklist.is_empty()),
+                ("url_preview_ip_range_whitelist", !media.url_preview_ip_range_whitelist.is_empty()),
+                ("url_preview_url_blacklist", !media.url_preview_url_blacklist.is_empty()),
+                ("url_preview_accept_language", media.url_preview_accept_language != default.url_preview_accept_language),
+            ]
+            .into_iter()
+            .filter(|(_, set)| *set && !media.url_preview_enabled)
+            .map(|(name, _)| {
+                Breach::at(&format!("media.{name}"), "is set, but previews are off", format!("set media.url_preview_enabled to true, or remove media.{name}"))
+            })
+            .collect()
+        },
+    },
+    Rule {
+        code: "S0230",
+        severity: Error,
+        options: &["federation.federation_custom_ca_list"],
+        reason: "Synapse reads one certificate of each file, and stops at start when there is none (config/tls.py).",
+        breaches: |loaded| {
+            let named = loaded.site.federation.federation_custom_ca_list.iter().enumerate();
+            named
+                .filter_map(|(at, path)| {
+                    let content = loaded.files.get(path.as_str()).map(Vec::as_slice).unwrap_or_default();
+                    let text = String::from_utf8_lossy(content);
+                    let (message, remedy) = match text.matches("-----BEGIN CERTIFICATE-----").count() {
+                        _ if text.contains("PRIVATE KEY-----") => {
+                            ("the file holds a private key, which would end up in an image", "name a file with a certificate only")
+                        }
+                        0 => ("the file holds no PEM certificate", "convert it: openssl x509 -inform der -in FILE -out FILE.pem"),
+                        1 => return None,
+                        _ => ("the file holds several certificates, of which Synapse reads the first", "make a file of each, and list them all"),
+                    };
+                    Some(Breach::at(&format!("federation.federation_custom_ca_list.{at}"), message, remedy))
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0231",
+        severity: Error,
+        options: &["federation.ip_range_whitelist"],
+        reason: "Other servers and push gateways name the addresses that Synapse is to reach: loopback and link-local ones are the service itself and a cloud's credentials (Synapse documentation, ip_range_blacklist; facts, rule 82).",
+        breaches: |loaded| {
+            let networks = loaded.site.federation.ip_range_whitelist.iter().enumerate();
+            networks
+                .filter(|(_, network)| is_never_reached(network))
+                .map(|(at, network)| {
+                    Breach::at(
+                        &format!("federation.ip_range_whitelist.{at}"),
+                        format!("is {network}, which opens loopback or link-local addresses to other servers"),
+                        "name the one network that is meant, such as \"192.168.10.0/24\"",
+                    )
+                })
+                .collect()
+        },
+    },
+    Rule {
+        code: "S0232",
+        severity: Warning,
+        options: &["server.trusted_key_servers", "federation.federation_domain_whitelist"],
+        reason: "Synapse asks no server outside of the list, not even for keys: each check of an unknown key waits in vain (http/matrixfederationclient.py; facts, rule 80).",
+        breaches: |loaded| {
+            let Some(allowed) = loaded.site.federation.federation_domain_whitelist.as_ref().filter(|list| !list.is_empty()) else { return Vec::new() };
+            let asked = loaded.site.server.trusted_key_servers.iter().find(|server| !allowed.contains(&server.server_name));
+            asked
+                .map(|server| {
+                    Breach::at(
+                        "server.trusted_key_servers",
+                        format!("names {}, which federation.federation_domain_whitelist does not", server.server_name),
+                        "server.trusted_key_servers: []",
+                    )
+                })
+                .into_iter()
+                .collect()
+        },
+    },
+];
+
+/// Whether a network opens what nobody outside may have a say in.
+pub(in crate::check::rules) fn is_never_reached(network: &Cidr) -> bool {
+    NEVER_REACHED.iter().any(|never| network.overlaps(never))
+}

@@ -1,0 +1,116 @@
+//! `check --explain`: the story of one code, and the table of all of them that is kept as `docs/rules.md`.
+
+use crate::check::rules::{self, Explanation, FoundBy, measured, sites};
+use crate::check::{Findings, Severity};
+use crate::error::{Error, Result};
+use crate::site::schema::nearest;
+
+/// What there is to say about a code, or about all.
+///
+/// # Errors
+/// When there is no such code.
+pub fn explain(code: &str, as_json: bool) -> Result<String> {
+    let wanted: Vec<Explanation> = rules::explanations().filter(|explanation| code == "all" || explanation.code.eq_ignore_ascii_case(code)).collect();
+    if as_json && !wanted.is_empty() {
+        return Ok(serde_json::to_string_pretty(&wanted).unwrap_or_default() + "\n");
+    }
+    match wanted.as_slice() {
+        [] => {
+            let near = nearest(code, rules::explanations().map(|explanation| explanation.code)).map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            Err(Error::Usage(format!("no finding has the code {code:?}.{near} `synapse-site check --explain all` lists every code")))
+        }
+        [one] => story(one),
+        _ => table(),
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+fn story(explanation: &Explanation) -> Result<String> {
+    let &Explanation { code, severity: level, options, reason, .. } = explanation;
+    let mut text = format!("{code} ({}): {reason}\n", severity(level));
+    if !options.is_empty() {
+        text.push_str(&format!("\nIt looks at {}.\n", options.join(", ")));
+    }
+    let Some(sites) = sites::of(code) else { return Ok(text) };
+    if let Some((name, bad)) = sites.bad() {
+        text.push_str(&format!("\nA site with it ({name}):\n\n{}", indented(bad)));
+    }
+    let found = found(&sites)?;
+    if !found.list.is_empty() {
+        text.push_str(&format!("\nWhat is said about it:\n\n{}", indented(&found.to_string())));
+    }
+    if let Some(told) = measured::told(code) {
+        text.push_str(&format!("\nSynapse itself, given that site or what one would write by hand for it, {told}.\n"));
+    }
+    if let Some((name, good)) = sites.good() {
+        text.push_str(&format!("\nThe nearest site without it ({name}):\n\n{}", indented(good)));
+    }
+    Ok(text)
+}
+
+fn found(sites: &sites::Sites) -> Result<Findings> {
+    // Nix is not called only to explain something.
+    if sites.bad().is_some_and(|(name, _)| name.ends_with(".nix")) { Ok(Findings::default()) } else { sites.findings() }
+}
+
+fn indented(text: &str) -> String {
+    text.trim_end().lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") }).collect()
+}
+
+/// Every code in a Markdown table.
+fn table() -> Result<String> {
+    let (accepted, asked) = measured::accepted();
+    let mut text = String::from(
+        "# Every finding of `check`\n\n\
+         Written by `synapse-site check --explain all`. An error forbids to go on, a warning is told and the build goes on. The codes are\n\
+         stable: one is never given to another rule. `synapse-site check --explain CODE` shows a site with the mistake and one without.\n\n",
+    );
+    text.push_str(&format!(
+        "The last column is measured: `make measure` gives the pinned Synapse each bad site, or what somebody would have written by hand for it. Its parser\n\
+         accepts {accepted} of {asked}; so many of these mistakes would have been found by the people who use the site.\n\n\
+         | code | severity | looks at | why | what to write instead | Synapse itself |\n| --- | --- | --- | --- | --- | --- |\n"
+    ));
+    for Explanation { code, severity: level, found_by, options, reason } in rules::explanations() {
+        let remedy = match sites::of(code) {
+            Some(sites) => found(&sites)?.list.into_iter().find_map(|finding| finding.remedy),
+            None => None,
+        };
+        let options = match (found_by, options) {
+            (FoundBy::Type, _) => "every option, by its type".to_owned(),
+            (FoundBy::Rule, []) => "every option".to_owned(),
+            (FoundBy::Rule, options) => options.iter().map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", "),
+        };
+        let cells =
+            [code.to_owned(), severity(level).to_owned(), options, reason.to_owned(), remedy.unwrap_or_default(), measured::told(code).unwrap_or_default()]
+                .map(|cell| cell.replace('|', "\\|"));
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_rules_is_what_the_program_prints() {
+        let kept = include_str!("../../docs/rules.md");
+        assert_eq!(kept, explain("all", false).expect("a table"), "write it anew: synapse-site check --explain all > docs/rules.md");
+    }
+
+    #[test]
+    fn one_code_is_explained_and_an_unknown_one_is_a_usage_error() {
+        let text = explain("s0108", false).expect("an explanation");
+        assert!(text.starts_with("S0108 (error): "), "{text}");
+        assert!(explain("S0108", true).expect("JSON").contains("\"found_by\": \"rule\""));
+        let error = explain("S9999", false).expect_err("no such code");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("--explain all"), "{error}");
+    }
+}

@@ -1,0 +1,219 @@
+//! The outside parties of a site, as they are written down: providers, another service for logging in, calls of many, helpers.
+
+use serde_json::{Value, json};
+use synapse_site::check::rules;
+use synapse_site::deploy::compose;
+use synapse_site::launch::Plan;
+use synapse_site::render::{self, Rendered, ports};
+use synapse_site::site::load::{self, Loaded};
+
+const SERVER: &str = "server: {server_name: example.com, public_baseurl: 'https://matrix.example.com/'}\n";
+const COTURN: &str = "turn: {source: bundled, host: turn.example.com, external_ip: 203.0.113.10}\n";
+const LIVEKIT: &str =
+    "  source: bundled\n  livekit_image: docker.io/livekit/livekit-server:v1.13.0\n  authorisation_image: ghcr.io/element-hq/lk-jwt-service:0.4.4\n";
+
+fn loaded(text: &str) -> Loaded {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("site.yaml");
+    std::fs::write(&file, format!("{SERVER}{text}")).expect("written");
+    let loaded = load::load(&file).unwrap_or_else(|error| panic!("{error}"));
+    let found = rules::apply(&loaded);
+    assert!(!found.has_errors(), "{found}");
+    loaded
+}
+
+fn rendered(text: &str) -> Rendered {
+    render::render(&loaded(text))
+}
+
+fn text(rendered: &Rendered, image: &str, path: &str) -> String {
+    String::from_utf8(rendered.images[image].get(path).unwrap_or_else(|| panic!("{path} in {image}")).clone()).expect("text")
+}
+
+fn yaml(rendered: &Rendered, image: &str, path: &str) -> Value {
+    serde_yaml::from_str(&text(rendered, image, path)).expect("YAML")
+}
+
+fn well_known(rendered: &Rendered) -> Value {
+    serde_json::from_slice(&rendered.well_known["client"]).expect("JSON")
+}
+
+#[test]
+fn a_provider_is_written_as_synapse_reads_it_and_its_secret_is_a_file() {
+    let site = rendered(
+        "oidc:\n  oidc_providers:\n    - {idp_id: Our.Accounts, idp_name: Ours, issuer: 'https://id.example.com/', client_id: matrix}\n    - {idp_id: public, idp_name: Theirs, issuer: 'https://p.example.com/', client_id: m, client_auth_method: none}\n    - {idp_id: apple, idp_name: Apple, issuer: 'https://a.example.com/', client_id: m, client_auth_method: client_secret_post, client_secret_jwt_key: {jwt_header: {alg: ES256}}}\n  client_whitelist: ['https://app.example.com/']\n",
+    );
+    let options = yaml(&site, "synapse", "/etc/matrix-synapse/conf.d/oidc.yaml");
+    let [ours, public, apple] = options["oidc_providers"].as_array().expect("a list").as_slice() else { panic!("three") };
+    // Two names that differ in their case or their signs only have different files.
+    assert_eq!(ours["client_secret_path"], "/run/secrets/oidc_client_secret__4fur_2e_41ccounts");
+    assert_eq!(public.get("client_secret_path"), None);
+    assert_eq!(apple["client_secret_jwt_key"]["key_file"], "/run/secrets/oidc_client_key_apple");
+    assert_eq!(ours["user_mapping_provider"], json!({ "config": { "confirm_localpart": false } }));
+    assert_eq!(options["sso"], json!({ "client_whitelist": ["https://app.example.com/"] }));
+    let names: Vec<&str> = site.secrets.iter().map(|secret| secret.name.as_str()).filter(|name| name.starts_with("oidc")).collect();
+    assert_eq!(names, ["oidc_client_key_apple", "oidc_client_secret__4fur_2e_41ccounts"]);
+}
+
+#[test]
+fn authorities_of_the_site_are_trusted_by_every_process_of_synapse() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("site.yaml");
+    std::fs::write(dir.path().join("authority.pem"), "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n").expect("written");
+    let server = SERVER.replace("}", ", ca_certificates: [authority.pem]}");
+    let ldap = "authentication: {method: ldap}\nldap: {uri: 'ldaps://ldap.example.com', base: 'dc=example'}\n";
+    std::fs::write(&file, format!("{server}{ldap}workers: {{generic: 1}}\n")).expect("written");
+    let site = render::render(&load::load(&file).unwrap_or_else(|error| panic!("{error}")));
+    let plan: Plan = serde_json::from_str(&text(&site, "synapse", "/etc/synapse-site/launch.json")).expect("a plan");
+    for (name, role) in &plan.roles {
+        let trust = role.trust.as_ref().unwrap_or_else(|| panic!("{name} trusts nobody"));
+        assert!(trust.certificates.iter().all(|path| site.images["synapse"].contains_key(path)), "{name}");
+        // The directory's module is told a file, and does not ask for the variable.
+        let modules = text(&site, "synapse", "/etc/matrix-synapse/conf.d/modules.yaml");
+        assert!(modules.contains(&trust.target), "{modules}");
+    }
+}
+
+#[test]
+fn another_service_for_logging_in_is_agreed_with_everywhere() {
+    let site = rendered(
+        "authentication: {method: none}\nmatrix_authentication_service: {endpoint: 'https://mas.internal.example.com/', issuer: 'https://account.example.com/', allow: [192.0.2.10]}\nworkers: {generic: 2}\n",
+    );
+    let options = yaml(&site, "synapse", "/etc/matrix-synapse/conf.d/delegation.yaml");
+    let written =
+        json!({ "enabled": true, "endpoint": "https://mas.internal.example.com/", "secret_path": "/run/secrets/matrix_authentication_service_secret" });
+    assert_eq!(options["matrix_authentication_service"], written);
+    // Synapse's default is another one then, and only that is accepted.
+    assert_eq!(yaml(&site, "synapse", "/etc/matrix-synapse/conf.d/registration.yaml").get("enable_3pid_changes"), None);
+    let passwords = yaml(&site, "synapse", "/etc/matrix-synapse/conf.d/authentication.yaml");
+    assert_eq!(passwords["password_config"], json!({ "enabled": false, "localdb_enabled": false }));
+    let authentication = json!({ "issuer": "https://account.example.com/", "account": "https://account.example.com/account/" });
+    assert_eq!(well_known(&site)["org.matrix.msc2965.authentication"], authentication);
+    let nginx = text(&site, "gateway", "/etc/nginx/nginx.conf");
+    // Before the workers' routes: nginx takes the first expression that matches.
+    let (theirs, ours) = (nginx.find("(login|logout|refresh)(/|$)").expect("a route"), nginx.find("# logging in").expect("workers"));
+    assert!(theirs < ours);
+    assert!(nginx.contains("proxy_ssl_verify on;") && nginx.contains("proxy_pass https://$delegated;"));
+    let inside = &nginx[nginx.find("location /_synapse/mas/").expect("a route")..];
+    let inside = &inside[..inside.find('}').expect("its end")];
+    assert!(inside.contains("allow 192.0.2.10;") && inside.contains("deny all;"), "{inside}");
+}
+
+#[test]
+fn calls_of_many_agree_about_one_address() {
+    let site = loaded(&format!("{COTURN}rtc:\n{LIVEKIT}  host: calls.example.com\n  relay: turn\n"));
+    let rendered = render::render(&site);
+    let url = "https://calls.example.com/livekit/jwt";
+    let focus = json!([{ "type": "livekit", "livekit_service_url": url }]);
+    assert_eq!(well_known(&rendered)["org.matrix.msc4143.rtc_foci"], focus);
+    let options = yaml(&rendered, "synapse", "/etc/matrix-synapse/conf.d/rtc.yaml");
+    assert_eq!(options["matrix_rtc"]["transports"], focus);
+    assert_eq!(options["max_event_delay_duration"], "24h");
+    let features = yaml(&rendered, "synapse", "/etc/matrix-synapse/conf.d/settings.yaml");
+    assert_eq!(features["experimental_features"], json!({ "msc4143_enabled": true, "msc4222_enabled": true }));
+
+    let livekit = yaml(&rendered, "livekit", "/etc/livekit/livekit.yaml");
+    assert_eq!(livekit["room"]["auto_create"], false);
+    assert_eq!(livekit["rtc"]["node_ip"], "203.0.113.10");
+    assert_eq!(livekit["rtc"]["stun_servers"], json!(["turn.example.com:3478"]));
+    let relays: Vec<&Value> = livekit["rtc"]["turn_servers"].as_array().expect("two").iter().map(|server| &server["protocol"]).collect();
+    assert_eq!(relays, ["udp", "tcp"]);
+    assert!(livekit.get("turn").is_none() && livekit["rtc"].get("port_range_start").is_none());
+
+    let plan: Plan = serde_json::from_str(&text(&rendered, "livekit-authorisation", "/etc/synapse-site/launch.json")).expect("a plan");
+    let role = &plan.roles["livekit-authorisation"];
+    assert_eq!(role.env["LIVEKIT_URL"], "wss://calls.example.com/livekit/sfu");
+    assert_eq!(role.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"], "example.com");
+    assert!(role.env.values().all(|value| !value.contains("@@secret")), "a secret is read from its file");
+    assert!(plan.secrets.is_empty());
+
+    let nginx = text(&rendered, "gateway", "/etc/nginx/nginx.conf");
+    let host = &nginx[nginx.find("server_name calls.example.com;").expect("a host")..];
+    assert!(host.contains("location ~ ^/livekit/jwt") && host.contains("location ~ ^/livekit/sfu"));
+    assert!(!nginx.contains("sfu_webhook"), "what LiveKit tells the service stays inside");
+}
+
+#[test]
+fn an_island_still_says_who_somebody_is() {
+    let external = "rtc: {source: external, livekit_service_url: 'https://calls.example.com/livekit/jwt'}\n";
+    let with = |more: &str| rendered(&format!("{external}{more}"));
+    let resources = |site: &Rendered| yaml(site, "synapse", "/etc/matrix-synapse/homeserver.yaml")["listeners"][0]["resources"][0]["names"].clone();
+    let island = with("listeners: {federation: false}\n");
+    assert_eq!(resources(&island), json!(["client", "openid"]));
+    let nginx = text(&island, "gateway", "/etc/nginx/nginx.conf");
+    assert!(nginx.contains("location = /_matrix/federation/v1/openid/userinfo"));
+    assert_eq!(resources(&with("")), json!(["client", "federation"]));
+}
+
+#[test]
+fn images_of_others_start_with_launch_and_files_beside_the_manifest() {
+    let site = loaded(&format!(
+        "{COTURN}rtc:\n{LIVEKIT}  relay: livekit\nadmin_ui: {{image: 'ghcr.io/etkecc/ketesa:v1.0.0', host: admin.example.com, allow: [192.0.2.0/24]}}\ndraupnir: {{image: 'docker.io/gnuxie/draupnir:v2.7.0', management_room: '#m:example.com'}}\n"
+    ));
+    let rendered = render::render(&site);
+    let manifest: Value = serde_yaml::from_str(&compose::manifest(&site.site, &rendered, &std::collections::BTreeMap::new())).expect("YAML");
+    let livekit = &manifest["services"]["livekit"];
+    assert_eq!(livekit["image"], "docker.io/livekit/livekit-server:v1.13.0");
+    assert_eq!(livekit["entrypoint"], json!(["/launch"]));
+    assert_eq!(livekit["user"], "10006:10006");
+    assert_eq!(livekit["secrets"], json!(["livekit_secret"]));
+    assert_eq!(livekit["ports"], json!(["7881:7881/tcp", "7882:7882/udp", "3479:3479/udp", "30000-30019:30000-30019/udp"]));
+    let volumes = livekit["volumes"].as_array().expect("volumes");
+    for mounted in ["./services/launch:/launch:ro", "./services/livekit/etc/livekit/livekit.yaml:/etc/livekit/livekit.yaml:ro"] {
+        assert!(volumes.iter().any(|volume| volume == mounted), "{mounted} in {volumes:?}");
+    }
+    let beside = rendered.beside();
+    for volume in manifest["services"].as_object().expect("services").values().flat_map(|service| service["volumes"].as_array().into_iter().flatten()) {
+        let source = volume.as_str().expect("text").split(':').next().expect("a source");
+        let file = source.strip_prefix("./services/");
+        assert!(file.is_none_or(|file| file == "launch" || beside.contains_key(file)), "{source} is not written");
+    }
+    // Its own entry point, and its token from a file.
+    let draupnir = &manifest["services"]["draupnir"];
+    assert!(draupnir.get("entrypoint").is_none() && draupnir.get("user").is_none());
+    assert_eq!(draupnir["command"][4], "/run/secrets/draupnir_access_token");
+    assert_eq!(rendered.foreign_images().len(), 4);
+    for service in ["livekit", "livekit-authorisation", "draupnir", "admin-ui"] {
+        assert_eq!(manifest["services"][service]["read_only"], true, "{service}");
+        assert_eq!(manifest["services"][service]["cap_drop"], json!(["ALL"]), "{service}");
+    }
+    let synapse: Plan = serde_json::from_str(&text(&rendered, "synapse", "/etc/synapse-site/launch.json")).expect("a plan");
+    let theirs = |name: &&String| name.starts_with("livekit") || name.starts_with("draupnir");
+    assert_eq!(synapse.roles["main"].secrets.iter().find(theirs), None, "a process has no secret that it does not need");
+}
+
+#[test]
+fn no_two_services_take_one_port() {
+    let found = |rtc: &str| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("site.yaml");
+        std::fs::write(&file, format!("{SERVER}{COTURN}rtc:\n{LIVEKIT}{rtc}")).expect("written");
+        let loaded = load::load(&file).unwrap_or_else(|error| panic!("{error}"));
+        rules::apply(&loaded).list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(""), Vec::<String>::new());
+    assert_eq!(found("  udp_port: 3478\n"), ["S0302 rtc.udp_port"]);
+    assert_eq!(found("  udp_port: 49160\n"), ["S0302 rtc.udp_port"]);
+    assert_eq!(found("  relay: livekit\n  relay_min_port: 49200\n  relay_max_port: 49300\n"), ["S0302 rtc.relay_min_port"]);
+    assert_eq!(found("  relay: livekit\n  relay_port: 3478\n"), ["S0302 rtc.relay_port"]);
+    assert_eq!(found("  relay: livekit\n  udp_port: 30005\n"), ["S0302 rtc.relay_min_port"]);
+    // TCP and UDP do not meet, and neither do two addresses.
+    assert_eq!(found("  tcp_port: 49160\n"), Vec::<String>::new());
+    let port = |address: Option<&str>| ports::Port { address: address.map(str::to_owned), ..ports::all(&loaded(COTURN).site)[1].clone() };
+    assert!(port(None).meets(&port(Some("192.0.2.1"))) && port(Some("::")).meets(&port(Some("192.0.2.1"))));
+    assert!(!port(Some("192.0.2.1")).meets(&port(Some("192.0.2.2"))));
+}
+
+#[test]
+fn the_admin_api_is_for_administrators_networks_only() {
+    let nginx = text(
+        &rendered("admin_ui: {image: 'ghcr.io/etkecc/ketesa:v1.0.0', host: admin.example.com, allow: [192.0.2.0/24, '2001:db8::/32']}\n"),
+        "gateway",
+        "/etc/nginx/nginx.conf",
+    );
+    let (others, page) = nginx.split_at(nginx.find("server_name admin.example.com;").expect("a host"));
+    assert!(!others.contains("_synapse/admin"));
+    let allowed = page.find("allow 192.0.2.0/24;").expect("allowed");
+    assert!(allowed < page.find("deny all;").expect("denied") && page.contains("allow 2001:db8::/32;"));
+    assert!(page.contains("restrictBaseUrl\":\"https://admin.example.com\""));
+}
