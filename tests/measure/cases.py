@@ -1,0 +1,89 @@
+"""The cases that are measured: for each code of `check` its bad and its good site, and every example; rendered as `build` would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RULES = REPOSITORY / "tests" / "rules"
+# Where the container sees the rendered cases.
+MOUNT = "/cases"
+# Codes whose sites are Nix, which the tests of modules try; Synapse reads the same files as for a site without the finding.
+NIX_ONLY = {"S0010"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One configuration and what is asked about it."""
+
+    name: str
+    # The description that is rendered.
+    site: Path
+    # Options of Synapse that somebody would have written by hand, laid over the rendered ones; or a text that is not YAML.
+    by_hand: dict[str, Any] | str = field(default_factory=dict)
+    # Questions to a running main process; None means that it is not started.
+    ask: list[dict[str, Any]] | None = None
+
+    def line(self) -> str:
+        """The case as the program in the container reads it."""
+        rendered = f"{MOUNT}/{self.name}"
+        return json.dumps({"name": self.name, "rendered": rendered, "by_hand": self.by_hand, "ask": self.ask})
+
+
+def codes() -> list[str]:
+    """Every code with plain sites."""
+    return sorted(path.name for path in RULES.iterdir() if path.is_dir() and path.name not in NIX_ONLY)
+
+
+def of_code(code: str) -> tuple[Case, Case]:
+    """The bad and the good case of a code. A mistake that cannot show in what is rendered is written over the good site by hand."""
+    directory = RULES / code
+    ask = read(directory / "ask.yaml")
+    by_hand = read(directory / "by-hand.yaml", broken=True)
+    good = Case(f"{code}-good", directory / "good.yaml", ask=ask)
+    if by_hand is not None:
+        return Case(f"{code}-bad", directory / "good.yaml", by_hand, ask), good
+    return Case(f"{code}-bad", directory / "bad.yaml", ask=ask), good
+
+
+def of_examples() -> list[Case]:
+    """Every example."""
+    sites = [next(path for path in (directory / "site.yaml", directory / "site.nix") if path.is_file()) for directory in examples()]
+    return [Case(f"example-{site.parent.name}", site) for site in sites]
+
+
+def examples() -> list[Path]:
+    """The directories of the examples."""
+    return sorted(path for path in (REPOSITORY / "examples").iterdir() if path.is_dir())
+
+
+def read(path: Path, *, broken: bool = False) -> Any:
+    """A YAML file, or None where there is none; its text where it may be no YAML."""
+    if not path.is_file():
+        return None
+    try:
+        return yaml.safe_load(path.read_text())
+    except yaml.YAMLError:
+        if not broken:
+            raise
+        return path.read_text()
+
+
+def render(tool: Path, cases: list[Case], below: Path) -> dict[str, str]:
+    """Renders every case, wrong ones too, and gives what was said about those that could not be."""
+
+    def one(case: Case) -> tuple[str, str]:
+        command = [tool, "render", case.site, "--out", below / case.name, "--in-spite-of-errors"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return case.name, "" if done.returncode == 0 else done.stderr
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return {name: said for name, said in pool.map(one, cases) if said}
