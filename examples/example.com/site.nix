@@ -43,7 +43,10 @@
   # Correction: the guide sets password_config.enabled to "only_for_reauth", with which nobody can log in through a directory,
   # and loads the module's class for the old password_providers, which under modules does nothing at all. The method "ldap"
   # writes what works: enabled true, localdb_enabled false, LdapAuthProviderModule.
-  authentication.method = "ldap";
+  authentication = {
+    method = "ldap";
+    delete_stale_devices_after = "1y";
+  };
   ldap = {
     uri = "ldap://ldap.example.com:389";
     start_tls = true;
@@ -90,33 +93,34 @@
     turn_allow_guests = true;
   };
 
-  # What has no section of its own, by Synapse's own names.
-  synapse.settings = {
-    # Correction: clients show this as a link, so it is an address with a scheme.
+  # Correction: the guide has the password here; it is the secret smtp_password. And without enable_notifs no notification is ever
+  # mailed, whatever else is set.
+  email = {
+    smtp_host = "smtp.example.com";
+    smtp_port = 465;
+    force_tls = true;
+    smtp_user = "matrix@example.com";
+    notif_from = "Your Matrix server <matrix@example.com>";
+    enable_notifs = true;
+  };
+
+  # Correction: clients show admin_contact as a link, so it is an address with a scheme; and webp is what current clients upload.
+  limits = {
     admin_contact = "mailto:matrixadmin@example.com";
     mau_stats_only = true;
     max_avatar_size = "2M";
-    # Correction: webp is what current clients upload.
     allowed_avatar_mimetypes = [ "image/png" "image/jpeg" "image/gif" "image/webp" ];
     forgotten_room_retention_period = "7d";
-    presence = {
-      enabled = true;
-      include_offline_users_on_sync = false;
-    };
-    require_auth_for_profile_requests = true;
+  };
+
+  presence = {
+    enabled = true;
+    include_offline_users_on_sync = false;
+  };
+  profiles.require_auth_for_profile_requests = true;
+  # The guide's list of networks that the server does not reach out to is the default, too.
+  rooms = {
     allow_public_rooms_over_federation = true;
     filter_timeline_limit = 500;
-    delete_stale_devices_after = "1y";
-    # A secret is named, never written: its value is the file secrets/smtp_password on the target.
-    # Correction: without enable_notifs no notification is ever mailed, whatever else is set.
-    email = {
-      smtp_host = "smtp.example.com";
-      smtp_port = 465;
-      smtp_user = "matrix@example.com";
-      smtp_pass = { _secret = "smtp_password"; };
-      force_tls = true;
-      notif_from = "Your Matrix server <matrix@example.com>";
-      enable_notifs = true;
-    };
   };
 }

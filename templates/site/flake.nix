@@ -1,8 +1,9 @@
 {
   description = "A Matrix site";
 
-  # The place that you have synapse-site from; the pins of its lock come with it.
-  inputs.synapse-site.url = "github:OWNER/synapse-site";
+  # Where synapse-site is, the registry knows: `nix registry add synapse-site PLACE`, once. flake.lock then names the place and the
+  # state that were found, so that other machines ask no registry. Its pins come with it.
+  inputs.synapse-site.url = "flake:synapse-site";
 
   outputs =
     { self, synapse-site }:

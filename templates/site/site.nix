@@ -17,5 +17,5 @@
   administrators = [ "admin" ];
 
   # Every other Synapse option, by Synapse's own name. A secret is named, never written:
-  # synapse.settings.email.smtp_pass = { _secret = "smtp_password"; };
+  # synapse.settings.recaptcha_private_key = { _secret = "recaptcha_private_key"; };
 }
