@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+import campus as campus_module
 import compose
 import description
 import engine
 import ports
 import stack as stack_module
+from campus import Campus
 from commands import tail
 from directory import Directory
 from matrix import Session
@@ -48,6 +50,12 @@ ORDER = (
     "test_restart",
     "test_rebuild",
     "test_refusals",
+    "test_starter",
+    "test_others",
+    # On the second site; what changes its policy comes last.
+    "test_oidc",
+    "test_mail",
+    "test_consent",
 )
 
 
@@ -170,6 +178,19 @@ def alice(running: Stack) -> Session:
 def bob(running: Stack) -> Session:
     """Another one."""
     return running.gateway.login("bob", running.directory.people["bob"].password)
+
+
+@pytest.fixture(scope="session")
+def campus(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Campus]:
+    """The second site, up and healthy, with its administrator: for tests of what the first has not."""
+    campus = campus_module.start(stack)
+    try:
+        yield campus
+    finally:
+        if request.session.stash.get(FAILED, False):
+            (KEPT / "campus.txt").write_text(campus.compose.report(lines=400))
+        if not request.config.getoption("--keep-stack"):
+            campus.remove()
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ PYTHON = os.environ.get("STACK_PYTHON", "/usr/bin/python3.13")
 
 # Secrets that the administrator brings.
 LDAP_BIND_SECRET = "ldap_bind_password"
+TURN_CERTIFICATE_SECRET = "turn_tls_certificate"
+TURN_KEY_SECRET = "turn_tls_certificate_key"
 SECRETS_DIR = "secrets"
 # What `build` writes beside the images.
 OUTPUTS = (".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom")
@@ -97,6 +99,8 @@ def site(
             # What clients are told; the relay takes a peer of this address for itself, so it is not the echo service's.
             "external_ip": EXTERNAL_ADDRESS,
             "port": ports.turn,
+            "tls": True,
+            "tls_port": ports.turn_tls,
             "min_port": ports.relay_first,
             "max_port": ports.relay_last,
             # The echo service of the relay test is on this machine; private addresses are refused otherwise.
@@ -108,12 +112,8 @@ def site(
         "gateway": {"http_port": ports.gateway, "tls": "off"},
         "workers": {"generic": 1, "federation_senders": 1},
         # The tests log in and out more often than people do; what they test is not the rate limits.
-        "synapse": {
-            "settings": {
-                "rc_login": {
-                    kind: {"per_second": 1000, "burst_count": 1000} for kind in ("address", "account", "failed_attempts")
-                },
-                "rc_message": {"per_second": 1000, "burst_count": 1000},
-            }
+        "rate_limits": {
+            "rc_login": {kind: {"per_second": 1000, "burst_count": 1000} for kind in ("address", "account", "failed_attempts")},
+            "rc_message": {"per_second": 1000, "burst_count": 1000},
         },
     }

@@ -44,11 +44,11 @@ basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
 """
-SERVER = f"""
+SERVER = """
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:{description.LDAP_HOST}
+subjectAltName = DNS:{host}
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 """
@@ -144,16 +144,21 @@ class Directory:
         return {line.removeprefix("uid: ") for line in found.splitlines() if line.startswith("uid: ")} == active
 
     def _certificates(self) -> None:
-        openssl = program("openssl", "openssl")
         home = self.home
         (home / "ca.cnf").write_text(AUTHORITY)
-        (home / "server.cnf").write_text(SERVER)
-        new_key = [openssl, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        run([*new_key, "-x509", "-days", "7", "-config", home / "ca.cnf", "-keyout", home / "ca.key", "-out", self.ca])
-        subject = ["-subj", f"/CN={description.LDAP_HOST}", "-config", home / "ca.cnf"]
-        run([*new_key, *subject, "-keyout", home / "server.key", "-out", home / "server.csr"])
-        sign = [openssl, "x509", "-req", "-days", "7", "-in", home / "server.csr", "-CA", self.ca, "-CAkey", home / "ca.key"]
-        run([*sign, "-CAcreateserial", "-extfile", home / "server.cnf", "-out", home / "server.pem"])
+        run([*new_key(), "-x509", "-days", "7", "-config", home / "ca.cnf", "-keyout", home / "ca.key", "-out", self.ca])
+        self.certificate(description.LDAP_HOST, "server")
+
+    def certificate(self, host: str, name: str) -> tuple[Path, Path]:
+        """A certificate of the authority for a host, and its key, in `NAME.pem` and `NAME.key`."""
+        home = self.home
+        (home / f"{name}.cnf").write_text(SERVER.format(host=host))
+        subject = ["-subj", f"/CN={host}", "-config", home / "ca.cnf"]
+        run([*new_key(), *subject, "-keyout", home / f"{name}.key", "-out", home / f"{name}.csr"])
+        sign = [program("openssl", "openssl"), "x509", "-req", "-days", "7", "-in", home / f"{name}.csr"]
+        sign += ["-CA", self.ca, "-CAkey", home / "ca.key", "-CAcreateserial"]
+        run([*sign, "-extfile", home / f"{name}.cnf", "-out", home / f"{name}.pem"])
+        return home / f"{name}.pem", home / f"{name}.key"
 
     def _configuration(self) -> Path:
         home = self.home
@@ -201,6 +206,11 @@ access to * by dn.exact="{BIND_DN}" read by * none
                 f"userPassword: {hashed(person.password)}"
             )
         return "\n\n".join(entries) + "\n"
+
+
+def new_key() -> list[str | Path]:
+    """The beginning of the command that makes a key and what is to be certified."""
+    return [program("openssl", "openssl"), "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
 
 def private(path: Path, value: str) -> None:

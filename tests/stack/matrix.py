@@ -46,10 +46,11 @@ class MatrixError(AssertionError):
 
     def __init__(self, doing: str, response: Response) -> None:
         self.status = response.status
-        try:
-            self.errcode = str(json.loads(response.body).get("errcode"))
-        except (ValueError, AttributeError):
-            self.errcode = "none"
+        self.content: dict[str, Any] = {}
+        with contextlib.suppress(ValueError):
+            content = json.loads(response.body)
+            self.content = content if isinstance(content, dict) else {}
+        self.errcode = str(self.content.get("errcode", "none"))
         super().__init__(f"{doing}: status {response.status}, {response.body[:500].decode('utf-8', 'replace')}")
 
 

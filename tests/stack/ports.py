@@ -19,6 +19,7 @@ class Ports:
 
     gateway: int
     turn: int
+    turn_tls: int
     relay_first: int
     relay_last: int
     ldap: int
@@ -38,7 +39,7 @@ def is_free(port: int) -> bool:
 
 def choose() -> Ports:
     """Picks a block of neighbouring free ports."""
-    size = RELAY_PORTS + 4
+    size = RELAY_PORTS + 5
     for _ in range(200):
         base = random.randrange(FIRST, LAST - size)
         if all(is_free(port) for port in range(base, base + size)):
@@ -47,7 +48,8 @@ def choose() -> Ports:
                 turn=base + 1,
                 ldap=base + 2,
                 peer=base + 3,
-                relay_first=base + 4,
-                relay_last=base + 4 + RELAY_PORTS - 1,
+                turn_tls=base + 4,
+                relay_first=base + 5,
+                relay_last=base + 5 + RELAY_PORTS - 1,
             )
     raise AssertionError(f"no {size} free ports in a row between {FIRST} and {LAST}")

@@ -158,10 +158,16 @@ class Stack:
         return done.stdout + done.stderr
 
     def bring(self) -> None:
-        """What the administrator brings: the password of the directory's bind DN."""
-        path = self.secrets / description.LDAP_BIND_SECRET
-        private(path, self.directory.bind_password)
-        path.chmod(0o444)
+        """What the administrator brings: the password of the directory's bind DN, and the relay's certificate and key."""
+        certificate, key = self.directory.certificate(description.TURN_HOST, "turn")
+        brought = {
+            description.LDAP_BIND_SECRET: self.directory.bind_password,
+            description.TURN_CERTIFICATE_SECRET: certificate.read_text(),
+            description.TURN_KEY_SECRET: key.read_text(),
+        }
+        for name, value in brought.items():
+            private(self.secrets / name, value)
+            (self.secrets / name).chmod(0o444)
 
     def override(self) -> None:
         """Names this machine in the containers' hosts file, as DNS names the directory on a real site."""
@@ -176,6 +182,10 @@ class Stack:
         for path in sorted(self.secrets.iterdir()):
             value = path.read_bytes().strip()
             needles[path.name] = value
+            if value.startswith(b"-----BEGIN"):
+                # Its first line of base64; the lines around it are the same in every such file.
+                needles[f"{path.name}, inside"] = value.split()[3 if b"PRIVATE" in value else 2]
+                continue
             # The signing key's file has an algorithm and a name before the key itself.
             if b" " in value:
                 needles[f"{path.name}, last word"] = value.split()[-1]

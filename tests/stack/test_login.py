@@ -1,9 +1,12 @@
 """People of the directory log in through the gateway, and nobody else does. Each refusal is the ordinary one of the
 specification, so that a stranger does not learn which accounts exist."""
 
+from typing import Any
+
 import pytest
 
-from matrix import MatrixError
+import description
+from matrix import MatrixError, call
 from stack import Stack
 
 
@@ -38,6 +41,39 @@ def test_refused(running: Stack, user: str, whose_password: str) -> None:
     with pytest.raises(MatrixError) as refused:
         running.gateway.login(user, running.directory.people[whose_password].password)
     assert (refused.value.status, refused.value.errcode) == (403, "M_FORBIDDEN")
+
+
+def login_by_address(running: Stack, address: str, password: str) -> dict[str, Any]:
+    identifier = {"type": "m.id.thirdparty", "medium": "email", "address": address}
+    return call(running.gateway, "POST", "/_matrix/client/v3/login", {"type": "m.login.password", "identifier": identifier, "password": password})
+
+
+# What has a meaning in a search of a directory (RFC 4515, section 3), and in the name of an entry.
+NO_NAMES = ["*", "al*", "alice)(uid=*", "alice)(|(uid=*", "ali\\63e", "alice\0", "@al*:stack.test", "alice,ou=users", "alice "]
+NO_ADDRESSES = ["*@stack.test", "a*@stack.test", "alice)(mail=*@stack.test", "alice\\40@stack.test"]
+
+
+def test_names_that_no_account_has_never_reach_the_directory(running: Stack) -> None:
+    password = running.directory.people["alice"].password
+    before = len(running.directory.logged())
+    for name in NO_NAMES:
+        with pytest.raises(MatrixError) as refused:
+            running.gateway.login(name, password)
+        assert (refused.value.status, refused.value.errcode) == (403, "M_FORBIDDEN"), name
+    for address in NO_ADDRESSES:
+        with pytest.raises(MatrixError) as refused:
+            login_by_address(running, address, password)
+        assert (refused.value.status, refused.value.errcode) == (403, "M_FORBIDDEN"), address
+    assert running.directory.logged()[before:] == "", "the directory was asked"
+    # A name that an account has is asked for, so the silence before means something.
+    running.gateway.login("alice", password).logout()
+    assert "(uid=alice)" in running.directory.logged()[before:]
+
+
+def test_address_of_the_directory_logs_in(running: Stack) -> None:
+    bob = running.directory.people["bob"]
+    answer = login_by_address(running, f"{bob.uid}@{description.SERVER_NAME}", bob.password)
+    assert answer["user_id"] == "@bob:stack.test"
 
 
 def test_empty_password_is_refused(running: Stack) -> None:

@@ -88,6 +88,7 @@ def test_arguments_and_environments(running: Stack, needles: dict[str, bytes]) -
 def test_each_service_sees_only_its_own_secrets(running: Stack) -> None:
     mounted = {container.service: container.secrets for container in running.compose.containers()}
     assert mounted["well-known"] == set() and mounted["gateway"] == set()
-    for service in ("postgres", "redis", "coturn"):
-        assert len(mounted[service]) == 1, f"{service}: {mounted[service]}"
+    for service, number in {"postgres": 1, "redis": 1, "coturn": 3}.items():
+        assert len(mounted[service]) == number, f"{service}: {mounted[service]}"
+    assert description.TURN_KEY_SECRET not in mounted["synapse"]
     assert description.LDAP_BIND_SECRET in mounted["synapse"]

@@ -3,6 +3,9 @@ else."""
 
 import base64
 import binascii
+import ssl
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -20,14 +23,16 @@ def credentials(alice: Session) -> dict[str, object]:
     return alice.call("GET", "/v3/voip/turnServer")
 
 
-def attempt(stack: Stack, credentials: dict[str, object], peer: str, **options: bool) -> turn.Attempt:
+def attempt(stack: Stack, credentials: dict[str, object], peer: str, *, tcp: bool = False, ca: Path | None = None) -> turn.Attempt:
     username, password = str(credentials["username"]), str(credentials["password"])
-    return turn.attempt("127.0.0.1", stack.ports.turn, username, password, peer, stack.ports.peer, **options)
+    port = stack.ports.turn_tls if ca else stack.ports.turn
+    return turn.attempt("127.0.0.1", port, username, password, peer, stack.ports.peer, tcp=tcp, ca=ca)
 
 
 def test_credentials_name_the_server(running: Stack, credentials: dict[str, object]) -> None:
     host = f"{description.TURN_HOST}:{running.ports.turn}"
-    assert credentials["uris"] == [f"turn:{host}?transport=udp", f"turn:{host}?transport=tcp"]
+    secure = f"{description.TURN_HOST}:{running.ports.turn_tls}"
+    assert credentials["uris"] == [f"turn:{host}?transport=udp", f"turn:{host}?transport=tcp", f"turns:{secure}?transport=tcp"]
     expires, _, user = str(credentials["username"]).partition(":")
     assert expires.isdigit() and user == "@alice:stack.test"
     assert len(base64.b64decode(str(credentials["password"]), validate=True)) == 20  # HMAC-SHA1
@@ -37,6 +42,17 @@ def test_credentials_name_the_server(running: Stack, credentials: dict[str, obje
 def test_data_is_relayed(running: Stack, credentials: dict[str, object], tcp: bool) -> None:
     with turn.echo(running.directory.address, running.ports.peer):
         result = attempt(running, credentials, running.directory.address, tcp=tcp)
+    assert result.allocated and result.relayed, f"{result.output}\n{running.compose.logs('coturn', 30)}"
+
+
+def test_data_is_relayed_over_tls(running: Stack, credentials: dict[str, object]) -> None:
+    # The client below does not look whose certificate it gets, so that is seen to first.
+    context = ssl.create_default_context(cafile=str(running.directory.ca))
+    with socket.create_connection(("127.0.0.1", running.ports.turn_tls), timeout=10) as connection:
+        with context.wrap_socket(connection, server_hostname=description.TURN_HOST) as secure:
+            assert secure.version() in ("TLSv1.2", "TLSv1.3")
+    with turn.echo(running.directory.address, running.ports.peer):
+        result = attempt(running, credentials, running.directory.address, ca=running.directory.ca)
     assert result.allocated and result.relayed, f"{result.output}\n{running.compose.logs('coturn', 30)}"
 
 

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from commands import program, run
 
@@ -60,12 +61,15 @@ def echo(address: str, port: int) -> Iterator[None]:
         peer.wait(timeout=10)
 
 
-def attempt(server: str, port: int, username: str, password: str, peer: str, peer_port: int, *, tcp: bool = False) -> Attempt:
-    """Asks for one allocation, for leave to reach the peer, and sends a few messages through it."""
+def attempt(
+    server: str, port: int, username: str, password: str, peer: str, peer_port: int, *, tcp: bool = False, ca: Path | None = None
+) -> Attempt:
+    """Asks for one allocation, for leave to reach the peer, and sends a few messages through it; over TLS with an authority."""
     command = [
         program("turnutils_uclient", "coturn"),
         *("-v", "-c", "-m", "1", "-n", str(MESSAGES), "-l", "100"),
-        *(("-t",) if tcp else ()),
+        *(("-t",) if tcp or ca else ()),
+        *(("-S", "-E", str(ca)) if ca else ()),
         *("-u", username, "-w", password, "-p", str(port), "-e", peer, "-r", str(peer_port), server),
     ]
     # The client repeats for a while what is refused; it ends by itself within the deadline.
