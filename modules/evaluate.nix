@@ -68,10 +68,12 @@ let
       map (clean schema.items) value
     else if lib.isAttrs value && schema ? properties then
       present
+    else if lib.isAttrs value && lib.isAttrs (schema.additionalProperties or true) then
+      lib.mapAttrs (_: clean schema.additionalProperties) value
     else
       value;
 
-  isFile = schema: schema.format or null == "file";
+  isFile = schema: lib.elem (schema.format or null) [ "file" "directory" ];
 
   # The files that the description names: `{ name, value }`, the value as the module said it.
   named =
@@ -92,6 +94,8 @@ let
       lib.concatMap (named schema.items) value
     else if lib.isAttrs value && schema ? properties then
       concatLists (mapAttrsToList (name: property: named property (value.${name} or null)) schema.properties)
+    else if lib.isAttrs value && lib.isAttrs (schema.additionalProperties or true) then
+      concatLists (mapAttrsToList (_: named schema.additionalProperties) value)
     else
       [ ];
 
@@ -119,6 +123,8 @@ let
             missing here property member
         ) schema.properties
       )
+    else if lib.isAttrs value && lib.isAttrs (schema.additionalProperties or true) then
+      concatLists (mapAttrsToList (name: missing (path ++ [ name ]) schema.additionalProperties) value)
     else
       [ ];
 

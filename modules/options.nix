@@ -92,6 +92,11 @@ let
     merge = lib.mergeEqualOption;
   };
 
+  directory = file // {
+    name = "directory";
+    description = "path of a directory (./templates, or text, relative to the description)";
+  };
+
   text =
     schema:
     let
@@ -100,7 +105,9 @@ let
     in
     if schema.format or null == "file" then
       file
-    else if schema ? format && schema.format != "line" then
+    else if schema.format or null == "directory" then
+      directory
+    else if schema ? format && schema.format != "line" && schema.format != "text" then
       named types.str "string (${schema.format}${such})"
     else
       types.str;

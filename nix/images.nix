@@ -45,13 +45,21 @@ let
     filter = path: type: type == "directory" || baseNameOf path == "image.toml";
   };
 
+  # Python modules of this project, by the names that definitions use: a plug-in is the only way past the wrapper of a program.
+  ours.synapse-site-directory =
+    let
+      inherit (pkgs.matrix-synapse-unwrapped) python;
+      module = builtins.readFile ../src/render/synapse/directory.py;
+    in
+    python.pkgs.toPythonModule (pkgs.writeTextDir "${python.sitePackages}/synapse_site_directory.py" module);
+
   # An attribute by its path with dots, or an error that says who asks for it.
   attribute =
     asker: path:
-    foldl' (
+    ours.${path} or (foldl' (
       set: name:
       set.${name} or (throw "this nixpkgs has no attribute `${path}`, which ${asker} names; take another nixpkgs, or give the package in `overrides`")
-    ) pkgs (filter isString (split "\\." path));
+    ) pkgs (filter isString (split "\\." path)));
 
   package =
     image: name: spec:
@@ -115,7 +123,7 @@ rec {
   # Everything that a target needs: images.tar, compose.yaml, secrets.example, well-known, sbom, site.json.
   bundle = build "bundle" "bundle";
   # The archive of all images.
-  images = build "images" "images.tar";
+  images = take bundle "images.tar" "images.tar";
   # The archive of Synapse's image.
   image = build "image" "image.tar";
   # The manifest for these images.

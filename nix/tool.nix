@@ -6,11 +6,14 @@ let
   wanted = [
     "Cargo.toml"
     "Cargo.lock"
+    "build.rs"
     "flake.lock"
     "images"
     "modules"
     "src"
+    "tests/rules"
   ];
+  within = dir: path: builtins.substring 0 (builtins.stringLength dir + 1) path == "${dir}/";
 in
 pkgs.pkgsStatic.rustPlatform.buildRustPackage {
   pname = manifest.name;
@@ -26,7 +29,7 @@ pkgs.pkgsStatic.rustPlatform.buildRustPackage {
         let
           whole = toString (../. + "/${name}");
         in
-        path == whole || builtins.substring 0 (builtins.stringLength whole + 1) path == "${whole}/"
+        path == whole || within whole path || within path whole
       ) wanted;
   };
   cargoLock.lockFile = ../Cargo.lock;

@@ -19,5 +19,5 @@ in
   logging.max_size_mb = mkDefault 5;
 
   # Presence is the most expensive thing that a small server does, and the first that people do not miss.
-  synapse.settings.presence.enabled = mkDefault false;
+  presence.enabled = mkDefault false;
 }

@@ -135,8 +135,8 @@ fn secrets_and_foreign_paths_never_reach_a_derivation() {
         assert!(!output.status.success(), "{settings} was accepted");
         String::from_utf8(output.stderr).expect("text")
     };
-    let words = refused(r#"synapse.settings.email.smtp_pass = "hunter2";"#);
-    assert!(words.contains("synapse.settings.email.smtp_pass is a secret") && !words.contains("hunter2"), "{words}");
+    let words = refused(r#"synapse.settings.recaptcha_private_key = "hunter2";"#);
+    assert!(words.contains("synapse.settings.recaptcha_private_key is a secret") && !words.contains("hunter2"), "{words}");
     let words = refused(r#"synapse.settings.push.include_content = "${builtins.toFile "x" "y"}";"#);
     assert!(words.contains("synapse.settings.push.include_content refers to the store"), "{words}");
     let words = refused(r#"turn = { source = "bundled"; }; ldap = { };"#);

@@ -44,11 +44,11 @@ fn each_mistake_names_option_file_and_remedy() {
         ),
         ("media.max_upload_size = lib.mkDefalt \"1M\";", &["attribute 'mkDefalt' missing", "at site.nix:1:", "Did you mean mkDefault?"]),
         ("turn = null;", &["`turn'", "leave it out to have its defaults"]),
-        ("synapse.settings.email.smtp_pass = ./certificate.pem;", &["`synapse.settings.email.smtp_pass'", "_secret"]),
-        ("synapse.settings.email.smtp_pass._secret = ./certificate.pem;", &["`synapse.settings.email.smtp_pass._secret'"]),
-        ("synapse.settings.email.smtp_pass = \"${./certificate.pem}\";", &["copy in the store", "_secret"]),
-        ("synapse.settings.email.smtp_pass = \"hunter2\";", &["S0402", "secrets/smtp_pass"]),
-        ("synapse.settings.email.smtp_pass._secret = 5;", &["S0403"]),
+        ("synapse.settings.recaptcha_private_key = ./certificate.pem;", &["`synapse.settings.recaptcha_private_key'", "_secret"]),
+        ("synapse.settings.recaptcha_private_key._secret = ./certificate.pem;", &["`synapse.settings.recaptcha_private_key._secret'"]),
+        ("synapse.settings.recaptcha_private_key = \"${./certificate.pem}\";", &["copy in the store", "_secret"]),
+        ("synapse.settings.recaptcha_private_key = \"hunter2\";", &["S0402", "secrets/recaptcha_private_key"]),
+        ("synapse.settings.recaptcha_private_key._secret = 5;", &["S0403"]),
         (
             "assertions = [ { assertion = config.workers.generic != null; message = \"say how many workers\"; } ];",
             &["the site is refused", "say how many workers"],
@@ -103,4 +103,31 @@ fn a_missing_library_is_told_with_what_to_do() {
     let (code, words) = check("empty");
     assert_eq!(code, Some(3), "{words}");
     assert!(words.contains("empty is not the lib of nixpkgs") && words.contains("SYNAPSE_SITE_NIXPKGS_LIB"), "{words}");
+}
+
+#[test]
+fn a_flake_is_told_apart_from_a_site() {
+    let dir = support::files(&[("flake.nix", "{ outputs = { self, synapse-site }: { }; }")]);
+    let output = Command::new(env!("CARGO_BIN_EXE_synapse-site")).args(["build", "flake.nix", "--out", "out"]).current_dir(dir.path()).output();
+    let output = output.expect("synapse-site");
+    let words = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("flake.nix: is a flake") && words.contains("nix build path:.") && words.contains("site.nix"), "{words}");
+    assert!(!dir.path().join("out").exists());
+}
+
+/// Nix 2.3 has the programs and not the commands; these are its words.
+#[test]
+fn a_nix_that_is_too_old_is_told_with_what_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    let said = "#!/bin/sh\necho \"error: unrecognised flag '--extra-experimental-features'\" >&2\nexit 1\n";
+    let dir = support::files(&[("site.nix", &module("")), ("bin/nix", said)]);
+    let nix = dir.path().join("bin/nix");
+    std::fs::set_permissions(&nix, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_synapse-site")).args(["check", "site.nix"]).current_dir(dir.path()).env("PATH", dir.path().join("bin")).output();
+    let output = output.expect("synapse-site");
+    let words = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(3), "{words}");
+    assert!(words.contains("this Nix is too old to evaluate site.nix") && words.contains("install Nix 2.8 or later"), "{words}");
 }

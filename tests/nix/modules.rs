@@ -32,10 +32,19 @@ fn every_example_means_the_same_as_a_module() {
     let lib = lib_or_skip!("every_example_means_the_same_as_a_module");
     for example in sites() {
         let plain = support::load(&example.join("site.nix"), &lib).unwrap_or_else(|error| panic!("{error}"));
-        let file = example.canonicalize().expect("a path").join("site.nix");
-        let dir = support::files(&[("site.nix", &format!("{{ imports = [ {} ]; }}", file.display()))]);
+        // A copy, with whatever stands beside the example: paths are relative to the site that is loaded.
+        let dir = support::files(&[("site.nix", "{ imports = [ ./example.nix ]; }")]);
+        for entry in std::fs::read_dir(&example).expect("an example") {
+            let entry = entry.expect("an entry");
+            let name = if entry.file_name() == "site.nix" { "example.nix".into() } else { entry.file_name() };
+            support::run(std::process::Command::new("cp").arg("-r").arg(entry.path()).arg(dir.path().join(name)));
+        }
         let module = support::load(&dir.path().join("site.nix"), &lib).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(plain.site, module.site, "{}", example.display());
+        let text = |loaded: &Loaded, base: &Path| {
+            let base = format!("{}/", base.canonicalize().expect("there").display());
+            serde_json::to_string_pretty(&loaded.site).expect("plain data").replace(&base, "")
+        };
+        assert_eq!(text(&plain, &example), text(&module, dir.path()), "{}", example.display());
         assert_eq!(render::render(&plain).images, render::render(&module).images, "{}", example.display());
     }
 }
@@ -59,7 +68,7 @@ fn definitions_merge_by_priority_and_condition() {
         administrators = lib.mkAfter [ "bob" ];
         logging.levels."synapse.http" = "ERROR";
         synapse.settings.presence.include_offline_users_on_sync = false;
-        synapse.settings.email.smtp_pass = { _secret = "smtp_password"; };
+        synapse.settings.recaptcha_private_key = { _secret = "smtp_password"; };
     }"#;
     let merged = serde_json::to_value(&site(&lib, body, &[("more.nix", more)]).site).expect("a value");
     assert_eq!(merged["workers"], json!({ "generic": 2, "federation_senders": 7 }));
@@ -70,7 +79,7 @@ fn definitions_merge_by_priority_and_condition() {
     assert_eq!(merged["logging"]["levels"], json!({ "synapse.storage.SQL": "WARNING", "synapse.http": "ERROR" }));
     let settings = &merged["synapse"]["settings"];
     assert_eq!(settings["presence"], json!({ "enabled": false, "include_offline_users_on_sync": false }));
-    assert_eq!(settings["email"], json!({ "smtp_pass": { "_secret": "smtp_password" } }));
+    assert_eq!(settings["recaptcha_private_key"], json!({ "_secret": "smtp_password" }));
     assert_eq!(settings.get("limit"), Some(&Value::Null), "a null of a Synapse option is a value");
 }
 
@@ -136,4 +145,15 @@ fn warnings_of_a_module_are_findings() {
         found.list.iter().map(|finding| (finding.code, finding.message.as_str())).collect::<Vec<_>>(),
         [("S0010", "the old directory goes away in May")]
     );
+}
+
+#[test]
+fn the_sites_of_codes_that_only_nix_has_are_bad_and_good() {
+    let lib = lib_or_skip!("the_sites_of_codes_that_only_nix_has_are_bad_and_good");
+    let codes = |file: &str| -> Vec<&str> {
+        let loaded = support::load(&Path::new("tests/rules/S0010").join(file), &lib).unwrap_or_else(|error| panic!("{error}"));
+        rules::apply(&loaded).list.iter().map(|finding| finding.code).collect()
+    };
+    assert_eq!(codes("bad.nix"), ["S0010"]);
+    assert!(codes("good.nix").is_empty());
 }

@@ -1,7 +1,6 @@
 # The images of a site from the stand-in. `request` is a JSON file: description, files by name, and the versions to pretend.
 {
   standin,
-  tool,
   request,
   system ? "x86_64-linux",
 }:
@@ -13,10 +12,7 @@ import ../../nix/images.nix (
   {
     inherit pkgs system;
     inherit (given) description;
-    tool = builtins.path {
-      name = "synapse-site";
-      path = /. + tool;
-    };
+    tool = import ../../nix/tool.nix { inherit pkgs; };
     files = builtins.mapAttrs (name: file: builtins.path {
       name = "file";
       path = /. + file;

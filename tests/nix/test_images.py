@@ -13,20 +13,12 @@ from typing import Any
 
 import pytest
 
-from by_nix import REPOSITORY, SYSTEM, Failed, World, programs
+from world import REPOSITORY, SYSTEM, Failed, World, programs
 
 DESCRIPTION: dict[str, Any] = {
     "server": {"server_name": "nix.example.org", "public_baseurl": "https://matrix.nix.example.org/", "report_stats": False},
     "administrators": ["admin"],
 }
-
-
-@pytest.fixture(scope="session")
-def world() -> World:
-    """A world below target/, since a store has hundreds of megabytes and its stand-in takes a minute to build."""
-    world = World(REPOSITORY / "target" / "nix")
-    world.make()
-    return world
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +127,8 @@ def test_a_synapse_that_the_tables_do_not_know(world: World) -> None:
 
 def test_an_attribute_that_nixpkgs_lacks(world: World, tmp_path: Path) -> None:
     bare = World(tmp_path)
-    bare.store, bare.tool = world.store, world.tool
+    bare.store = world.store
+    shutil.copy(world.directory / "sh", tmp_path / "sh")
     shutil.copytree(world.standin, bare.standin)
     file = bare.standin / "default.nix"
     file.write_text(file.read_text().replace("\n  redis = ", "\n  other = "))

@@ -67,6 +67,22 @@ let
     }
   }";
 
+  # Both programs as cargo built them on this machine. There is no compiler in the sandbox: what is built here is what is tested.
+  programs = "${
+    builtins.path {
+      name = "synapse-site";
+      inherit (inputs.synapse-site) path sha256;
+    }
+  }";
+
+  # What the flake names for people who work on the tool, and no image holds: it is known, and cannot be built.
+  elsewhere =
+    name:
+    make name "0" { } ''
+      echo "the stand-in for nixpkgs has no ${name}" >&2
+      exit 1
+    '';
+
   # A store path made by a script of busybox' shell.
   make =
     name: version: environment: script:
@@ -293,6 +309,32 @@ in
     python3
     ;
 
+  # The source and its lock have to be there, as for a compiler.
+  pkgsStatic.rustPlatform.buildRustPackage =
+    {
+      pname,
+      version,
+      src,
+      cargoLock,
+      ...
+    }:
+    make pname version
+      {
+        inherit src programs;
+        lock = "${cargoLock.lockFile}";
+      }
+      ''
+        cmp "$lock" "$src/Cargo.lock"
+        test -f "$src/src/main.rs"
+        cp -r "$programs/bin" "$out/bin"
+      '';
+
+  mkShell =
+    { packages }:
+    make "shell" "0" { inherit packages; } ''
+      echo "$packages" > "$out/packages"
+    '';
+
   cacert = make "nss-cacert" (upstream debian.ca-certificates.version) { deb = deb "ca-certificates"; } ''
     dpkg-deb -x "$deb" root
     mkdir -p "$out/etc/ssl/certs"
@@ -302,6 +344,16 @@ in
   tzdata = fromDebian "tzdata" [ "tzdata" ] { } "";
 
   matrix-synapse = synapse { };
+  matrix-synapse-unwrapped.python = {
+    sitePackages = "lib/python3.13/site-packages";
+    pkgs.toPythonModule = package: package;
+  };
+  writeTextDir =
+    path: text:
+    make (builtins.baseNameOf path) "1" { inherit text; } ''
+      mkdir -p "$(dirname "$out/${path}")"
+      printf '%s' "$text" > "$out/${path}"
+    '';
   matrix-synapse-plugins.matrix-synapse-ldap3 = pythonPackage "matrix-synapse-ldap3";
 
   postgresql_17 =
@@ -379,3 +431,18 @@ in
     cp root/etc/nginx/mime.types "$out/conf/"
   '';
 }
+// builtins.listToAttrs (
+  map
+    (name: {
+      inherit name;
+      value = elsewhere name;
+    })
+    [
+      "cargo"
+      "cargo-nextest"
+      "clippy"
+      "nixfmt-tree"
+      "rustc"
+      "rustfmt"
+    ]
+)

@@ -6,6 +6,10 @@
   outputs =
     { self }:
     {
-      legacyPackages.x86_64-linux = import ./. { system = "x86_64-linux"; };
+      legacyPackages = {
+        x86_64-linux = import ./. { system = "x86_64-linux"; };
+        # Evaluates, as another machine's packages do; what it comes to is built nowhere, since the locks are for the one above.
+        aarch64-linux = import ./. { system = "aarch64-linux"; };
+      };
     };
 }
