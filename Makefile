@@ -8,17 +8,19 @@ VENV := target/venv
 # Where generated tests begin; another number tries other inputs.
 SEED ?= 20261123
 SKIPPED := target/$(HOST)/tmp/skipped
+# The files of the stack test that run on images of nixpkgs too.
+ON_NIX := bring_up login rooms media turn exposure confinement secrets
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test lint unit stack nix tool lock clean tools test-tools later-nix
+.PHONY: image test lint unit measure measured stack nix tool lock clean snapshots tools test-tools later-nix
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
 	$(TOOL) build $(SITE) --images images --relock-if-gone --out $(OUT)
 
 ## Everything that CI runs. The images come first: if a locked package is gone, that step chooses anew and says what moved.
-test: image lint unit stack nix
+test: image lint unit measure stack nix
 
 tool: tools
 	cargo build --release --locked
@@ -44,9 +46,15 @@ unit: test-tools
 	PROPTEST_RNG_SEED=$(SEED) SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
 	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
 
+## Write what the examples render to tests/snapshots again; git diff is the review.
+snapshots:
+	SNAPSHOTS=write cargo nextest run --locked --test examples
+
 ## The tests of modules with the Nix of Debian 13.
 later-nix: test-tools
+	rm -rf $(SKIPPED)
 	PATH="$$(tools/later-nix trixie target/later-nix):$$PATH" cargo nextest run --locked --no-fail-fast --test nix
+	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
 
 $(VENV)/done: tests/stack/requirements.txt
 	python3 -m venv $(VENV)
@@ -57,7 +65,16 @@ $(VENV)/done: tests/stack/requirements.txt
 stack: image test-tools $(VENV)/done
 	SYNAPSE_SITE_IMAGES=$(CURDIR)/images $(VENV)/bin/python -m pytest tests/stack
 
-## Images of a Nix closure, from a stand-in for nixpkgs made of the locked packages; then the same site on them, in Docker.
+## What Synapse itself does with every example and with the good and the bad site of every code.
+measure: image test-tools $(VENV)/done
+	$(VENV)/bin/python -m pytest tests/measure --synapse-site $(TOOL) --images $(OUT)/images.tar
+
+## Write that to tests/rules/measured.toml again; git diff is the review.
+measured: image test-tools $(VENV)/done
+	$(VENV)/bin/python -m pytest tests/measure --synapse-site $(TOOL) --images $(OUT)/images.tar --write-measured
+
+## The flake and images of a Nix closure, from a stand-in for nixpkgs made of the locked packages; then the site on them, in Docker:
+## what may differ from the same site on Debian's packages, not all of the test again.
 nix: export SYNAPSE_SITE_IMAGES = $(CURDIR)/images
 nix: tool test-tools $(VENV)/done
 	@tools/ensure busybox=busybox-static patchelf=patchelf
@@ -65,7 +82,8 @@ nix: tool test-tools $(VENV)/done
 	$(TOOL) build examples/example.com/site.nix --out target/nix/filled
 	$(VENV)/bin/python -m pytest tests/nix
 	STACK_SHELLS="$(SYNAPSE_PROCESSES)" STACK_PYTHON=$$(tests/nix/by_nix.py python) \
-	  $(VENV)/bin/python -m pytest tests/stack --synapse-site tests/nix/by_nix.py
+	  $(VENV)/bin/python -m pytest --synapse-site=tests/nix/by_nix.py $(ON_NIX:%=tests/stack/test_%.py)
+	@if test -x target/later-nix/bin/nix; then $(MAKE) later-nix; else echo "SKIPPED: the tests of modules with a later Nix: it could not be had"; fi
 
 ## Bring the package locks up to date.
 lock: tool
