@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Site;
 use super::nix::{self, Evaluator};
-use super::position::Positions;
+use super::position::{Oddity, Positions};
 use super::schema::{self, OptionPath};
 use crate::check::{Finding, Findings, Position, Severity};
 use crate::error::{Error, Result};
@@ -79,7 +79,9 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
             remedy: Some("keep one of the two".to_owned()),
         });
     }
-    for (at, mut finding) in outcome.findings {
+    findings.extend(odd(&file, &source.positions));
+    let is_odd = |option: &OptionPath| source.positions.oddities.iter().any(|(at, ..)| at == option);
+    for (at, mut finding) in outcome.findings.into_iter().filter(|(at, _)| !is_odd(at)) {
         finding.position = source.position(&at);
         findings.push(finding);
     }
@@ -125,6 +127,26 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
         }))
     })?;
     Ok(Loaded { site, files, source })
+}
+
+/// What is written in YAML's own way and means nothing here.
+fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
+    let finding = |(at, (line, column), oddity): &(OptionPath, (usize, usize), Oddity)| {
+        let (code, message, remedy) = match oddity {
+            Oddity::NotFinite(text) => ("S0002", format!("found {text}, which is no number that a service takes"), "write a number, or a text in quotes"),
+            Oddity::Merge => ("S0001", "YAML 1.2 has no merge key".to_owned(), "write the options here, too; in a site.nix they can be shared"),
+            Oddity::Tag(tag) => ("S0002", format!("the tag {tag} means nothing here"), "remove it, or put the text into quotes"),
+        };
+        Finding {
+            code,
+            severity: Severity::Error,
+            option: at.to_string(),
+            position: Some(Position { file: file.display().to_string(), line: *line, column: *column }),
+            message,
+            remedy: Some(remedy.to_owned()),
+        }
+    };
+    positions.oddities.iter().map(finding).collect()
 }
 
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -208,15 +230,19 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     if format != "json" && unclosed(&text) > MOST_BRACKETS {
         return Err(broken(format!("has more than {MOST_BRACKETS} brackets open at once"), Some("close them"), None, None));
     }
+    let positions = Positions::of(&text);
     let value: Value = if format == "json" {
         serde_json::from_str(&text).map_err(|error| broken(format!("is not JSON: {error}"), None, Some((error.line(), error.column().max(1))), Some(&text)))?
     } else {
         serde_yaml::from_str(&text).map_err(|error| {
+            let odd = odd(file, &positions);
+            if !odd.is_empty() {
+                return Error::Site(Findings::new(odd, file, Some(&text)));
+            }
             let place = error.location().map(|location| (location.line(), location.column()));
             broken(format!("is not YAML that can be read: {error}"), None, place, Some(&text))
         })?
     };
-    let positions = Positions::of(&text);
     Ok((value, source(Some(text), positions, Vec::new())))
 }
 

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Parser, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::schema::OptionPath;
+
+/// How deep options are nested at most; serde_yaml and serde_json end at this depth, too.
+const DEEPEST: usize = 128;
 
 /// Line and column, both from 1, of every option's key (of every element, in lists).
 #[derive(Debug, Default)]
@@ -13,6 +16,19 @@ pub struct Positions {
     places: BTreeMap<OptionPath, (usize, usize)>,
     /// Options that are written twice, at their second place.
     pub duplicates: Vec<(OptionPath, (usize, usize))>,
+    /// What YAML allows to write and no description can mean.
+    pub oddities: Vec<(OptionPath, (usize, usize), Oddity)>,
+}
+
+/// Something that readers of YAML take differently, or that JSON, and so every option, has no value for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Oddity {
+    /// `.nan` or `.inf`, as it is written (YAML 1.2, section 10.2.1.4).
+    NotFinite(String),
+    /// The key `<<`, which YAML 1.1 had and 1.2 has not.
+    Merge,
+    /// A tag of somebody's own.
+    Tag(String),
 }
 
 impl Positions {
@@ -22,31 +38,43 @@ impl Positions {
         let mut open: Vec<Open> = Vec::new();
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else { break };
+            if open.len() > DEEPEST {
+                break;
+            }
             match event {
-                Event::Scalar(value, ..) => {
+                Event::Scalar(value, style, _, tag) => {
                     if let Some(Open::Mapping { path, key }) = open.last_mut()
                         && key.is_none()
                     {
                         let here = path.key(&value);
                         positions.note(&here, &span);
+                        if value == "<<" && style == ScalarStyle::Plain {
+                            positions.odd(&here, &span, Oddity::Merge);
+                        }
                         *key = Some(here);
                         continue;
                     }
-                    positions.child(&mut open, &span);
+                    let here = positions.child(&mut open, &span);
+                    if style == ScalarStyle::Plain && tag.is_none() && is_not_finite(&value) {
+                        positions.odd(&here, &span, Oddity::NotFinite(value.into_owned()));
+                    }
+                    positions.tag(&here, &span, tag.as_deref());
                 }
                 Event::Alias(_) => {
                     positions.child(&mut open, &span);
                 }
-                Event::MappingStart(..) => {
+                Event::MappingStart(.., tag) => {
                     if open.is_empty() {
                         // What is missing at the top is missing from here on.
                         positions.places.insert(OptionPath::default(), (span.start.line(), span.start.col() + 1));
                     }
                     let path = positions.child(&mut open, &span);
+                    positions.tag(&path, &span, tag.as_deref());
                     open.push(Open::Mapping { path, key: None });
                 }
-                Event::SequenceStart(..) => {
+                Event::SequenceStart(.., tag) => {
                     let path = positions.child(&mut open, &span);
+                    positions.tag(&path, &span, tag.as_deref());
                     open.push(Open::Sequence { path, next: 0 });
                 }
                 Event::MappingEnd | Event::SequenceEnd => {
@@ -77,12 +105,31 @@ impl Positions {
         }
     }
 
+    fn tag(&mut self, path: &OptionPath, span: &Span, tag: Option<&Tag>) {
+        if let Some(tag) = tag
+            && !(tag.is_yaml_core_schema() && ["str", "int", "float", "bool", "null", "map", "seq"].contains(&tag.suffix.as_str()))
+        {
+            let written = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { format!("{}{}", tag.handle, tag.suffix) };
+            self.odd(path, span, Oddity::Tag(written));
+        }
+    }
+
+    fn odd(&mut self, path: &OptionPath, span: &Span, oddity: Oddity) {
+        self.oddities.push((path.clone(), (span.start.line(), span.start.col() + 1), oddity));
+    }
+
     fn note(&mut self, path: &OptionPath, span: &Span) {
         let place = (span.start.line(), span.start.col() + 1);
         if self.places.insert(path.clone(), place).is_some() {
             self.duplicates.push((path.clone(), place));
         }
     }
+}
+
+/// The forms of YAML 1.2's core schema.
+fn is_not_finite(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    [".inf", ".Inf", ".INF"].contains(&unsigned) || [".nan", ".NaN", ".NAN"].contains(&text)
 }
 
 enum Open {
@@ -103,6 +150,24 @@ mod tests {
         assert_eq!(positions.find(&OptionPath::dotted("a.c").index(1).key("y")), Some((5, 7)));
         assert_eq!(at("a.missing"), Some((1, 1)));
         assert!(positions.duplicates.is_empty());
+    }
+
+    #[test]
+    fn what_no_option_has_is_found() {
+        let positions = Positions::of("a: -.INF\nb: [.nan, '.nan', !!str .inf, !own x, !!binary eA==]\n<<: {}\n'<<': 1\nc: !set {}\n");
+        let found: Vec<(String, Oddity)> = positions.oddities.into_iter().map(|(path, _, oddity)| (path.to_string(), oddity)).collect();
+        let tag = |name: &str| Oddity::Tag(name.to_owned());
+        assert_eq!(
+            found,
+            [
+                ("a".to_owned(), Oddity::NotFinite("-.INF".to_owned())),
+                ("b[0]".to_owned(), Oddity::NotFinite(".nan".to_owned())),
+                ("b[3]".to_owned(), tag("!own")),
+                ("b[4]".to_owned(), tag("!!binary")),
+                ("\"<<\"".to_owned(), Oddity::Merge),
+                ("c".to_owned(), tag("!set")),
+            ]
+        );
     }
 
     #[test]

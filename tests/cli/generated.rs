@@ -110,8 +110,10 @@ fn mutate(value: &mut Value, pick: &mut impl FnMut(usize) -> usize, with: &Value
     }
 }
 
-fn config(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, ..Config::default() }
+/// FUZZ in the environment says how many times as many cases are tried (`make fuzz`).
+pub fn config(cases: u32) -> Config {
+    let times: u32 = std::env::var("FUZZ").map_or(1, |times| times.parse().expect("FUZZ is a number"));
+    Config { cases: cases * times, failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod description;
 mod generated;
 mod outputs;
 mod same_bytes;
+mod sites;
 mod stopped;
 mod support;
 mod yaml;
