@@ -288,11 +288,11 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0531",
         severity: Error,
         reason: "The account of the notices belongs to the server: whoever has it too writes in the server's name, and people could answer him.",
-        options: &["server_notices.system_mxid_localpart", "administrators", "app_services"],
+        options: &["server_notices.system_mxid_localpart", "administrators", "app_services", "draupnir.localpart"],
         breaches: |loaded| {
             let Some(notices) = &loaded.site.server_notices else { return Vec::new() };
             let name = &notices.system_mxid_localpart;
-            let administrator = loaded.site.administrators.contains(name).then(|| "an administrator's".to_owned());
+            let administrator = loaded.site.administering().contains(&name).then(|| "an administrator's".to_owned());
             let service = app_services::registrations(loaded).into_iter().flatten().find(|service| service.sender_localpart == name.as_str());
             administrator
                 .or(service.map(|service| format!("the application service {}'s", service.id)))
