@@ -378,7 +378,7 @@ fn directory(seen: &Seen) -> Option<&Value> {
 fn previews(seen: &Seen) -> bool {
     let refused = seen.main("url_preview_ip_range_blacklist");
     let lists = |network: &&str| refused.as_array().is_some_and(|list| list.contains(&json!(network)));
-    *seen.main("url_preview_enabled") == json!(false) || NEVER.iter().all(|network| lists(&network)) && refused.as_array().is_some_and(|list| list.len() >= 19)
+    *seen.main("url_preview_enabled") == json!(false) || NEVER.iter().all(lists) && refused.as_array().is_some_and(|list| list.len() >= 19)
 }
 
 fn instance_map(seen: &Seen) -> bool {
