@@ -13,7 +13,7 @@ ON_NIX := bring_up login rooms media turn exposure confinement secrets
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test fuzz lint unit measure measured stack nix tool lock clean snapshots tools test-tools later-nix
+.PHONY: image test fuzz lint unit measure measured stack nix tool lock clean snapshots generated tools test-tools later-nix
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
@@ -45,6 +45,10 @@ unit: test-tools
 	rm -rf $(SKIPPED)
 	PROPTEST_RNG_SEED=$(SEED) SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
 	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
+
+## Write the pages and the schema that are made from the program again.
+generated: tool
+	tools/generate $(TOOL)
 
 ## Write what the examples render to tests/snapshots again; git diff is the review.
 snapshots:
