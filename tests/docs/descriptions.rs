@@ -31,7 +31,9 @@ fn description(block: &Block) -> Value {
 
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
-        (Value::Object(into), Value::Object(from)) => from.into_iter().for_each(|(key, value)| merge(into.entry(key).or_insert_with(|| Value::Object(Map::new())), value)),
+        (Value::Object(into), Value::Object(from)) => {
+            from.into_iter().for_each(|(key, value)| merge(into.entry(key).or_insert_with(|| Value::Object(Map::new())), value))
+        }
         (into, from) => *into = from,
     }
 }

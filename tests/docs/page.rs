@@ -31,7 +31,8 @@ pub struct Page {
 /// Every page for people, but those that the program writes.
 pub fn all() -> Vec<Page> {
     let docs = std::fs::read_dir("docs").expect("docs").map(|entry| entry.expect("an entry").path());
-    let mut paths: Vec<PathBuf> = docs.chain(["README.md", "examples/README.md"].map(PathBuf::from)).filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
+    let mut paths: Vec<PathBuf> =
+        docs.chain(["README.md", "examples/README.md"].map(PathBuf::from)).filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
     paths.sort();
     paths.into_iter().map(|path| Page { text: std::fs::read_to_string(&path).expect("text"), path }).collect()
 }
