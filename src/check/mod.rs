@@ -3,6 +3,7 @@
 
 mod report;
 pub mod rules;
+pub mod synapse;
 
 use std::fmt;
 use std::path::Path;
