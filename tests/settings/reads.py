@@ -582,6 +582,8 @@ KNOWN = {
 # Where a validator lets a text pass in the place of a list of one.
 KNOWN |= {f"stream_writers.{stream}": "any" for stream in (
     "account_data", "device_lists", "events", "presence", "push_rules", "quarantined_media_changes", "receipts", "thread_subscriptions", "to_device", "typing")}
+# Read with a default of None, and parsed without a look at it.
+NEVER_NULL = {f"caches.cache_autotuning.{name}" for name in ("max_cache_memory_usage", "min_cache_ttl", "target_cache_memory_usage")}
 WRITTEN = {"bool": "bool", "StrictBool": "bool", "int": "int", "StrictInt": "int", "float": "number", "str": "text", "StrictStr": "text", "None": "null",
            "AnyHttpUrl": "text", "AnyUrl": "text", "FilePath": "text", "ConfigByteSize": "size", "dict": "map", "JsonDict": "map", "list": "list",
            "tuple": "list", "set": "list", "Literal": "any"}
@@ -625,6 +627,9 @@ def types(facts, members):
     said = set().union(*declared) | {SCHEMA[text] for text in after("schema ")}
     kinds = said - {"null"}
     null |= said & {"null"}
+    # A schema has the last word: it sees the option before anything asks whether there is one.
+    if after("schema ") and "schema null" not in facts:
+        null = set()
     for scale in ("duration", "size"):
         if scale in facts:
             return {scale} | null
@@ -674,6 +679,7 @@ def table(seen):
         members = {other[-1] for other in paths if other[:-1] == path}
         facts = seen.get(path, {"any"})
         kinds = set() if "any" in facts else {"text"} if path in texts else types(facts, members)
+        kinds -= {"null"} if ".".join(path) in NEVER_NULL else set()
         if path in known:
             assert not kinds or known[path] == "any" or kinds <= {"map", "null"}, f"{path} needs no help: {kinds}"
             kinds = set() if known[path] == "any" else {known[path]} | {"null"} & facts
