@@ -44,7 +44,7 @@ WRONG: dict[str, Any] = {"text": "no", "number": 0.5, "int": 7, "list": ["a", "b
 FORMS = {"duration": "1.5h", "size": "50MB"}
 # What a value needs beside it.
 BESIDE: dict[str, dict[str, Any]] = {
-    "account_validity": {"period": "6w"},
+    "account_validity": {"enabled": True, "period": "6w"},
     "caches.cache_autotuning": {"max_cache_memory_usage": "2G", "target_cache_memory_usage": "1G", "min_cache_ttl": "5m"},
     "cas_config": {"server_url": "https://cas.example.com"},
     "jwt_config": {"secret": "a", "algorithm": "HS256"},
@@ -93,6 +93,8 @@ LENGTH = {"gc_min_interval.[]": 3, "gc_thresholds.[]": 3, "room_prejoin_state.ad
 # What other rules find in these samples says nothing about types; a secret in clear is found as such.
 TYPED = {"S0411", "S0412", "S0413", "S0414", "S0415", "S0416", "S0417"}
 SECRETS = ("jwt_config.secret", "manhole_settings.password", "recaptcha_private_key")
+# Of so many options of one set and one type Synapse is asked what it does with wrong values.
+ALIKE = 3
 # Options that want what the test has not: a package (sentry), a file of keys.
 LEFT_OUT = ("sentry", "key_server_signing_keys_path")
 
@@ -116,6 +118,10 @@ class Sample:
             else:
                 value = BESIDE.get(outer, {}) | {"some_name" if step == "*" else step: value}
         return value
+
+    def stands_alone(self) -> bool:
+        """Whether it cannot be tried together with others."""
+        return self.option in SPECIAL or "*" in self.option or "[]" in self.option or "." not in self.option or self.option.rsplit(".", 1)[0] in BESIDE
 
     def line(self) -> str:
         """The sample as the kept file has it, without the answer."""
@@ -148,6 +154,7 @@ def fits(value: Any, kinds: list[str]) -> bool:
 def samples(options: dict[str, list[str]]) -> list[Sample]:
     """Right and wrong values for every option."""
     found = []
+    alike: Counter[tuple[str, ...]] = Counter()
     for option, kinds in options.items():
         right = SPECIAL.get(option)
         if right is None:
@@ -156,10 +163,43 @@ def samples(options: dict[str, list[str]]) -> list[Sample]:
                 right[right.index({})] = BESIDE[option]
             if kinds == ["any"]:
                 right = []
-        wrong = [form for kind, form in FORMS.items() if kind in kinds]
-        wrong += [value for value in WRONG.values() if not fits(value, kinds)]
-        found += [Sample(option, value, True) for value in right] + [Sample(option, value, False) for value in wrong[:2]]
+        wrong = [form for kind, form in FORMS.items() if kind in kinds] + [value for value in WRONG.values() if not fits(value, kinds)][:1]
+        # Of many options that are read alike, some tell what Synapse does with all.
+        like = (option.rpartition(".")[0], *kinds)
+        alike[like] += 1
+        found += [Sample(option, value, True) for value in right]
+        found += [Sample(option, value, False) for value in (wrong if alike[like] <= ALIKE else [])]
     return found
+
+
+def together(wanted: list[Sample]) -> list[list[Sample]]:
+    """The right values in groups that Synapse can read at once: the first value of every option, the second, and so on."""
+    groups: dict[int, list[Sample]] = {}
+    alone = []
+    count: Counter[str] = Counter()
+    for sample in wanted:
+        if not sample.is_right or sample.stands_alone():
+            alone.append([sample])
+        else:
+            groups.setdefault(count[sample.option], []).append(sample)
+            count[sample.option] += 1
+    return [*groups.values(), *alone]
+
+
+def merged(samples: list[Sample]) -> dict[str, Any]:
+    """Several samples in one."""
+    result: dict[str, Any] = {}
+
+    def lay(over: dict[str, Any], under: dict[str, Any]) -> None:
+        for key, value in over.items():
+            if isinstance(value, dict) and isinstance(under.get(key), dict):
+                lay(value, under[key])
+            else:
+                under[key] = value
+
+    for sample in samples:
+        lay(json.loads(json.dumps(sample.settings())), result)
+    return result
 
 
 def checked(tool: Path, settings: list[dict[str, Any]], scratch: Path) -> list[set[str]]:
@@ -189,11 +229,13 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     wanted = samples({option: kinds for option, kinds in options.items() if option.split(".")[0] in sayable and option != "push.redact_content"})
     found = checked(tool, [sample.settings() for sample in wanted], scratch)
     found = [codes & (TYPED | {"S0402"} if sample.option in SECRETS and not sample.is_right else TYPED) for sample, codes in zip(wanted, found, strict=True)]
-    return [Answer(*parts) for parts in zip(wanted, found, asked(request, tool, wanted), strict=True)]
+    groups = together(wanted)
+    said = {id(sample): answer for group, answer in zip(groups, asked(request, tool, groups), strict=True) for sample in group}
+    return [Answer(sample, codes, said[id(sample)]) for sample, codes in zip(wanted, found, strict=True)]
 
 
-def asked(request: pytest.FixtureRequest, tool: Path, wanted: list[Sample]) -> list[dict[str, str]]:
-    """What Synapse's parser says to each sample: accept, refuse or crash, and in which words."""
+def asked(request: pytest.FixtureRequest, tool: Path, groups: list[list[Sample]]) -> list[dict[str, str]]:
+    """What Synapse's parser says to each group of samples: accept, refuse or crash, and in which words."""
     home = HOME.with_name("measure-settings")
     subprocess.run(["rm", "-rf", home], check=True)
     below = home / "cases"
@@ -203,7 +245,7 @@ def asked(request: pytest.FixtureRequest, tool: Path, wanted: list[Sample]) -> l
     laboratory = Laboratory(request.config.getoption("--images").resolve(), home, below)
     try:
         laboratory.make_secrets()
-        lines = [json.dumps(f"{MOUNT}/base"), *(json.dumps(sample.settings()) for sample in wanted)]
+        lines = [json.dumps(f"{MOUNT}/base"), *(json.dumps(merged(group)) for group in groups)]
         name = f"{laboratory.network}-settings"
         laboratory.containers.append(name)
         mounts = [f"{laboratory.secrets}:/run/secrets:ro", f"{below}:{MOUNT}:ro", f"{HERE}:/measure:ro"]

@@ -164,7 +164,7 @@ class Reader:
             found = self.value(part, scope)
             if isinstance(node.op, ast.Or) and at == 0 and found.paths:
                 for path in found.paths:
-                    self.note(path, "null", *(["map"] if isinstance(node.values[-1], ast.Dict) else ["list"] if isinstance(node.values[-1], ast.List) else []))
+                    self.note(path, "null", "guarded", *(["map"] if isinstance(node.values[-1], ast.Dict) else ["list"] if isinstance(node.values[-1], ast.List) else []))
             result = result.join(found)
         return result
 
@@ -627,8 +627,8 @@ def types(facts, members):
     said = set().union(*declared) | {SCHEMA[text] for text in after("schema ")}
     kinds = said - {"null"}
     null |= said & {"null"}
-    # A schema has the last word: it sees the option before anything asks whether there is one.
-    if after("schema ") and "schema null" not in facts:
+    # A schema sees the option before anything asks whether there is one, but for `options.get(name) or {}`.
+    if after("schema ") and not facts & {"schema null", "guarded"}:
         null = set()
     for scale in ("duration", "size"):
         if scale in facts:
