@@ -120,3 +120,64 @@ fn compare_value(entry: &Entry, value: &Value, path: &str, wrong: &mut Vec<Strin
         _ => {}
     }
 }
+
+/// What `check` says about options under `synapse.settings`: code, place and remedy.
+fn said(settings: &str) -> Vec<(String, String, String)> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let site = dir.path().join("site.yaml");
+    let head = "server: { server_name: example.com, public_baseurl: \"https://matrix.example.com/\" }\n";
+    std::fs::write(&site, format!("{head}synapse: {{ settings: {settings} }}\n")).expect("writes");
+    let output = Command::new(env!("CARGO_BIN_EXE_synapse-site")).args(["check", "--json"]).arg(&site).output().expect("the program runs");
+    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{settings}: {error}"));
+    let text = |finding: &Value, member: &str| finding[member].as_str().unwrap_or_default().to_owned();
+    let place = |finding: &Value| text(finding, "option").replacen("synapse.settings.", "", 1);
+    findings.iter().map(|finding| (text(finding, "code"), place(finding), text(finding, "remedy"))).collect()
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_what_to_write() {
+    for (settings, code, place, remedy) in [
+        ("{ soft_file_limt: 5 }", "S0411", "soft_file_limt", "did you mean \"soft_file_limit\"?"),
+        ("{ turn_shared_sekret: x }", "S0411", "turn_shared_sekret", "\"turn_shared_secret\"? It comes from the secret turn_shared_secret"),
+        ("{ smtp_host: mail.example.com }", "S0411", "smtp_host", "a member of email, which comes from the section email"),
+        ("{ min_cache_ttl: 5m }", "S0411", "min_cache_ttl", "write caches: { cache_autotuning: { min_cache_ttl: … } }"),
+        ("{ of_the_future: 1 }", "S0411", "of_the_future", "synapse.unchecked: [of_the_future]"),
+        ("{ caches: { max_upload_size: 5M } }", "S0412", "caches.max_upload_size", "comes from media.max_upload_size"),
+        ("{ caches: { event_cache_size: 5M } }", "S0412", "caches.event_cache_size", "write it under synapse.settings itself"),
+        ("{ push: { colour: red } }", "S0412", "push.colour", "its members are enabled, group_unread_count_by_room"),
+        ("{ thumbnail_sizes: [{ width: 32, height: 32, methode: crop }] }", "S0412", "thumbnail_sizes[0].methode", "\"method\"?"),
+        ("{ push: { enabled: \"off\" } }", "S0413", "push.enabled", "write enabled: false"),
+        ("{ caches: { global_factor: \"2.5\" } }", "S0413", "caches.global_factor", "write global_factor: 2.5"),
+        ("{ caches: { per_cache_factors: { users: many } } }", "S0413", "caches.per_cache_factors.users", "as in users: 10"),
+        ("{ recaptcha_public_key: 0.10 }", "S0413", "recaptcha_public_key", "write recaptcha_public_key: \"0.1\""),
+        ("{ exclude_rooms_from_sync: \"!a:example.com\" }", "S0413", "exclude_rooms_from_sync", "write exclude_rooms_from_sync: [\"!a:example.com\"]"),
+        ("{ exclude_rooms_from_sync: [1] }", "S0413", "exclude_rooms_from_sync[0]", "\"1\""),
+        ("{ push: { enabled: null } }", "S0413", "push.enabled", "remove it"),
+        ("{ soft_file_limit: { _secret: limit } }", "S0413", "soft_file_limit", "write the number"),
+        ("{ event_cache_size: 1.5GiB }", "S0414", "event_cache_size", "write event_cache_size: 1536M"),
+        ("{ redaction_allowed_period: 2 weeks }", "S0414", "redaction_allowed_period", "write redaction_allowed_period: 2w"),
+        ("{ cas_config: { server_url: \"https://cas.example.com\", protocol_version: 4 } }", "S0415", "cas_config.protocol_version", "protocol_version: 1"),
+        ("{ experimental_features: { msc3266_enabled: true } }", "S0416", "experimental_features.msc3266_enabled", "remove it"),
+        ("{ acme: { enabled: true } }", "S0416", "acme", "gateway.tls"),
+        ("{ metrics_port: 9000 }", "S0417", "metrics_port", "say listeners.metrics"),
+    ] {
+        let found = said(settings);
+        assert_eq!(found.len(), 1, "{settings}: {found:?}");
+        assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, place), "{settings}: {found:?}");
+        assert!(found[0].2.contains(remedy), "{settings}: {found:?}");
+    }
+}
+
+#[test]
+fn what_synapse_takes_in_any_form_is_free() {
+    for settings in [
+        "{ default_power_level_content_override: { private_chat: { events: { m.room.topic: 50 } }, public_chat: null } }",
+        "{ caches: { per_cache_factors: { get_users_who_share_room_with_user: 2, \"*stateGroupCache*\": 0.5 } } }",
+        "{ opentracing: { enabled: false, jaeger_config: { sampler: { type: const, param: 1 } } } }",
+        "{ jwt_config: { secret: { _secret: jwt }, algorithm: HS256, audiences: [one, two] } }",
+        "{ push: null, caches: { per_cache_factors: null, expiry_time: null }, redaction_allowed_period: 60000 }",
+        "{ room_prejoin_state: { additional_event_types: [m.room.topic, [m.room.member, \"@a:example.com\"]] } }",
+    ] {
+        assert_eq!(said(settings), [], "{settings}");
+    }
+}
