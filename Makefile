@@ -13,7 +13,7 @@ ON_NIX := bring_up login rooms media turn exposure confinement secrets
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test lint unit measure measured stack nix tool lock clean settings snapshots tools test-tools later-nix
+.PHONY: image test lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools later-nix
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
@@ -32,7 +32,7 @@ tools:
 test-tools: tools
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 	@tools/ensure slapd=slapd ldapsearch=ldap-utils turnutils_uclient=coturn openssl=openssl \
-	  gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar
+	  gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar chromium=chromium
 	@test -x /usr/lib/postgresql/15/bin/initdb || tools/ensure no-such-program=postgresql-15
 	@python3 -c 'import yaml' 2>/dev/null || tools/ensure no-such-program=python3-yaml
 	@python3 -c 'import ensurepip' 2>/dev/null || tools/ensure no-such-program=python3-venv
@@ -45,6 +45,10 @@ unit: test-tools
 	rm -rf $(SKIPPED)
 	PROPTEST_RNG_SEED=$(SEED) SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
 	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
+
+## Write the pages and the schema that are made from the program again.
+generated: tool
+	tools/generate $(TOOL)
 
 ## Write what the examples render to tests/snapshots again; git diff is the review.
 snapshots:

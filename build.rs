@@ -1,22 +1,29 @@
-//! Puts the sites under `tests/rules/` into the program: for each code of `check` one that is wrong and one that is right, which
-//! `check --explain` shows. Cargo looks through the directory for changes by itself.
+//! Puts sites into the program: those under `tests/rules/`, for each code of `check` one that is wrong and one that is right, which
+//! `check --explain` shows, and the examples, on which the option reference tries where an option is written. Cargo looks
+//! through the directories for changes by itself.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let sites = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("tests/rules");
-    println!("cargo::rerun-if-changed={}", sites.display());
     println!("cargo::rerun-if-changed=build.rs");
+    write("tests/rules", "sites.rs")?;
+    write("examples", "examples.rs")
+}
+
+/// Writes a list of the directories in a directory, each with its files.
+fn write(sites: &str, to: &str) -> io::Result<()> {
+    let sites = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join(sites);
+    println!("cargo::rerun-if-changed={}", sites.display());
     let mut text = String::from("&[\n");
-    for code in entries(&sites)?.into_iter().filter(|path| path.is_dir()) {
-        let _ = writeln!(text, "({:?}, &[", code.file_name().unwrap_or_default());
-        files(&code, &code, &mut text)?;
+    for site in entries(&sites)?.into_iter().filter(|path| path.is_dir()) {
+        let _ = writeln!(text, "({:?}, &[", site.file_name().unwrap_or_default());
+        files(&site, &site, &mut text)?;
         text.push_str("]),\n");
     }
     text.push_str("]\n");
-    fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("sites.rs"), text)
+    fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(to), text)
 }
 
 fn files(dir: &Path, within: &Path, text: &mut String) -> io::Result<()> {

@@ -7,6 +7,7 @@ let
     "Cargo.toml"
     "Cargo.lock"
     "build.rs"
+    "examples"
     "flake.lock"
     "images"
     "modules"
@@ -18,7 +19,7 @@ in
 pkgs.pkgsStatic.rustPlatform.buildRustPackage {
   pname = manifest.name;
   inherit (manifest) version;
-  # Only what the compiler reads: a changed page or example compiles nothing anew.
+  # Only what the compiler reads: a changed page compiles nothing anew.
   src = builtins.path {
     name = "synapse-site-source";
     path = ../.;

@@ -12,5 +12,6 @@ pub mod image;
 pub mod interrupt;
 pub mod launch;
 pub mod package;
+pub mod reference;
 pub mod render;
 pub mod site;

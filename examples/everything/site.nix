@@ -183,6 +183,11 @@
   # Nobody sends anything before they have agreed to the terms. Who comes later sees the version of that day.
   consent = {
     version = "2026-09";
+    # Who agreed to it can still read it.
+    documents."2025-01" = {
+      file = "terms-2025-01.md";
+      sha256 = "d475ab79db2392d8cdb7599833fc3d1c98ae7d04692abb4b3e432f249f043920";
+    };
     documents."2026-09".file = "terms-2026-09.md";
     policy_name = "Terms of use";
     require_at_registration = false;

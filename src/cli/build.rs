@@ -302,7 +302,7 @@ fn tell(site: &Site, rendered: &Rendered, images: &[Image], bytes: u64, shown: &
         "\n{} is built. Carry {out} to the target, and there:\n  cd {out}\n  docker load -i images.tar\n  synapse-site secrets init .      (or: docker compose run --rm secrets)\n  docker compose up -d",
         site.server.server_name
     ));
-    if !site.administrators.is_empty() {
+    if !site.administering().is_empty() {
         shown.step("  docker compose run --rm admin");
     }
 }

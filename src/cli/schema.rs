@@ -1,14 +1,40 @@
-//! `schema`: the JSON Schema of a description.
+//! `schema`: everything that a description can say, for programs and for people.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::reference;
 
-/// Print the JSON Schema of a description (draft 2020-12).
+/// Print what a description can say: as JSON Schema (draft 2020-12), or as pages for people.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  synapse-site schema > schema.json     and in site.yaml, for editors:\n  # yaml-language-server: $schema=schema.json")]
-pub struct Arguments {}
+#[command(after_help = "\
+Examples:
+  synapse-site schema > schema.json     and in site.yaml, for editors:
+  # yaml-language-server: $schema=schema.json
+  synapse-site schema --format markdown email.smtp_port     one option: type, default, example, where it is written
+  synapse-site schema --format markdown email | less        a section")]
+pub struct Arguments {
+    /// One option or section, such as `email` or `email.smtp_port`; with the format markdown.
+    option: Option<String>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+}
 
-pub fn run(_: &Arguments) -> Result<()> {
-    super::print::answer(&text())
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// JSON Schema, for editors and programs.
+    Json,
+    /// The option reference, for people: docs/options.md.
+    Markdown,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    match (arguments.format, arguments.option.as_deref()) {
+        (Format::Json, None) => super::print::answer(&text()),
+        (Format::Json, Some(option)) => {
+            Err(Error::Usage(format!("the JSON Schema is printed as a whole; for one option: synapse-site schema --format markdown {option}")))
+        }
+        (Format::Markdown, option) => super::print::answer(&reference::markdown(option)?),
+    }
 }
 
 /// The schema as it is printed, and as it is kept in `modules/schema.json`.

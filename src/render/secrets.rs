@@ -136,7 +136,7 @@ pub fn needed(loaded: &Loaded) -> Vec<Secret> {
         secrets.push(secret("turn_tls_certificate_key", "the private key of the relay's certificate, PEM", Make::Bring));
     }
     if site.authentication.method == Method::Local {
-        for person in &site.administrators {
+        for person in site.administering() {
             secrets.push(secret(&administrator_password(person.as_str()), &format!("the first password of the administrator {person}"), Make::Password));
         }
     }

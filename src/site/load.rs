@@ -127,6 +127,15 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     Ok(Loaded { site, files, source })
 }
 
+/// A description that is at hand as a value, with the files that it names.
+///
+/// # Errors
+/// What the types say against it; the rules are for the caller to apply.
+pub fn of_value(value: Value, files: BTreeMap<String, Vec<u8>>) -> std::result::Result<Loaded, String> {
+    let site = serde_json::from_value(without_nulls(value)).map_err(|error| error.to_string())?;
+    Ok(Loaded { site, files, source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), positions: Positions::default() } })
+}
+
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     let meta = std::fs::metadata(path)?;
     if meta.is_file() && meta.len() <= LARGEST { std::fs::read(path) } else { Err(std::io::ErrorKind::InvalidInput.into()) }

@@ -149,3 +149,12 @@ pub struct Site {
     #[serde(default)]
     pub synapse: synapse::Synapse,
 }
+
+impl Site {
+    /// The accounts that `launch admin` makes: those of the administrators and the moderating bot's, which needs the admin API. With
+    /// another service for logging in, accounts are made there.
+    pub fn administering(&self) -> Vec<&text::Localpart> {
+        let bot = self.draupnir.as_ref().filter(|_| self.matrix_authentication_service.is_none()).map(|draupnir| &draupnir.localpart);
+        self.administrators.iter().chain(bot.filter(|bot| !self.administrators.contains(bot))).collect()
+    }
+}

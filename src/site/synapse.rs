@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::text::Line;
 
-/// Names of members that hold secrets, wherever they stand (Synapse documentation, option by option; facts of the modules). The
+/// Names of members that hold secrets, wherever they stand (Synapse documentation, option by option, and of the modules). The
 /// schema carries them, too: a Nix evaluation has to refuse a secret before it is in the store.
 pub const SECRET_MEMBERS: &[&str] = &[
     "smtp_pass",

@@ -27,6 +27,16 @@ fn the_schema_that_is_committed_is_the_schema() {
 }
 
 #[test]
+fn one_option_is_described_and_an_unknown_one_is_not_guessed() {
+    let ran = expect(&mut tool(&["schema", "--format", "markdown", "workers.generic"]), 0, &[]);
+    for part in ["### `workers.generic`", "0 to 64", "PostgreSQL: `max_connections`"] {
+        assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
+    }
+    expect(&mut tool(&["schema", "--format", "markdown", "emial"]), 2, &["Did you mean email"]);
+    expect(&mut tool(&["schema", "email"]), 2, &["--format markdown email"]);
+}
+
+#[test]
 fn a_reader_that_stops_is_no_failure_and_a_full_disk_is_one() {
     for (verb, code) in [(&["schema"][..], 0), (&["check", "no-such-site.yaml"], 3)] {
         let (reader, writer) = std::io::pipe().expect("a pipe");

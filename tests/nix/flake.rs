@@ -1,5 +1,6 @@
 //! The flake: with its library in an otherwise empty store and without a network, a site evaluates and is checked.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -73,6 +74,9 @@ fn the_flake_evaluates_without_a_network_and_without_nixpkgs() {
     for part in ["## server.server_name", "## synapse.settings", "- Default: `\"50M\"`", "such as \"example.com\""] {
         assert!(reference.contains(part), "the reference lacks {part:?}");
     }
+    let of_modules: BTreeSet<&str> = reference.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let of_types: Vec<String> = synapse_site::reference::options::all(&synapse_site::site::schema::schema()).iter().map(ToString::to_string).collect();
+    assert_eq!(of_modules, of_types.iter().map(String::as_str).collect(), "left: options of the modules, right: of docs/options.md");
 }
 
 /// The shell of this machine with the libraries that it is linked to, where the sandbox wants /bin/sh: most builds of Nix bring

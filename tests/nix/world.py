@@ -22,7 +22,10 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 SYSTEM = "x86_64-linux"
 # What the flake consists of. A copy, since `path:` takes all of a directory into the store, and target/ has gigabytes.
-PARTS = ("flake.nix", "flake.lock", "default.nix", "Cargo.toml", "Cargo.lock", "docs", "examples", "images", "modules", "nix", "src", "templates")
+PARTS = (
+    *("flake.nix", "flake.lock", "default.nix", "Cargo.toml", "Cargo.lock", "build.rs"),
+    *("docs", "examples", "images", "modules", "nix", "src", "templates", "tests/rules"),
+)
 SETTINGS = """\
 build-users-group =
 experimental-features = nix-command flakes
@@ -63,7 +66,7 @@ def nixpkgs_lib() -> tuple[Path | None, str]:
     return None, f"nixpkgs' lib is neither in the store nor to be fetched: {(done.stderr.strip().splitlines() or ['Nix does not say why'])[-1].strip()}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Failed(Exception):
     """A build that ended with an error; what it said."""
 
@@ -99,7 +102,8 @@ class World:
                 shutil.copy(shutil.which("busybox") or sys.exit("busybox is missing: apt-get install busybox-static"), shell)
             lib, _ = nixpkgs_lib()
             if lib is not None:
-                self.nix("store", "add-path", "--name", "source", lib)
+                # Not through `nix`, which puts this store in the place of the one that has it.
+                self.run(["nix", "--store", self.store, "store", "add-path", "--name", "source", lib])
 
     def run(self, command: list[Any], directory: Path | None = None) -> str:
         """A program that has to succeed; what it wrote."""

@@ -10,7 +10,7 @@ def test_only_gateway_and_turn_publish_ports(running: Stack) -> None:
     published = {container.service: container.published for container in running.compose.containers() if container.published}
     ports = running.ports
     relays = {(port, "udp") for port in range(ports.relay_first, ports.relay_last + 1)}
-    turn = {(ports.turn, "udp"), (ports.turn, "tcp")}
+    turn = {(ports.turn, "udp"), (ports.turn, "tcp"), (ports.turn_tls, "tcp")}
     assert published == {"gateway": {(ports.gateway, "tcp")}, "coturn": relays | turn}
     assert set(published) == set(description.PUBLISHING)
 

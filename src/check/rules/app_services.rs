@@ -17,11 +17,10 @@ fn at(place: usize, message: String, remedy: impl Into<String>) -> Breach {
 }
 
 pub(super) const RULES: &[Rule] = &[
-    // Facts rule 81.
     Rule {
         code: "S0551",
         severity: Error,
-        reason: "Every process of Synapse reads every registration when it starts, and ends with one that it cannot read.",
+        reason: "Every process of Synapse reads every registration when it starts, and ends with one that it cannot read (config/appservice.py); a token in it could be read by whoever has the image.",
         options: &["app_services"],
         breaches: |loaded| {
             registrations(loaded)
@@ -85,10 +84,10 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0554",
         severity: Error,
         reason: "An exclusive namespace belongs to its service alone: nobody else can register, and administrators are not made, under a name in it.",
-        options: &["app_services", "administrators", "server_notices.system_mxid_localpart"],
+        options: &["app_services", "administrators", "server_notices.system_mxid_localpart", "draupnir.localpart"],
         breaches: |loaded| {
             let site = &loaded.site;
-            let people = site.administrators.iter().map(|person| (person.as_str(), "an administrator"));
+            let people = site.administering().into_iter().map(|person| (person.as_str(), "an administrator"));
             let notices = site.server_notices.as_ref().map(|notices| (notices.system_mxid_localpart.as_str(), "the account of the notices"));
             let people: Vec<(&str, &str)> = people.chain(notices).collect();
             let mut breaches = Vec::new();

@@ -36,6 +36,11 @@ impl Sites {
         self.text("good")
     }
 
+    /// The files beside the descriptions, and those themselves, by their paths.
+    pub fn files(&self) -> &'static [(&'static str, &'static [u8])] {
+        self.files
+    }
+
     fn text(&self, stem: &str) -> Option<(&'static str, &'static str)> {
         let (name, content) = self.files.iter().find(|(name, _)| Path::new(name).file_stem().is_some_and(|found| found == stem))?;
         Some((name, std::str::from_utf8(content).ok()?))

@@ -88,14 +88,15 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     }
     rendered.services.push(main_process(site, &config, &templates, rendered));
     workers::render(site, &config, &templates, rendered);
-    if !site.administrators.is_empty() {
+    if !site.administering().is_empty() {
         rendered.services.push(admin_service(site));
     }
 }
 
 /// Who administers the site, for `launch admin`.
 pub(super) fn admin(site: &Site) -> Option<Admin> {
-    if site.administrators.is_empty() {
+    let people = site.administering();
+    if people.is_empty() {
         return None;
     }
     let local = secrets::local_passwords(site);
@@ -103,9 +104,8 @@ pub(super) fn admin(site: &Site) -> Option<Admin> {
         host: SERVICE.to_owned(),
         port: PORT,
         registration_secret: "registration_shared_secret".to_owned(),
-        users: site
-            .administrators
-            .iter()
+        users: people
+            .into_iter()
             .map(|person| AdminUser { localpart: person.to_string(), password_secret: local.then(|| secrets::administrator_password(person.as_str())) })
             .collect(),
     })

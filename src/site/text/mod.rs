@@ -69,6 +69,16 @@ macro_rules! text_types {
                 _ => Ok(()),
             }
         }
+
+        /// What a format that a schema names expects, as the end of a sentence.
+        pub fn expected(format: &str) -> Option<&'static str> {
+            match format {
+                $($format => Some($expected),)*
+                "size" => Some("bytes, or a whole number with K, M, G or T"),
+                "duration" => Some("milliseconds, or a whole number with s, m, h, d, w or y"),
+                _ => None,
+            }
+        }
     };
 }
 

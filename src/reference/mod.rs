@@ -1,0 +1,104 @@
+//! The option reference: every option with its type, values, default, an example, where it is written, and the codes of the rules that
+//! watch it. Nothing in it is written by hand: types and descriptions are the schema's, examples come from the example sites, and
+//! where an option is written is found out on them.
+
+pub mod flat;
+pub mod options;
+pub mod page;
+pub mod places;
+pub mod values;
+
+use std::collections::BTreeMap;
+
+use options::Described;
+use places::{Ground, Places};
+
+use crate::check::rules;
+use crate::error::{Error, Result};
+use crate::site::schema::nearest;
+
+/// The codes of the rules that watch an option or something in it.
+pub fn codes(option: &str) -> Vec<&'static str> {
+    rules::explanations()
+        .filter(|explanation| explanation.options.iter().any(|watched| is_within(watched, option)))
+        .map(|explanation| explanation.code)
+        .collect()
+}
+
+/// An option and where it is written.
+#[derive(Debug)]
+pub struct Entry {
+    /// The option.
+    pub option: Described,
+    /// Whose settings it changes, and their names.
+    pub places: Places,
+    /// A value from an example.
+    pub example: Option<serde_json::Value>,
+}
+
+/// What was found out about every option, or about one and what is below it.
+pub fn entries(only: Option<&str>) -> Vec<Entry> {
+    let examples = places::examples();
+    let options = options::all(&crate::site::schema::schema());
+    let mut of_rules: BTreeMap<&str, Vec<Ground>> = BTreeMap::new();
+    let wanted = options.iter().filter(|option| only.is_none_or(|only| is_within(&option.to_string(), only)));
+    wanted
+        .map(|option| {
+            let example = examples.iter().find_map(|ground| places::value(&ground.description, &option.path)).cloned();
+            let section = option.section();
+            let of_rules = of_rules.entry(section).or_insert_with(|| codes(section).into_iter().filter_map(places::of_rule).collect());
+            let grounds: Vec<&Ground> = examples.iter().chain(of_rules.iter()).collect();
+            Entry { option: option.clone(), places: places::of(option, &options, &grounds), example }
+        })
+        .collect()
+}
+
+/// Whether an option is another one or in it.
+fn is_within(option: &str, other: &str) -> bool {
+    option == other || option.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The reference as Markdown: of everything, or of one option or section.
+///
+/// # Errors
+/// When there is no such option.
+pub fn markdown(only: Option<&str>) -> Result<String> {
+    let entries = entries(only);
+    match only {
+        None => Ok(page::page(&crate::site::schema::schema(), &entries)),
+        Some(_) if !entries.is_empty() => Ok(entries.iter().map(page::of).collect()),
+        Some(only) => {
+            let all: Vec<String> = options::all(&crate::site::schema::schema()).iter().map(ToString::to_string).collect();
+            let near = nearest(only, all.iter().map(String::as_str)).map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            Err(Error::Usage(format!("there is no option {only:?}.{near} `synapse-site schema --format markdown` lists every one")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options that only `check` reads.
+    const CHECKED_ONLY: &[&str] = &["checks.accept", "consent.documents.<name>.sha256"];
+
+    #[test]
+    fn every_option_has_an_effect_and_the_page_of_options_is_what_the_program_prints() {
+        let entries = entries(None);
+        let idle: Vec<String> = entries.iter().filter(|entry| entry.places.is_empty()).map(|entry| entry.option.to_string()).collect();
+        let known = |option: &String| CHECKED_ONLY.iter().any(|known| is_within(option, known));
+        assert!(idle.iter().all(known), "these options change nothing that is rendered: {idle:?}");
+        let kept = include_str!("../../docs/options.md");
+        let page = page::page(&crate::site::schema::schema(), &entries);
+        assert!(kept.trim_end() == page.trim_end(), "docs/options.md is not what the program prints; write it anew: tools/generate target/…/synapse-site");
+    }
+
+    #[test]
+    fn one_option_is_told_and_an_unknown_one_is_a_usage_error() {
+        let text = markdown(Some("turn.min_port")).expect("an option");
+        assert!(text.contains("coturn: `min-port`") && text.contains("49152"), "{text}");
+        let error = markdown(Some("turn.min_prot")).expect_err("no such option");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("Did you mean turn.min_port?"), "{error}");
+    }
+}
