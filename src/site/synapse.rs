@@ -25,6 +25,12 @@ pub const SECRET_MEMBERS: &[&str] = &[
     "pepper",
 ];
 
+/// Whether an option of that name holds a secret, however the words are joined.
+pub fn names_secret(name: &str) -> bool {
+    let name = name.replace('-', "_");
+    SECRET_MEMBERS.contains(&name.as_str()) || ["_secret", "_secret_key", "_password", "_private_key"].iter().any(|end| name.ends_with(end))
+}
+
 /// Every other Synapse option.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
