@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::synapse::SECRET_MEMBERS;
+use super::synapse::names_secret;
 use super::{Site, text};
 use crate::check::{Finding, Severity};
 
@@ -209,8 +209,7 @@ impl Walk<'_> {
         {
             return format!("what Synapse calls {key} is described in {section}");
         }
-        let names_secret = SECRET_MEMBERS.contains(&key) || ["_secret", "_secret_key", "_password"].iter().any(|end| key.ends_with(end));
-        if names_secret && !member.is_object() {
+        if names_secret(key) && !member.is_object() {
             return "remove it: a description holds no secrets; `synapse-site secrets init` says which the site needs, and each is a file on the target"
                 .to_owned();
         }
@@ -345,7 +344,7 @@ fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
 }
 
 /// What was found, short enough for a message. Values never come from secrets: a description holds none.
-fn shown(found: &Value) -> String {
+pub(crate) fn shown(found: &Value) -> String {
     match found {
         Value::Null => "nothing (null)".to_owned(),
         Value::Array(_) => "a list".to_owned(),

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::text::Line;
+
 /// Names of members that hold secrets, wherever they stand (Synapse documentation, option by option, and of the modules). The
 /// schema carries them, too: a Nix evaluation has to refuse a secret before it is in the store.
 pub const SECRET_MEMBERS: &[&str] = &[
@@ -23,6 +25,12 @@ pub const SECRET_MEMBERS: &[&str] = &[
     "pepper",
 ];
 
+/// Whether an option of that name holds a secret, however the words are joined.
+pub fn names_secret(name: &str) -> bool {
+    let name = name.replace('-', "_");
+    SECRET_MEMBERS.contains(&name.as_str()) || ["_secret", "_secret_key", "_password", "_private_key"].iter().any(|end| name.ends_with(end))
+}
+
 /// Every other Synapse option.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -32,4 +40,7 @@ pub struct Synapse {
     /// administrator puts into `secrets/NAME` on the target: `recaptcha_private_key: { _secret: recaptcha_private_key }`.
     #[schemars(extend("x-secret-members" = SECRET_MEMBERS))]
     pub settings: BTreeMap<String, Value>,
+    /// Options under `settings`, with dots, whose names and types are not compared with what the pinned Synapse reads:
+    /// `experimental_features.msc9999_enabled`, for images that hold another version.
+    pub unchecked: Vec<Line>,
 }
