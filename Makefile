@@ -13,7 +13,7 @@ ON_NIX := bring_up login rooms media turn exposure confinement secrets
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test fuzz lint unit measure measured stack nix tool lock clean snapshots generated tools test-tools later-nix
+.PHONY: image test fuzz lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools later-nix
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
@@ -59,6 +59,10 @@ fuzz: FUZZ ?= 50
 fuzz: test-tools
 	@seed=$(if $(filter file,$(origin SEED)),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '),$(SEED)); echo "seed $$seed"; \
 	  FUZZ=$(FUZZ) PROPTEST_RNG_SEED=$$seed cargo nextest run --locked --no-fail-fast --test cli generated:: sites:: yaml::
+
+## Read anew which options the locked Synapse reads, into src/check/synapse/options.txt; git diff is the review.
+settings:
+	SETTINGS=write cargo nextest run --locked --test settings the_table_of_options
 
 ## The tests of modules with the Nix of Debian 13.
 later-nix: test-tools

@@ -160,7 +160,7 @@ let
   secretMembers = schema.properties.synapse.properties.settings.x-secret-members;
   inline =
     path: name: value:
-    if lib.isString value then
+    if lib.isString value || lib.isInt value || lib.isFloat value then
       lib.optional (value != "" && lib.elem name secretMembers) "${showOption path} is a secret, and the store is readable by everybody; write ${showOption path} = { _secret = \"${name}\"; }; and put the value into secrets/${name} on the target"
     else if lib.isList value then
       concatLists (lib.imap0 (at: inline (path ++ [ (toString at) ]) name) value)
