@@ -6,6 +6,7 @@ use std::fmt::{self, Write as _};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
+use super::synapse::{SECRET_REMEDY, names_secret};
 use super::{Site, text};
 use crate::check::{Finding, Severity};
 
@@ -171,6 +172,7 @@ impl Walk<'_> {
                         let near = nearest(key, properties.keys().map(String::as_str));
                         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
                         let remedy = match near {
+                            _ if names_secret(key) => SECRET_REMEDY.to_owned(),
                             Some(near) => format!("did you mean {near:?}?"),
                             None if path.0.is_empty() => {
                                 format!("the sections are {}; a Synapse option without a section goes under synapse.settings", known.join(", "))

@@ -23,6 +23,16 @@ pub const SECRET_MEMBERS: &[&str] = &[
     "pepper",
 ];
 
+/// Whether an option of this name, which a section does not have, is one that holds a secret by hand.
+pub fn names_secret(name: &str) -> bool {
+    let ends = |end: &&str| name.ends_with(end);
+    SECRET_MEMBERS.contains(&name) || name == "macaroon_secret_key" || ["_secret", "_password", "_pass", "_token"].iter().any(|end| ends(&end))
+}
+
+/// What to do about such an option.
+pub const SECRET_REMEDY: &str =
+    "a secret is never written into a description: leave it out, and put it into its file under secrets/ on the target; secrets.example/ of a build names those that the site needs";
+
 /// Every other Synapse option.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
