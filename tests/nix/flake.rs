@@ -148,6 +148,15 @@ fn secrets_and_foreign_paths_never_reach_a_derivation() {
 }
 
 #[test]
+fn a_nix_that_is_too_old_is_told_before_it_fails_elsewhere() {
+    // The version alone is another one: no early Nix can be had here.
+    let expression = "(builtins.scopedImport { builtins = builtins // { nixVersion = \"2.3.16\"; }; } ./modules { lib = { }; }).module";
+    let output = support::nix().args(["eval", "--store", "dummy://", "--impure", "--expr", expression]).output().expect("nix");
+    let words = String::from_utf8(output.stderr).expect("text");
+    assert!(!output.status.success() && words.contains("this is Nix 2.3.16") && words.contains("wants Nix 2.8 or later"), "{words}");
+}
+
+#[test]
 fn without_flakes_it_is_the_same_site() {
     let lib = lib_or_skip!("without_flakes_it_is_the_same_site");
     let expression = format!("(import ./default.nix {{ nixpkgs-lib = {}; }}).description", lib.display());
