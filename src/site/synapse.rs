@@ -21,12 +21,18 @@ pub const SECRET_MEMBERS: &[&str] = &[
     "access_token",
     "shared_secret",
     "pepper",
+    "admin_token",
 ];
+
+/// Synapse's own options that hold secrets and are written from files of the target: here they would say them a second time, and
+/// in the Nix store.
+pub const SECRET_OPTIONS: &[&str] =
+    &["form_secret", "macaroon_secret_key", "registration_shared_secret", "signing_key", "turn_shared_secret", "worker_replication_secret"];
 
 /// Whether an option of this name, which a section does not have, is one that holds a secret by hand.
 pub fn names_secret(name: &str) -> bool {
     let ends = |end: &&str| name.ends_with(end);
-    SECRET_MEMBERS.contains(&name) || name == "macaroon_secret_key" || ["_secret", "_password", "_pass", "_token"].iter().any(|end| ends(&end))
+    SECRET_MEMBERS.contains(&name) || SECRET_OPTIONS.contains(&name) || ["_secret", "_password", "_pass", "_token"].iter().any(|end| ends(&end))
 }
 
 /// What to do about such an option.
@@ -40,6 +46,6 @@ pub struct Synapse {
     /// Options by Synapse's own top-level names, written to Synapse's configuration as they are. An option that a section
     /// also writes is an error. A value `{ _secret: NAME }` stands for the content of the secret NAME, which the
     /// administrator puts into `secrets/NAME` on the target: `recaptcha_private_key: { _secret: recaptcha_private_key }`.
-    #[schemars(extend("x-secret-members" = SECRET_MEMBERS))]
+    #[schemars(extend("x-secret-members" = SECRET_MEMBERS, "x-secret-options" = SECRET_OPTIONS))]
     pub settings: BTreeMap<String, Value>,
 }
