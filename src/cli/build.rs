@@ -29,7 +29,7 @@ use crate::site::Site;
 #[command(after_help = "\
 Examples:
   synapse-site build site.yaml --out out
-  synapse-site build examples/example.com --out out --cache /var/cache/synapse-site
+  synapse-site build examples/example.com/site.nix --out out --cache /var/cache/synapse-site
 On the target: docker load -i out/images.tar, synapse-site secrets init out, docker compose up -d
 Two builds of one site give the same bytes. A changed option rebuilds the layer with the configuration only.")]
 pub struct Arguments {

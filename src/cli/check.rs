@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 
 /// Say everything that is wrong with a description, all at once.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  synapse-site check site.yaml\n  synapse-site check --json site.nix | jq '.[].code'\n  synapse-site check --explain S0108")]
+#[command(
+    after_help = "Examples:\n  synapse-site check site.yaml\n  synapse-site check example.com                the site.* file in that directory\n  synapse-site check --json site.nix | jq '.[].code'\n  synapse-site check --explain S0108"
+)]
 pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
     #[arg(required_unless_present = "explain")]

@@ -1,7 +1,7 @@
 //! `check --explain`: the story of one code, and the table of all of them that is kept as `docs/rules.md`.
 
 use crate::check::rules::{self, Explanation, FoundBy, measured, sites};
-use crate::check::{Findings, Severity};
+use crate::check::{Findings, Severity, impossible};
 use crate::error::{Error, Result};
 use crate::site::schema::nearest;
 
@@ -65,15 +65,17 @@ fn indented(text: &str) -> String {
 
 /// Every code in a Markdown table.
 fn table() -> Result<String> {
-    let (accepted, asked) = measured::accepted();
+    let (asked, accepted, hidden) = measured::counts();
     let mut text = String::from(
         "# Every finding of `check`\n\n\
          Written by `synapse-site check --explain all`. An error forbids to go on, a warning is told and the build goes on. The codes are\n\
-         stable: one is never given to another rule. `synapse-site check --explain CODE` shows a site with the mistake and one without.\n\n",
+         stable: one is never given to another rule. `synapse-site check --explain CODE` shows a site with the mistake and one without.\n\
+         What cannot be written at all, and what is looked at when a site starts, is [below](#what-cannot-be-written-at-all).\n\n",
     );
     text.push_str(&format!(
         "The last column is measured: `make measure` gives the pinned Synapse each bad site, or what somebody would have written by hand for it. Its parser\n\
-         accepts {accepted} of {asked}; so many of these mistakes would have been found by the people who use the site.\n\n\
+         accepts {accepted} of {asked} mistakes; so many would have been found by the people who use the site. {hidden} more it cannot see: its own files\n\
+         are the same with them and without.\n\n\
          | code | severity | looks at | why | what to write instead | Synapse itself |\n| --- | --- | --- | --- | --- | --- |\n"
     ));
     for Explanation { code, severity: level, found_by, options, reason } in rules::explanations() {
@@ -87,11 +89,38 @@ fn table() -> Result<String> {
             (FoundBy::Rule, options) => options.iter().map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", "),
         };
         let cells =
-            [code.to_owned(), severity(level).to_owned(), options, reason.to_owned(), remedy.unwrap_or_default(), measured::told(code).unwrap_or_default()]
-                .map(|cell| cell.replace('|', "\\|"));
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+            [code.to_owned(), severity(level).to_owned(), options, reason.to_owned(), remedy.unwrap_or_default(), measured::told(code).unwrap_or_default()];
+        text.push_str(&row(&cells));
     }
+    text.push_str(&impossible_tables());
     Ok(text)
+}
+
+/// What needs no rule.
+fn impossible_tables() -> String {
+    let mut text = String::from(
+        "\n## What cannot be written at all\n\n\
+         These mistakes have no rule, because a type or what is rendered leaves no way to make them. A code in the third column refuses a site that tries,\n\
+         which `tests/impossible/` has; `rendered` is asserted over everything that the examples and the sites of all rules render.\n\n\
+         | mistake | why not here | kept out by | source | Synapse itself |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for mistake in &impossible::lists().mistakes {
+        let by = mistake.refused.clone().unwrap_or_else(|| "rendered".to_owned());
+        let untold = if mistake.refused.is_some() { "was not asked" } else { "cannot see it" };
+        let told = measured::told(&mistake.name).unwrap_or_else(|| untold.to_owned());
+        text.push_str(&row(&[mistake.mistake.clone(), mistake.why.clone(), by, mistake.source.clone(), told]));
+    }
+    text.push_str(
+        "\n## What is looked at when a site starts\n\nNo description can know these.\n\n| what has to hold | who looks | shown by |\n| --- | --- | --- |\n",
+    );
+    for entry in &impossible::lists().at_start {
+        text.push_str(&row(&[entry.what.clone(), entry.who.clone(), format!("`{}`", entry.test)]));
+    }
+    text
+}
+
+fn row(cells: &[String]) -> String {
+    format!("| {} |\n", cells.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>().join(" | "))
 }
 
 #[cfg(test)]

@@ -34,10 +34,12 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  synapse-site new example.com                      write a starter site
-  synapse-site check example.com/site.yaml          say everything that is wrong with it
-  synapse-site build example.com/site.yaml --out out    images, manifest, well-known documents
-  synapse-site secrets init out                     make the secrets on the target
+  synapse-site new example.com                            write a starter site
+  synapse-site check example.com/site.yaml                say everything that is wrong with it
+  synapse-site schema --format markdown gateway           what can be said there
+  synapse-site build example.com/site.yaml --out out      images, manifest, well-known documents
+  synapse-site secrets init out                           make the secrets, on the target
+Each verb has a --help of its own, with examples.
 Exit codes: 0 done, 1 the site is wrong, 2 usage, 3 the surroundings failed (network, disk, a missing program), 130 interrupted.";
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,9 @@ use crate::image::outdir::{self, OutDir};
 
 /// Write every configuration file that a description leads to, without building images.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  synapse-site render site.yaml --out rendered && less rendered/synapse/etc/matrix-synapse/homeserver.yaml")]
+#[command(
+    after_help = "Examples:\n  synapse-site render site.yaml --out rendered && less rendered/gateway/etc/nginx/nginx.conf\n  synapse-site render site.yaml --out new && diff -r rendered new     after a change"
+)]
 pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
     site: PathBuf,

@@ -3,14 +3,14 @@
 use crate::error::{Error, Result};
 use crate::reference;
 
-/// Print what a description can say: as JSON Schema (draft 2020-12), or as pages for people.
+/// Say what a description can hold: one option for people, or all of it as JSON Schema (draft 2020-12).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  synapse-site schema > schema.json     and in site.yaml, for editors:
-  # yaml-language-server: $schema=schema.json
-  synapse-site schema --format markdown email.smtp_port     one option: type, default, example, where it is written
-  synapse-site schema --format markdown email | less        a section")]
+  synapse-site schema --format markdown email.smtp_port     what there is to know of one option
+  synapse-site schema --format markdown email | less        a section
+  synapse-site schema > schema.json     for editors; in the first line of site.yaml:
+  # yaml-language-server: $schema=schema.json")]
 pub struct Arguments {
     /// One option or section, such as `email` or `email.smtp_port`; with the format markdown.
     option: Option<String>,

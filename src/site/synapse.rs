@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Names of members that hold secrets, wherever they stand (Synapse documentation, option by option; facts of the modules). The
+/// Names of members that hold secrets, wherever they stand (Synapse documentation, option by option, and of the modules). The
 /// schema carries them, too: a Nix evaluation has to refuse a secret before it is in the store.
 pub const SECRET_MEMBERS: &[&str] = &[
     "smtp_pass",

@@ -1,4 +1,5 @@
-"""The cases that are measured: for each code of `check` its bad and its good site, and every example; rendered as `build` would."""
+"""The cases that are measured: for each code of `check` its bad and its good site, the same of each mistake that cannot be written at all,
+and every example; rendered as `build` would."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RULES = REPOSITORY / "tests" / "rules"
+IMPOSSIBLE = REPOSITORY / "tests" / "impossible"
 # Where the container sees the rendered cases.
 MOUNT = "/cases"
 # Codes whose sites are Nix, which the tests of modules try; Synapse reads the same files as for a site without the finding.
@@ -54,10 +56,31 @@ def of_code(code: str) -> tuple[Case, Case]:
     return Case(f"{code}-bad", directory / "bad.yaml", ask=ask), good
 
 
+def mistakes() -> list[str]:
+    """Every mistake that cannot be written here and that somebody can write by hand."""
+    return sorted(path.parent.name for path in IMPOSSIBLE.glob("*/by-hand.yaml"))
+
+
+def of_mistake(name: str) -> tuple[Case, Case]:
+    """The bad and the good case of a mistake that cannot be written."""
+    directory = IMPOSSIBLE / name
+    site = next(path for path in (directory / "site.yaml", IMPOSSIBLE / "site.yaml") if path.is_file())
+    ask = read(directory / "ask.yaml")
+    # Most of them share a site, which is asked once.
+    good = Case(f"{site.parent.name}-{'started' if ask == [] else name if ask else 'read'}-good", site, ask=ask)
+    return Case(f"{name}-bad", site, read(directory / "by-hand.yaml"), ask), good
+
+
+def pairs() -> dict[str, tuple[Case, Case]]:
+    """The bad and the good case of everything that the table has, by its name there."""
+    return {code: of_code(code) for code in codes()} | {name: of_mistake(name) for name in mistakes()}
+
+
 def of_examples() -> list[Case]:
     """Every example."""
     sites = [next(path for path in (directory / "site.yaml", directory / "site.nix") if path.is_file()) for directory in examples()]
-    return [Case(f"example-{site.parent.name}", site) for site in sites]
+    # One with somebody else's database can only be read.
+    return [Case(f"example-{site.parent.name}", site, ask=None if "hoster.example" in site.read_text() else []) for site in sites]
 
 
 def examples() -> list[Path]:

@@ -31,6 +31,8 @@ class Measured:
     answers: dict[str, dict[str, Any]]
     # What was said about cases that could not be rendered.
     unrendered: dict[str, str]
+    # The rendered files, by case.
+    below: Path
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +43,8 @@ def measured(request: pytest.FixtureRequest) -> Iterator[Measured]:
     below = HOME / "cases"
     below.mkdir(parents=True)
     # Examples first: they need more of Synapse than others, and the first case warms up.
-    wanted = cases.of_examples() + [case for code in cases.codes() for case in cases.of_code(code)]
+    pairs = {case.name: case for pair in cases.pairs().values() for case in pair}
+    wanted = cases.of_examples() + list(pairs.values())
     unrendered = cases.render(tool, wanted, below)
     laboratory = Laboratory(request.config.getoption("--images").resolve(), HOME, below)
     try:
@@ -51,7 +54,7 @@ def measured(request: pytest.FixtureRequest) -> Iterator[Measured]:
         began = time.monotonic()
         answers = laboratory.measure(case for case in wanted if case.name not in unrendered)
         request.config.stash[SECONDS] = time.monotonic() - began
-        yield Measured(answers, unrendered)
+        yield Measured(answers, unrendered, below)
     finally:
         laboratory.close()
 

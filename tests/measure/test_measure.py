@@ -14,8 +14,10 @@ from conftest import Measured
 
 TABLE = cases.RULES / "measured.toml"
 HEAD = """\
-# What Synapse itself does with the bad site of each code: written by `make measured`, compared by `make measure`.
-# main, worker: what its parser does in the main process and in workers: accept, refuse (with a message) or crash (a raw traceback).
+# What Synapse itself does with the bad site of each code, and with each mistake that cannot be written: written by `make measured`,
+# compared by `make measure`.
+# main, worker: what its parser does in the main process and in workers: accept, refuse (with a message) or crash (a raw traceback);
+# same: Synapse's own files are those of the good site, so that it cannot know.
 # start: what the main process does after that: runs, dies or hangs. answers: what it then says over HTTP, beside what it says on the good site.
 """
 
@@ -34,14 +36,15 @@ def test_good_sites_and_examples_are_accepted(measured: Measured, kind: str) -> 
     assert not wrong, json.dumps(wrong, indent=2)
 
 
-def test_good_sites_start(measured: Measured) -> None:
-    started = {name: answer["start"] for name, answer in measured.answers.items() if name.endswith("-good") and "start" in answer}
+def test_good_sites_and_examples_start(measured: Measured) -> None:
+    started = {name: answer["start"] for name, answer in measured.answers.items() if not name.endswith("-bad") and "start" in answer}
+    assert len(started) > len(cases.examples())
     wrong = {name: start for name, start in started.items() if start["outcome"] != "runs"}
     assert not wrong, "\n".join(f"{name}: {start['outcome']}\n{start.get('text')}" for name, start in wrong.items())
 
 
 def test_bad_sites_do_what_the_table_says(measured: Measured, request: pytest.FixtureRequest) -> None:
-    found = {code: outcome(measured, code) for code in cases.codes() if f"{code}-bad" in measured.answers}
+    found = {name: outcome(measured, name, pair) for name, pair in cases.pairs().items() if f"{name}-bad" in measured.answers}
     if request.config.getoption("--write-measured"):
         TABLE.write_text(HEAD + "".join(section(code, row) for code, row in found.items()))
     kept = tomllib.loads(TABLE.read_text())
@@ -53,9 +56,11 @@ def test_bad_sites_do_what_the_table_says(measured: Measured, request: pytest.Fi
     assert not differences, "\n".join(["Synapse does something else than tests/rules/measured.toml says (`make measured` writes it anew):", *differences])
 
 
-def outcome(measured: Measured, code: str) -> dict[str, Any]:
+def outcome(measured: Measured, code: str, pair: tuple[cases.Case, cases.Case]) -> dict[str, Any]:
     """What the table says of a code, in its order."""
-    bad, good = (measured.answers[f"{code}-{site}"] for site in ("bad", "good"))
+    bad, good = (measured.answers[case.name] for case in pair)
+    if not pair[0].by_hand and files(measured.below / pair[0].name) == files(measured.below / pair[1].name):
+        return {"main": "same"}
     row: dict[str, Any] = {kind: answer["outcome"] for kind, answer in bad["parsed"].items()}
     says = [answer["says"] for answer in bad["parsed"].values() if "says" in answer]
     if "start" in bad:
@@ -65,12 +70,18 @@ def outcome(measured: Measured, code: str) -> dict[str, Any]:
     if says:
         row["says"] = says[0]
     if bad.get("answers"):
-        questions = cases.of_code(code)[0].ask or []
+        questions = pair[0].ask or []
         row["answers"] = [
             {"question": f"{question.get('method', 'GET')} {question['path']}", "bad": one, "good": other}
             for question, one, other in zip(questions, bad["answers"], good["answers"], strict=True)
         ]
     return row
+
+
+def files(below: Path) -> dict[str, bytes]:
+    """What Synapse reads of a rendered site."""
+    directory = below / "synapse" / "etc" / "matrix-synapse"
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 def last_exception(log: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The second site of the stack test: passwords of its own and accounts of an OpenID Connect provider, mail to a real SMTP server,
-registration by token, a policy that people agree to, notices. Takes a run of the stack test, gives a running site and what tests do with it: make people, let them
-agree, ask the admin API, change the description and bring the change up."""
+registration by token, a policy that people agree to, notices, previews of links, a bridge, logs in files. Takes a run of the stack
+test, gives a running site and what tests do with it: make people, let them agree, ask the admin API, change the description and
+bring the change up."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import secrets
 import shutil
 import urllib.parse
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,14 @@ import compose
 import description
 import engine
 import ports
+from bridge import TOKENS, Bridge, secret_name
 from certificates import Authority
 from commands import run
 from compose import Compose
 from directory import private
 from mail import MailServer
 from matrix import MatrixError, Response, Server, Session, call, quote
+from pages import Pages
 from provider import CLIENT, Provider
 from stack import Stack
 from waiting import eventually
@@ -36,6 +40,8 @@ SMTP_HOST = "smtp.campus.test"
 SMTP_USER = "matrix@campus.test"
 SMTP_SECRET = "smtp_password"
 ID_HOST = "id.campus.test"
+PAGES_HOST = "pages.campus.test"
+BRIDGE_HOST = "bridge.campus.test"
 CALLBACK = f"https://{MATRIX_HOST}/_synapse/client/oidc/callback"
 OIDC_SECRET = "oidc_client_secret_house"
 CALLS = "https://matrix-rtc.campus.test/livekit/jwt"
@@ -55,10 +61,22 @@ Be kind to each other. These are the rules of *campus.test* in their **first** v
 ERROR = "You have to agree to the house rules before you write, 100 % of them: %(consent_uri)s"
 NOTICE = "Welcome! Please read the house rules and agree to them: %(consent_uri)s"
 
+# In place of Synapse's own: the part of a mail about a forgotten password that is for those who see no markup.
+OWN_MAIL = """Hello!
+
+Somebody, we hope you, forgot the password of an account at {{ app_name }}. The caretaker's lodge is open from 8 to 16 o'clock.
+
+{{ link }}
+"""
+# Wrong passwords that may be tried on an account, one after the other.
+GUESSES = 3
+METRICS_PORT = 9000
+LOG_DAYS = 2
+
 _numbers = itertools.count(1)
 
 
-def site(gateway: int, smtp: int, issuer: str) -> dict[str, Any]:
+def site(gateway: int, smtp: int, issuer: str, pages: str) -> dict[str, Any]:
     """The description of the site."""
     often = {"per_second": 1000, "burst_count": 1000}
     return {
@@ -123,11 +141,23 @@ def site(gateway: int, smtp: int, issuer: str) -> dict[str, Any]:
             "room_name": "News of the server",
             "auto_join": True,
         },
+        "templates": {"custom_template_directory": "templates"},
+        "app_services": ["bridges/heisenbridge.yaml"],
+        "media": {
+            "url_preview_enabled": True,
+            # The one private address that people may show each other pages of.
+            "url_preview_ip_range_whitelist": [f"{pages}/32"],
+            "url_preview_url_blacklist": [{"username": "*"}, {"hostname": f"*.hidden.{PAGES_HOST}"}],
+        },
+        "presence": {"enabled": False},
+        "rooms": {"retention": {"enabled": True, "purge_jobs": [{"interval": "2s"}]}},
+        "listeners": {"metrics": True},
+        "logging": {"format": "json", "files": {"keep_days": LOG_DAYS}},
         "gateway": {"http_port": gateway, "tls": "off"},
         "workers": {"generic": 1},
         # The tests do these more often than people; what they test is not the rate limits.
         "rate_limits": {
-            "rc_login": {kind: often for kind in ("address", "account", "failed_attempts")},
+            "rc_login": {"address": often, "account": often, "failed_attempts": {"per_second": 0.01, "burst_count": GUESSES}},
             "rc_registration": often,
             "rc_registration_token_validity": often,
             "rc_3pid_validation": often,
@@ -151,6 +181,8 @@ class Campus:
     gateway: Server
     mail: MailServer
     provider: Provider
+    pages: Pages
+    bridge: Bridge
     authority: Authority
     # The description as it is deployed.
     site: dict[str, Any]
@@ -183,12 +215,15 @@ class Campus:
         shutil.rmtree(out)
 
     def bring(self) -> None:
-        """Makes the site's secrets and brings what only an administrator has."""
+        """Brings what only an administrator has, and makes the rest, which leaves alone what is there."""
+        directory = self.target / description.SECRETS_DIR
+        directory.mkdir(mode=0o700)
+        brought = {SMTP_SECRET: self.mail.password, OIDC_SECRET: self.provider.client_secret}
+        brought |= {secret_name(token): self.bridge.tokens[token] for token in TOKENS}
+        for name, value in brought.items():
+            private(directory / name, value)
+            (directory / name).chmod(0o444)
         self.stack.make_secrets(self.target)
-        for name, value in {SMTP_SECRET: self.mail.password, OIDC_SECRET: self.provider.client_secret}.items():
-            path = self.target / description.SECRETS_DIR / name
-            private(path, value)
-            path.chmod(0o444)
 
     def up(self) -> None:
         """Starts or changes the running services."""
@@ -217,10 +252,9 @@ class Campus:
         addresses = self.compose.container(service).networks.values()
         return Server(next(address for address in addresses if address), description.SYNAPSE_PORT, MATRIX_HOST)
 
-    def person(self, name: str, *, agreed: bool = True, address: str | None = None) -> Session:
-        """Makes an account through the admin API and logs in; such an account has not agreed to the policy by itself."""
-        made = password()
-        content: dict[str, Any] = {"password": made}
+    def account(self, name: str, chosen: str, address: str | None = None) -> None:
+        """Makes an account through the admin API."""
+        content: dict[str, Any] = {"password": chosen}
         if address is not None:
             content["threepids"] = [{"medium": "email", "address": address}]
         # PUT gives 201 for a new account.
@@ -232,6 +266,11 @@ class Campus:
             headers={"Authorization": f"Bearer {self.administrator.token}", "Content-Type": "application/json"},
         )
         assert answer.status == 201, answer
+
+    def person(self, name: str, *, agreed: bool = True, address: str | None = None) -> Session:
+        """Makes an account and logs in; such an account has not agreed to the policy by itself."""
+        made = password()
+        self.account(name, made, address)
         session = self.gateway.login(name, made)
         if agreed:
             self.agree(session)
@@ -313,9 +352,11 @@ class Campus:
 
     def remove(self) -> None:
         """Takes everything away."""
-        self.mail.stop()
-        self.provider.stop()
-        self.compose.remove()
+        with ExitStack() as steps:
+            # Each step runs even when one before it fails; the last one pushed is the first.
+            steps.callback(self.compose.remove)
+            for helper in (self.mail, self.provider, self.pages, self.bridge):
+                steps.callback(helper.stop)
 
 
 class Form(html.parser.HTMLParser):
@@ -346,17 +387,26 @@ def start(stack: Stack) -> Campus:
     authority = Authority(home / "authority")
     mail = MailServer(address, chosen.peer, authority.issue(SMTP_HOST), SMTP_USER)
     provider = Provider(home / "provider", ID_HOST, address, chosen.ldap, authority, CALLBACK)
+    pages = Pages(address, chosen.turn)
+    bridge = Bridge(home / "bridge", address, chosen.turn_tls, chosen.relay_first, BRIDGE_HOST)
     override = home / "override.yaml"
-    # This machine is the mail server and the provider, as DNS would have it.
-    service = {"extra_hosts": [f"{host}:{address}" for host in (SMTP_HOST, ID_HOST)]}
+    # This machine is the mail server, the provider and what else the site talks to, as DNS would have it.
+    hosts = (SMTP_HOST, ID_HOST, PAGES_HOST, f"deeply.hidden.{PAGES_HOST}", BRIDGE_HOST, description.LDAP_HOST)
+    service = {"extra_hosts": [f"{host}:{address}" for host in hosts]}
     override.write_text(json.dumps({"services": {name: service for name in SYNAPSE_SERVICES}}))
     project = Compose(compose.classic(), home / "target", f"{stack.project}campus", (override,))
     server = Server("127.0.0.1", chosen.gateway, MATRIX_HOST)
-    files = {"policy/1.0.md": FIRST_VERSION, "authority.pem": authority.certificate.read_text()}
-    described = site(chosen.gateway, chosen.peer, provider.issuer)
-    campus = Campus(stack, home, project, server, mail, provider, authority, described, files)
+    files = {
+        "policy/1.0.md": FIRST_VERSION,
+        "authority.pem": authority.certificate.read_text(),
+        "templates/password_reset.txt": OWN_MAIL,
+        "bridges/heisenbridge.yaml": bridge.register(),
+    }
+    described = site(chosen.gateway, chosen.peer, provider.issuer, address)
+    campus = Campus(stack, home, project, server, mail, provider, pages, bridge, authority, described, files)
     mail.start()
     try:
+        pages.start()
         provider.start()
         campus.build()
         campus.bring()

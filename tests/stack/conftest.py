@@ -52,10 +52,16 @@ ORDER = (
     "test_refusals",
     "test_starter",
     "test_others",
-    # On the second site; what changes its policy comes last.
+    # On the second site; what changes its policy and how people log in comes last.
     "test_oidc",
     "test_mail",
+    "test_registration",
+    "test_previews",
+    "test_limits",
+    "test_bridge",
+    "test_logs",
     "test_consent",
+    "test_simple_mode",
 )
 
 
@@ -127,6 +133,8 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     request.config.stash[STACK] = stack
     # What an earlier run left says nothing about this one.
     shutil.rmtree(KEPT / "failed", ignore_errors=True)
+    for name in ("campus.txt", "bridge.txt"):
+        (KEPT / name).unlink(missing_ok=True)
     home.mkdir(parents=True)
     try:
         directory.start()
@@ -189,6 +197,8 @@ def campus(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Campus]:
     finally:
         if request.session.stash.get(FAILED, False):
             (KEPT / "campus.txt").write_text(campus.compose.report(lines=400))
+            if campus.bridge.log.is_file():
+                shutil.copy(campus.bridge.log, KEPT / "bridge.txt")
         if not request.config.getoption("--keep-stack"):
             campus.remove()
 

@@ -5,10 +5,13 @@ authority and the values that go under `ldap` in a site."""
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import secrets
+import socket
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,16 +106,40 @@ class Directory:
         configuration = self._configuration()
         (self.home / "entries.ldif").write_text(self._entries())
         run([slapd, "-T", "add", "-f", configuration, "-l", self.home / "entries.ldif"])
+        self._serve(configuration)
+        eventually("a bind over StartTLS at the directory", self._answers, seconds=15)
+
+    @contextlib.contextmanager
+    def posing(self, certificate: Path, key: Path) -> Iterator[None]:
+        """Somebody else in the directory's place: the same answers with another certificate, for as long as the block lasts."""
+        configuration = self.home / "slapd.conf"
+        text = configuration.read_text()
+        try:
+            self.stop()
+            configuration.write_text(text.replace(f"{self.home}/server.pem", str(certificate)).replace(f"{self.home}/server.key", str(key)))
+            self._serve(configuration)
+            eventually("a listener in the directory's place", self._listens, seconds=15)
+            yield
+        finally:
+            self.stop()
+            configuration.write_text(text)
+            self._serve(configuration)
+            eventually("the directory again", self._answers, seconds=15)
+
+    def _serve(self, configuration: Path) -> None:
         urls = f"ldap://{self.address}:{self.port}/"
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             # Level 256 logs operations and never passwords; with -d it stays in the foreground.
             self.process = subprocess.Popen(
-                [slapd, "-d", "256", "-f", str(configuration), "-h", urls],
+                [program("slapd", "slapd"), "-d", "256", "-f", str(configuration), "-h", urls],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        eventually("a bind over StartTLS at the directory", self._answers, seconds=15)
+
+    def _listens(self) -> bool:
+        socket.create_connection((self.address, self.port), timeout=2).close()
+        return True
 
     def stop(self) -> None:
         """Ends slapd."""

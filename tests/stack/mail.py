@@ -31,7 +31,15 @@ class Mail:
     @property
     def text(self) -> str:
         """The part without markup."""
-        part = self.message.get_body(("plain",))
+        return self._part("plain")
+
+    @property
+    def markup(self) -> str:
+        """The part with markup."""
+        return self._part("html")
+
+    def _part(self, kind: str) -> str:
+        part = self.message.get_body((kind,))
         assert part is not None, self.message
         return part.get_content()
 

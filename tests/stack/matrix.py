@@ -9,9 +9,9 @@ import itertools
 import json
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from waiting import eventually
 
@@ -19,6 +19,8 @@ from waiting import eventually
 REQUEST_SECONDS = 30.0
 # How long a client obeys "429, come back later" before it gives up.
 PATIENCE_SECONDS = 20.0
+
+Found = TypeVar("Found")
 
 _transactions = itertools.count(1)
 
@@ -182,6 +184,10 @@ class Session:
         transaction = f"stack{next(_transactions)}.{time.time_ns()}"
         return self.call("PUT", f"/v3/rooms/{quote(room)}/send/{kind}/{transaction}", content)["event_id"]
 
+    def send_state(self, room: str, kind: str, content: Mapping[str, Any]) -> str:
+        """Sends a state event with an empty key and returns its ID."""
+        return self.call("PUT", f"/v3/rooms/{quote(room)}/state/{kind}/", content)["event_id"]
+
     def event(self, room: str, event_id: str) -> dict[str, Any]:
         """One event by its ID."""
         return self.call("GET", f"/v3/rooms/{quote(room)}/event/{quote(event_id)}")
@@ -198,24 +204,34 @@ class Session:
             since = answer["next_batch"]
             yield answer
 
+    def watch(self, what: str, look: Callable[[dict[str, Any]], Found | None], *, seconds: float = 20.0) -> Found:
+        """Syncs until `look` finds something in an answer. The same sync asked twice gets the same answer for two minutes (Synapse's
+        `sync_response_cache_duration`), so each goes on where the last one ended."""
+        answers = self.syncs()
+        return eventually(f"{what} in a sync of {self.user_id}", lambda: look(next(answers).get("rooms", {})), seconds=seconds)
+
     def wait_for_invite(self, room: str, *, seconds: float = 20.0) -> None:
         """Syncs until an invitation to the room has come."""
-        answers = self.syncs()
-        eventually(
-            f"the invitation of {self.user_id} to {room}",
-            lambda: room in next(answers).get("rooms", {}).get("invite", {}),
-            seconds=seconds,
-        )
+        self.watch(f"the invitation to {room}", lambda rooms: room in rooms.get("invite", {}) or None, seconds=seconds)
 
     def wait_for_event(self, room: str, event_id: str, *, seconds: float = 20.0) -> dict[str, Any]:
         """Syncs until an event has come, and returns it."""
-        answers = self.syncs()
 
-        def look() -> dict[str, Any] | None:
-            timeline = next(answers).get("rooms", {}).get("join", {}).get(room, {}).get("timeline", {})
-            return next((event for event in timeline.get("events", []) if event["event_id"] == event_id), None)
+        def look(rooms: dict[str, Any]) -> dict[str, Any] | None:
+            events = rooms.get("join", {}).get(room, {}).get("timeline", {}).get("events", [])
+            return next((event for event in events if event["event_id"] == event_id), None)
 
-        return eventually(f"{event_id} in a sync of {self.user_id}", look, seconds=seconds)
+        return self.watch(event_id, look, seconds=seconds)
+
+    def wait_for_words(self, sender: str, words: str, *, seconds: float = 45.0) -> str:
+        """Syncs until somebody has said something with these words in it, in whatever room, and returns what was said."""
+
+        def look(rooms: dict[str, Any]) -> str | None:
+            events = [event for room in rooms.get("join", {}).values() for event in room["timeline"]["events"]]
+            said = [str(event["content"]["body"]) for event in events if event["sender"] == sender and "body" in event["content"]]
+            return next((text for text in said if words in text), None)
+
+        return self.watch(f"{words!r} of {sender}", look, seconds=seconds)
 
     def upload(self, content: bytes, kind: str) -> Response:
         """Uploads media; the caller looks at the status."""

@@ -1,15 +1,12 @@
 """The policy: nobody writes before agreeing, a browser shows it and takes the answer, notices bring the link, and a new version asks
 again while the old one stays readable."""
 
-from typing import Any
-
 import pytest
 
 from browser import Browser
 from campus import FIRST_VERSION, MATRIX_HOST, NOTICES, POLICY, SERVER_NAME, Campus
 from conftest import KEPT
 from matrix import MatrixError, Session
-from waiting import eventually
 
 SECOND_VERSION = FIRST_VERSION.replace("first", "second") + "\nAnd wash the dishes.\n"
 
@@ -20,22 +17,9 @@ def judy(campus: Campus) -> Session:
     return campus.person("judy", agreed=False)
 
 
-def notices(answer: dict[str, Any]) -> list[str]:
-    """The texts of the server's account in the answer to a sync."""
-    rooms = answer.get("rooms", {}).get("join", {})
-    events = [event for room in rooms.values() for event in room["timeline"]["events"]]
-    return [event["content"]["body"] for event in events if event["sender"] == f"@{NOTICES}:{SERVER_NAME}" and "body" in event["content"]]
-
-
 def wait_for_notice(session: Session, words: str) -> str:
-    """The first notice with these words, waited for. Synapse repeats the answer to a first sync for two minutes, so each goes on from the
-    one before."""
-    answers = session.syncs()
-
-    def look() -> str | None:
-        return next((text for text in notices(next(answers)) if words in text), None)
-
-    return eventually(f"a notice to {session.user_id} with {words!r}", look, seconds=45)
+    """The first notice with these words, waited for."""
+    return session.wait_for_words(f"@{NOTICES}:{SERVER_NAME}", words)
 
 
 def test_who_has_not_agreed_does_not_write(campus: Campus, judy: Session) -> None:

@@ -1,11 +1,13 @@
 """People of the directory log in through the gateway, and nobody else does. Each refusal is the ordinary one of the
 specification, so that a stranger does not learn which accounts exist."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import description
+from certificates import Authority
 from matrix import MatrixError, call
 from stack import Stack
 
@@ -101,3 +103,19 @@ def test_directory_was_asked_over_tls_with_the_filter(running: Stack) -> None:
     assert searches, "no login searched the directory"
     assert all("accountStatus=active" in line for line in searches), searches
     assert "TLS established" in said
+
+
+def test_who_poses_as_the_directory_learns_no_password(running: Stack, tmp_path: Path) -> None:
+    # The right name in a certificate of an authority that is not the site's.
+    alice = running.directory.people["alice"]
+    forged = Authority(tmp_path / "authority").issue(description.LDAP_HOST)
+    with running.directory.posing(forged.certificate, forged.key):
+        before = len(running.directory.logged())
+        with pytest.raises(MatrixError) as refused:
+            running.gateway.login(alice.uid, alice.password)
+        assert refused.value.status in (403, 500), refused.value
+        said = running.directory.logged()[before:]
+        assert "STARTTLS" in said, said
+        assert "BIND" not in said, said
+    # It was the certificate.
+    running.gateway.login(alice.uid, alice.password).logout()

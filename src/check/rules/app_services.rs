@@ -17,11 +17,10 @@ fn at(place: usize, message: String, remedy: impl Into<String>) -> Breach {
 }
 
 pub(super) const RULES: &[Rule] = &[
-    // Facts rule 81.
     Rule {
         code: "S0551",
         severity: Error,
-        reason: "Every process of Synapse reads every registration when it starts, and ends with one that it cannot read.",
+        reason: "Every process of Synapse reads every registration when it starts, and ends with one that it cannot read (config/appservice.py); a token in it could be read by whoever has the image.",
         options: &["app_services"],
         breaches: |loaded| {
             registrations(loaded)

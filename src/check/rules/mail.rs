@@ -33,7 +33,6 @@ pub(super) const RULES: &[Rule] = &[
             _ => Vec::new(),
         },
     },
-    // Facts rule 40.
     Rule {
         code: "S0502",
         severity: Error,
@@ -104,7 +103,6 @@ pub(super) const RULES: &[Rule] = &[
                 .collect()
         },
     },
-    // Facts rule 40.
     Rule {
         code: "S0506",
         severity: Warning,

@@ -105,7 +105,6 @@ fn templates(loaded: &Loaded) -> Vec<(&str, &[u8])> {
 const TEMPLATE_OPTION: &str = "templates.custom_template_directory";
 
 pub(super) const RULES: &[Rule] = &[
-    // Facts rule 44.
     Rule {
         code: "S0511",
         severity: Error,
@@ -123,7 +122,6 @@ pub(super) const RULES: &[Rule] = &[
             _ => Vec::new(),
         },
     },
-    // Facts rule 44.
     Rule {
         code: "S0512",
         severity: Error,
@@ -223,7 +221,6 @@ pub(super) const RULES: &[Rule] = &[
                 .collect()
         },
     },
-    // Facts rules 45 and 47.
     Rule {
         code: "S0521",
         severity: Error,
@@ -238,7 +235,6 @@ pub(super) const RULES: &[Rule] = &[
             _ => Vec::new(),
         },
     },
-    // Facts rule 49.
     Rule {
         code: "S0522",
         severity: Error,
@@ -255,7 +251,6 @@ pub(super) const RULES: &[Rule] = &[
                 .collect()
         },
     },
-    // Facts rule 49.
     Rule {
         code: "S0523",
         severity: Error,
@@ -289,7 +284,6 @@ pub(super) const RULES: &[Rule] = &[
             vec![Breach::at(if consent.require_at_registration { "consent.require_at_registration" } else { "consent" }, why, remedy)]
         },
     },
-    // Facts rule 50.
     Rule {
         code: "S0531",
         severity: Error,
@@ -313,7 +307,6 @@ pub(super) const RULES: &[Rule] = &[
                 .collect()
         },
     },
-    // Facts rule 43.
     Rule {
         code: "S0541",
         severity: Error,

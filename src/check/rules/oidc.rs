@@ -192,7 +192,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0129",
         severity: Error,
         options: &["oidc.oidc_providers.user_mapping_provider"],
-        reason: "These are Jinja2 templates: Synapse refuses a broken one at start, and one without a claim gives everybody the same name (handlers/oidc.py, JinjaOidcMappingProvider).",
+        reason: "These are Jinja2 templates: Synapse refuses a broken one at start, and takes one without a claim, which gives everybody the same name (handlers/oidc.py, JinjaOidcMappingProvider).",
         breaches: |loaded| {
             let providers = loaded.site.oidc.oidc_providers.iter().enumerate();
             providers.flat_map(|(at, provider)| templates(provider).into_iter().map(move |(name, why)| broken_template(at, &name, &why))).collect()

@@ -65,7 +65,9 @@ pub(super) const RULES: &[Rule] = &[
         breaches: |loaded| {
             let redis = &loaded.site.redis;
             match (redis.source, &redis.host) {
-                (Source::External, None) => vec![Breach::at("redis.source", "is \"external\", and redis.host is missing", "set redis.host")],
+                (Source::External, None) => {
+                    vec![Breach::at("redis.source", "is \"external\", and redis.host is missing", "redis: { source: external, host: redis.example.com }")]
+                }
                 (Source::Bundled, Some(_)) => {
                     vec![Breach::at("redis.host", "is set, but Redis is bundled", "set redis.source to \"external\", or remove redis.host")]
                 }
@@ -85,17 +87,13 @@ pub(super) const RULES: &[Rule] = &[
             }
             let mut breaches = Vec::new();
             if turn.host.is_none() {
-                breaches.push(Breach::at(
-                    "turn.host",
-                    "is missing although the relay is bundled",
-                    "set turn.host to a name of this target, such as \"turn.example.com\"",
-                ));
+                breaches.push(Breach::at("turn.host", "is missing although the relay is bundled", "turn.host: turn.example.com, a name of this target"));
             }
             if turn.external_ip.is_none() {
                 breaches.push(Breach::at(
                     "turn.external_ip",
                     "is missing although the relay is bundled: clients would be told the container's private address",
-                    "set turn.external_ip to the public address of this target, such as \"203.0.113.10\"",
+                    "turn.external_ip: 203.0.113.10, the public address of this target",
                 ));
             }
             breaches
@@ -112,7 +110,7 @@ pub(super) const RULES: &[Rule] = &[
                 TurnSource::External if turn.turn_uris.is_empty() => vec![Breach::at(
                     "turn.turn_uris",
                     "is missing although the relay is external",
-                    "list the relay's addresses, such as \"turn:turn.example.com?transport=udp\"",
+                    "turn_uris: [\"turn:turn.example.com?transport=udp\"], the relay's addresses",
                 )],
                 TurnSource::None | TurnSource::Bundled if !turn.turn_uris.is_empty() => {
                     vec![Breach::at("turn.turn_uris", "is set, but the relay is not external", "set turn.source to \"external\", or remove turn.turn_uris")]
@@ -219,6 +217,25 @@ pub(super) const RULES: &[Rule] = &[
                 "database.host",
                 format!("is {host:?}, neither a host name nor a directory"),
                 "write a name such as \"db.example.com\" or a directory such as \"/var/run/postgresql\"",
+            )]
+        },
+    },
+    Rule {
+        code: "S0212",
+        severity: Warning,
+        options: &["database.source", "database.cp_max", "workers.generic", "workers.federation_senders"],
+        reason: "Every process of Synapse opens connections of its own; a PostgreSQL that is not configured for them takes 100 and keeps three for its administrators (its documentation, max_connections and superuser_reserved_connections).",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let processes = 1 + u32::from(site.workers.generic) + u32::from(site.workers.federation_senders);
+            let wanted = processes * u32::from(site.database.cp_max);
+            if site.database.source == Source::Bundled || wanted <= 97 {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "database.cp_max",
+                format!("is {} for each of {processes} processes, {wanted} together; PostgreSQL's default takes 97", site.database.cp_max),
+                format!("database.cp_max: {}; or accept this where max_connections of that server is above {}", (97 / processes).max(1), wanted + 3),
             )]
         },
     },

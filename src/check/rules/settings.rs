@@ -298,7 +298,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0407",
         severity: Error,
         options: &["synapse.settings"],
-        reason: "These options need files in the image or a listener's resource; set here alone, Synapse stops at start or sends people to a page that is not there.",
+        reason: "These options name another process, files of the image or a second service; Synapse does not look whether the process is there, and then nobody does the work (config/workers.py, config/saml2.py, config/tls.py).",
         breaches: |loaded| {
             loaded
                 .site

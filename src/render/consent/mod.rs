@@ -1,5 +1,5 @@
 //! A policy's file as the page that people agree on: Markdown or HTML in, a Jinja2 template for Synapse's consent resource out, with
-//! the form in it and without a script. Whatever the policy says is text to Jinja. Facts: Synapse 1.163,
+//! the form in it and without a script. Whatever the policy says is text to Jinja. Sources: Synapse 1.163,
 //! rest/consent/consent_resource.py (`v`, `u`, `h`; `user`, `userhmac`, `version`, `has_consented`, `public_version`).
 
 pub mod html;

@@ -105,7 +105,7 @@ pub(super) fn has_workers(site: &Site) -> bool {
 pub(super) fn authentication(site: &Site) -> Value {
     let authentication = &site.authentication;
     let mut config = Map::new();
-    // Never "only_for_reauth": it switches off the password login that the directory's module needs (facts on Synapse, rule 30).
+    // Never "only_for_reauth": it switches off the password login that the directory's module needs (handlers/auth.py).
     config.insert("enabled".to_owned(), json!(authentication.method != Method::None));
     config.insert("localdb_enabled".to_owned(), json!(authentication.method == Method::Local));
     if authentication.method == Method::Local {

@@ -33,7 +33,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             "authentication.refresh_token_lifetime",
             "authentication.nonrefreshable_access_token_lifetime",
         ],
-        reason: "No token can outlive the login that it belongs to; Synapse does not start (config/registration.py; facts, rule 37).",
+        reason: "No token can outlive the login that it belongs to; Synapse does not start (config/registration.py).",
         breaches: |loaded| {
             let authentication = &loaded.site.authentication;
             let Some(session) = &authentication.session_lifetime else { return Vec::new() };
@@ -58,7 +58,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         code: "S0142",
         severity: Error,
         options: &["registration.registrations_require_3pid", "registration.account_threepid_delegates"],
-        reason: "Synapse cannot send text messages: it stops at start when it has to verify telephone numbers without a service that does (rest/client/register.py; facts, rule 39).",
+        reason: "Synapse cannot send text messages: it stops at start when it has to verify telephone numbers without a service that does (rest/client/register.py).",
         breaches: |loaded| {
             let registration = &loaded.site.registration;
             if !registration.registrations_require_3pid.contains(&ThirdParty::Msisdn) || registration.account_threepid_delegates.msisdn.is_some() {

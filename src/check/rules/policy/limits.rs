@@ -61,7 +61,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         code: "S0324",
         severity: Error,
         options: &["rooms.autocreate_auto_join_room_preset", "rooms.auto_join_mxid_localpart", "rooms.autocreate_auto_join_rooms"],
-        reason: "A room that needs an invitation needs somebody who invites; Synapse does not start (config/registration.py; facts, rule 42).",
+        reason: "A room that needs an invitation needs somebody who invites; Synapse does not start (config/registration.py).",
         breaches: |loaded| {
             let rooms = &loaded.site.rooms;
             if !rooms.autocreate_auto_join_rooms || rooms.autocreate_auto_join_room_preset == Preset::PublicChat || rooms.auto_join_mxid_localpart.is_some() {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::check::Severity::{Error, Warning};
 use crate::check::rules::{Breach, Rule};
-use crate::site::media::{Media, UrlPattern};
+use crate::site::media::{Media, PRIVATE_NETWORKS, UrlPattern};
 use crate::site::text::Cidr;
 use crate::site::turn::TurnSource;
 
@@ -35,7 +35,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         code: "S0221",
         severity: Warning,
         options: &["synapse.settings.http_proxy", "synapse.settings.https_proxy", "media.url_preview_enabled"],
-        reason: "Through a proxy Synapse does not know which address it reaches, and looks at no list of networks; the proxy has to refuse private ones (config/repository.py; facts, rule 51).",
+        reason: "Through a proxy Synapse does not know which address it reaches, and looks at no list of networks; the proxy has to refuse private ones (config/repository.py).",
         breaches: |loaded| {
             let settings = &loaded.site.synapse.settings;
             ["http_proxy", "https_proxy"]
@@ -75,7 +75,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         code: "S0223",
         severity: Error,
         options: &["synapse.settings.backup_media_store_path", "synapse.settings.media_storage_providers"],
-        reason: "The first is an old form of the second, and Synapse does not start with both (config/repository.py; facts, rule 52).",
+        reason: "The first is an old form of the second, and Synapse does not start with both (config/repository.py).",
         breaches: |loaded| {
             let settings = &loaded.site.synapse.settings;
             if !settings.contains_key("backup_media_store_path") || !settings.contains_key("media_storage_providers") {
@@ -88,7 +88,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         code: "S0224",
         severity: Warning,
         options: &["synapse.settings.media_storage_providers", "synapse.settings.modules"],
-        reason: "Synapse stops at start when it cannot import a module; the image holds Synapse's own and the directory's (images/synapse; facts, rule 56).",
+        reason: "Synapse stops at start when it cannot import a module; the image holds Synapse's own and the directory's (images/synapse/image.toml).",
         breaches: |loaded| {
             ["media_storage_providers", "modules"]
                 .into_iter()
@@ -157,7 +157,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         code: "S0231",
         severity: Error,
         options: &["federation.ip_range_whitelist"],
-        reason: "Other servers and push gateways name the addresses that Synapse is to reach: loopback and link-local ones are the service itself and a cloud's credentials (Synapse documentation, ip_range_blacklist; facts, rule 82).",
+        reason: "Other servers and push gateways name the addresses that Synapse is to reach: loopback and link-local ones are the service itself and a cloud's credentials (Synapse documentation, ip_range_blacklist).",
         breaches: |loaded| {
             let networks = loaded.site.federation.ip_range_whitelist.iter().enumerate();
             networks
@@ -176,7 +176,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         code: "S0232",
         severity: Warning,
         options: &["server.trusted_key_servers", "federation.federation_domain_whitelist"],
-        reason: "Synapse asks no server outside of the list, not even for keys: each check of an unknown key waits in vain (http/matrixfederationclient.py; facts, rule 80).",
+        reason: "Synapse asks no server outside of the list, not even for keys: each check of an unknown key waits in vain (http/matrixfederationclient.py).",
         breaches: |loaded| {
             let Some(allowed) = loaded.site.federation.federation_domain_whitelist.as_ref().filter(|list| !list.is_empty()) else { return Vec::new() };
             let asked = loaded.site.server.trusted_key_servers.iter().find(|server| !allowed.contains(&server.server_name));
@@ -192,9 +192,46 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                 .collect()
         },
     },
+    Rule {
+        code: "S0233",
+        severity: Error,
+        options: &["federation.federation_domain_whitelist", "server.trusted_key_servers", "federation.ip_range_whitelist"],
+        reason: "Synapse asks no other server at an address of a private network, unless ip_range_whitelist holds it (Synapse documentation, ip_range_whitelist).",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let peers = site.federation.federation_domain_whitelist.iter().flatten().enumerate();
+            let peers = peers.map(|(at, peer)| (format!("federation.federation_domain_whitelist.{at}"), peer));
+            let keys = site
+                .server
+                .trusted_key_servers
+                .iter()
+                .enumerate()
+                .map(|(at, server)| (format!("server.trusted_key_servers.{at}.server_name"), &server.server_name));
+            let opened = |address: &str| site.federation.ip_range_whitelist.iter().any(|network| network.overlaps(address));
+            peers
+                .chain(keys)
+                .filter_map(|(option, name)| Some((option, name, name.host().trim_matches(['[', ']']).parse::<std::net::IpAddr>().ok()?)))
+                .map(|(option, name, address)| (option, name, format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 })))
+                .filter(|(_, _, network)| refused(&site.federation.ip_range_blacklist, network) && !opened(network))
+                .map(|(option, name, network)| {
+                    Breach::at(
+                        &option,
+                        format!("names {name}, an address that Synapse refuses to reach"),
+                        format!("federation.ip_range_whitelist: [{network}], or the server's name"),
+                    )
+                })
+                .collect()
+        },
+    },
 ];
 
 /// Whether a network opens what nobody outside may have a say in.
 pub(in crate::check::rules) fn is_never_reached(network: &Cidr) -> bool {
     NEVER_REACHED.iter().any(|never| network.overlaps(never))
+}
+
+/// Whether an address lies in a network that Synapse does not reach: a private one, or one of the site's own list.
+fn refused(more: &[Cidr], address: &str) -> bool {
+    more.iter().any(|network| network.overlaps(address))
+        || Cidr::try_from(address.to_owned()).is_ok_and(|address| PRIVATE_NETWORKS.iter().any(|network| address.overlaps(network)))
 }
