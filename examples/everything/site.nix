@@ -53,6 +53,8 @@
     shared_buffers = "1GB";
     cp_min = 2;
     cp_max = 8;
+    statement_timeout = "30m";
+    txn_limit = 10000;
   };
   redis = {
     source = "bundled";

@@ -78,8 +78,10 @@ pub fn of(entry: &Entry) -> String {
     for choice in option.schema.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
         let _ = writeln!(text, "  - `{}`: {}", choice["const"], choice["description"].as_str().unwrap_or_default());
     }
-    if let Some(default) = option.schema.get("default").filter(|default| !default.is_null()) {
-        let _ = writeln!(text, "- Default: `{default}`");
+    match option.schema.get("default").filter(|default| !default.is_null()) {
+        Some(default) => drop(writeln!(text, "- Default: `{default}`")),
+        None if option.required => {}
+        None => text.push_str("- Default: absent\n"),
     }
     if let Some(example) = shown_example(option, example.as_ref()) {
         let _ = writeln!(text, "- Example: `{example}`");

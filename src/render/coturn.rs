@@ -60,6 +60,7 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
          no-dtls\n\
          no-cli\n\
          no-multicast-peers\n\
+         no-tcp-relay\n\
          no-rfc5780\n\
          no-software-attribute\n\
          userdb=/tmp/turndb\n\

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::Line;
+use super::text::{Duration, Line};
 
 /// Who runs a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,11 @@ pub struct Database {
     /// Connections that each Synapse process may open. The bundled PostgreSQL is configured for all processes together.
     #[schemars(range(min = 1, max = 1000))]
     pub cp_max: u16,
+    /// How long a statement may take before PostgreSQL ends it. Synapse's own jobs that take longer lift it for themselves.
+    pub statement_timeout: Option<Duration>,
+    /// After how many transactions Synapse opens a connection anew, which gives memory back; absent or 0 means never.
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub txn_limit: Option<u32>,
     /// Bundled only: PostgreSQL's `shared_buffers`; a quarter of the memory that the database may use is a good start.
     pub shared_buffers: Line,
 }
@@ -73,6 +78,8 @@ impl Default for Database {
             sslmode: None,
             cp_min: 5,
             cp_max: 10,
+            statement_timeout: None,
+            txn_limit: None,
             shared_buffers: line("128MB"),
         }
     }

@@ -58,6 +58,16 @@ impl Ldap {
 }
 
 impl LdapUri {
+    /// The host without a port.
+    pub fn host(&self) -> &str {
+        let rest = self.as_str().split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => authority.split(':').next().unwrap_or_default(),
+        }
+    }
+
     /// Whether a connection is TLS from its first byte.
     pub fn is_ldaps(&self) -> bool {
         self.as_str().starts_with("ldaps://")

@@ -98,13 +98,26 @@ pub const MISTAKES: &[(&str, &str)] = &[
 /// Checks a description against a schema that [`schema`] made.
 pub fn check(schema: &Value, description: &Value) -> Outcome {
     let mut outcome = Outcome::default();
-    Walk { outcome: &mut outcome }.value(schema, description, &OptionPath::default());
+    Walk { outcome: &mut outcome, whole: schema }.value(schema, description, &OptionPath::default());
     outcome
 }
 
 struct Walk<'a> {
     outcome: &'a mut Outcome,
+    whole: &'a Value,
 }
+
+/// Synapse's own blocks that are a section under another name.
+const SECTIONS: [(&str, &str); 8] = [
+    ("password_config", "authentication"),
+    ("user_consent", "consent"),
+    ("oidc_config", "oidc"),
+    ("modules", "synapse.settings"),
+    ("databases", "database"),
+    ("log_config", "logging"),
+    ("instance_map", "workers"),
+    ("app_service_config_files", "app_services"),
+];
 
 impl Walk<'_> {
     fn find(&mut self, path: &OptionPath, code: &'static str, message: String, remedy: Option<String>) {
@@ -137,7 +150,8 @@ impl Walk<'_> {
         }
         let types = types(rules);
         if !types.is_empty() && !types.iter().any(|kind| is_of(found, kind)) {
-            let remedy = rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"));
+            let example = || rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"));
+            let remedy = meant(rules, &types, found).or_else(example);
             self.find(path, "S0002", format!("found {}, expected {}", shown(found), expected(rules, &types)), remedy);
             return;
         }
@@ -169,16 +183,7 @@ impl Walk<'_> {
             } else {
                 match rules.get("additionalProperties") {
                     Some(Value::Bool(false)) => {
-                        let near = nearest(key, properties.keys().map(String::as_str));
-                        let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-                        let remedy = match near {
-                            _ if names_secret(key) => SECRET_REMEDY.to_owned(),
-                            Some(near) => format!("did you mean {near:?}?"),
-                            None if path.0.is_empty() => {
-                                format!("the sections are {}; a Synapse option without a section goes under synapse.settings", known.join(", "))
-                            }
-                            None => format!("known here are {}; other Synapse options go under synapse.settings", known.join(", ")),
-                        };
+                        let remedy = self.unknown(key, member, properties, path);
                         self.find(&here, "S0001", "there is no such option".to_owned(), Some(remedy));
                     }
                     Some(schema) => self.value(schema, member, &here),
@@ -196,11 +201,40 @@ impl Walk<'_> {
         }
     }
 
+    /// What somebody meant who wrote an option that is not there.
+    fn unknown(&self, key: &str, member: &Value, properties: &Map<String, Value>, path: &OptionPath) -> String {
+        let known = || properties.keys().map(String::as_str);
+        if path.0.is_empty()
+            && let Some((_, section)) = SECTIONS.iter().find(|(name, _)| *name == key)
+        {
+            return format!("what Synapse calls {key} is described in {section}");
+        }
+        if names_secret(key) && !member.is_object() {
+            return SECRET_REMEDY.to_owned();
+        }
+        if let Some(near) = nearest(key, known()) {
+            return format!("did you mean {near:?}?");
+        }
+        let sections = self.whole["properties"].as_object().into_iter().flatten();
+        if let Some((section, _)) = sections.into_iter().find(|(_, section)| members(section).is_some_and(|members| members.contains_key(key))) {
+            return format!("write it as {section}.{key}");
+        }
+        let known = known().collect::<Vec<_>>().join(", ");
+        if path.0.is_empty() {
+            format!("the sections are {known}; a Synapse option without a section goes under synapse.settings")
+        } else {
+            format!("known here are {known}; other Synapse options go under synapse.settings")
+        }
+    }
+
     fn range(&mut self, rules: &Map<String, Value>, found: &Value, path: &OptionPath) {
         let Some(number) = found.as_f64() else { return };
         let (least, most) = (rules.get("minimum").and_then(Value::as_f64), rules.get("maximum").and_then(Value::as_f64));
         if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
-            self.find(path, "S0004", format!("found {found}, expected {}", expected(rules, &types(rules))), None);
+            let bound = if least.is_some_and(|least| number < least) { rules.get("minimum") } else { rules.get("maximum") };
+            let name = path.0.last().and_then(|step| if let Step::Key(key) = step { Some(format!("{key}: ")) } else { None }).unwrap_or_default();
+            let remedy = bound.map(|bound| format!("{name}{bound} is the nearest that is allowed"));
+            self.find(path, "S0004", format!("found {found}, expected {}", expected(rules, &types(rules))), remedy);
         }
     }
 
@@ -222,6 +256,31 @@ impl Walk<'_> {
         {
             self.find(path, "S0005", format!("{found:?} has not the form {pattern}"), None);
         }
+    }
+}
+
+/// The options of a section, also of one that may be absent.
+fn members(section: &Value) -> Option<&Map<String, Value>> {
+    section["properties"].as_object().or_else(|| section["anyOf"].as_array()?.iter().find_map(|branch| branch["properties"].as_object()))
+}
+
+/// The value of the right type that somebody meant by one of a wrong type.
+fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value) -> Option<String> {
+    let wanted = types.iter().find(|kind| **kind != "null")?;
+    match (*wanted, found) {
+        ("array", Value::String(_) | Value::Number(_)) => Some(format!("write a list: [{found}]")),
+        ("boolean", Value::String(text)) => match text.to_lowercase().as_str() {
+            "yes" | "true" | "on" | "1" => Some("write true, without quotation marks".to_owned()),
+            "no" | "false" | "off" | "0" => Some("write false, without quotation marks".to_owned()),
+            _ => None,
+        },
+        ("boolean", Value::Number(number)) if matches!(number.as_u64(), Some(0 | 1)) => Some(format!("write {}", number.as_u64() == Some(1))),
+        ("integer", Value::String(text)) => text.trim().parse::<i64>().ok().map(|number| format!("write {number}, without quotation marks")),
+        ("object", _) => {
+            let names: Vec<&str> = rules.get("properties")?.as_object()?.keys().map(String::as_str).collect();
+            (!names.is_empty()).then(|| format!("its options are {}", names.join(", ")))
+        }
+        _ => None,
     }
 }
 

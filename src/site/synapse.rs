@@ -31,13 +31,12 @@ pub const SECRET_OPTIONS: &[&str] =
 
 /// Whether an option of this name, which a section does not have, is one that holds a secret by hand.
 pub fn names_secret(name: &str) -> bool {
-    let ends = |end: &&str| name.ends_with(end);
-    SECRET_MEMBERS.contains(&name) || SECRET_OPTIONS.contains(&name) || ["_secret", "_password", "_pass", "_token"].iter().any(|end| ends(&end))
+    SECRET_MEMBERS.contains(&name) || SECRET_OPTIONS.contains(&name) || ["_secret", "_secret_key", "_password"].iter().any(|end| name.ends_with(end))
 }
 
 /// What to do about such an option.
 pub const SECRET_REMEDY: &str =
-    "a secret is never written into a description: leave it out, and put it into its file under secrets/ on the target; secrets.example/ of a build names those that the site needs";
+    "remove it: a description holds no secrets; `synapse-site secrets init` says which the site needs, and each is a file on the target";
 
 /// Every other Synapse option.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! What has to be on a page somewhere.
 
+use synapse_site::check::rules;
 use synapse_site::site::schema;
 
 use super::page;
@@ -27,4 +28,18 @@ fn the_readme_leads_to_every_page() {
     for page in page::all().iter().filter(|page| page.path.starts_with("docs")) {
         assert!(reached.contains(&page.path), "README.md has no link to {}", page.path.display());
     }
+}
+
+#[test]
+fn codes_on_pages_are_codes_of_findings() {
+    let codes: Vec<&str> = rules::explanations().map(|explanation| explanation.code).collect();
+    let code = regex::Regex::new(r"\bS0\d{3}\b").expect("a pattern");
+    let mut named = 0;
+    for page in page::all() {
+        for found in code.find_iter(&page.text) {
+            named += 1;
+            assert!(codes.contains(&found.as_str()), "{}: there is no {}", page.path.display(), found.as_str());
+        }
+    }
+    assert!(named > 100, "only {named} codes were found");
 }

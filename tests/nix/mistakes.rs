@@ -33,8 +33,8 @@ fn each_mistake_names_option_file_and_remedy() {
     let lib = lib_or_skip!("each_mistake_names_option_file_and_remedy");
     let cases: &[(&str, &[&str])] = &[
         ("server.report_statz = true;", &["`server.report_statz' does not exist", "Did you mean `server.report_stats'", "In `site.nix'"]),
-        ("email.smtp_pass = \"hunter2\";", &["`email.smtp_pass' does not exist", "In `site.nix'", "secrets.example/"]),
-        ("ldap.bind_password = lib.mkForce { a = \"hunter2\"; };", &["`ldap.bind_password' does not exist", "secrets.example/"]),
+        ("email.smtp_pass = \"hunter2\";", &["`email.smtp_pass' does not exist", "In `site.nix'", "holds no secrets"]),
+        ("ldap.bind_password = lib.mkForce { a = \"hunter2\"; };", &["`ldap.bind_password' does not exist", "holds no secrets"]),
         ("mediaa = { };", &["`mediaa' does not exist", "Did you mean `media'"]),
         ("turn.port = 70000;", &["`turn.port'", "integer between 1 and 65535", "70000"]),
         ("turn.source = \"bundeld\";", &["`turn.source'", "one of \"none\", \"bundled\", \"external\""]),

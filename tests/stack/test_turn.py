@@ -69,6 +69,13 @@ def test_wrong_credentials_are_refused(running: Stack, credentials: dict[str, ob
     assert result.refused, result.output
 
 
+def test_services_that_speak_tcp_are_out_of_reach(running: Stack, credentials: dict[str, object]) -> None:
+    # Media behind the relay are UDP, whatever they are before it; whoever has an account could otherwise use it as a proxy.
+    username, password = str(credentials["username"]), str(credentials["password"])
+    result = turn.attempt("127.0.0.1", running.ports.turn, username, password, running.directory.address, running.ports.peer, peer_by_tcp=True)
+    assert not result.allocated and "error 442 (" in result.output, result.output
+
+
 def test_private_networks_are_out_of_reach(running: Stack, bob: Session) -> None:
     # Another person than before: what is refused is asked for again and again, and everybody has a quota.
     credentials = bob.call("GET", "/v3/voip/turnServer")

@@ -62,13 +62,15 @@ def echo(address: str, port: int) -> Iterator[None]:
 
 
 def attempt(
-    server: str, port: int, username: str, password: str, peer: str, peer_port: int, *, tcp: bool = False, ca: Path | None = None
+    server: str, port: int, username: str, password: str, peer: str, peer_port: int, *, tcp: bool = False, ca: Path | None = None, peer_by_tcp: bool = False
 ) -> Attempt:
-    """Asks for one allocation, for leave to reach the peer, and sends a few messages through it; over TLS with an authority."""
+    """Asks for one allocation, for leave to reach the peer, and sends a few messages through it; over TLS with an authority. A peer
+    that is to be reached by TCP is asked for with an allocation of another kind (RFC 6062)."""
     command = [
         program("turnutils_uclient", "coturn"),
         *("-v", "-c", "-m", "1", "-n", str(MESSAGES), "-l", "100"),
         *(("-t",) if tcp or ca else ()),
+        *(("-T",) if peer_by_tcp else ()),
         *(("-S", "-E", str(ca)) if ca else ()),
         *("-u", username, "-w", password, "-p", str(port), "-e", peer, "-r", str(peer_port), server),
     ]

@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
             (Method::Local, Some(_)) => vec![Breach::at(
                 "ldap",
                 "is there, but authentication.method is \"local\", so nobody would log in with the directory",
-                "set authentication.method to \"ldap\", or remove the section ldap",
+                "authentication.method: ldap, or remove the section ldap",
             )],
             _ => Vec::new(),
         },
@@ -49,7 +49,7 @@ pub(super) const RULES: &[Rule] = &[
                     Breach::at(
                         &option,
                         "is ldap:// without start_tls: passwords cross the network in clear",
-                        "set ldap.start_tls to true, or use an ldaps:// address",
+                        "ldap.start_tls: true, or use an ldaps:// address",
                     )
                 })
                 .collect()
@@ -77,11 +77,7 @@ pub(super) const RULES: &[Rule] = &[
             let mut breaches = Vec::new();
             for (name, present) in [("filter", ldap.filter.is_some()), ("bind_dn", ldap.bind_dn.is_some())] {
                 if present {
-                    breaches.push(Breach::at(
-                        &format!("ldap.{name}"),
-                        "has no meaning in simple mode",
-                        format!("set ldap.mode to \"search\", or remove ldap.{name}"),
-                    ));
+                    breaches.push(Breach::at(&format!("ldap.{name}"), "has no meaning in simple mode", format!("ldap.mode: search, or remove ldap.{name}")));
                 }
             }
             breaches
@@ -133,7 +129,7 @@ pub(super) const RULES: &[Rule] = &[
             vec![Breach::at(
                 "registration.enable_registration",
                 "is true, and nothing has to be proved to make an account",
-                "set registration.registration_requires_token to true, or registration.registrations_require_3pid to [\"email\"]",
+                "registration.registration_requires_token: true, or registration.registrations_require_3pid: [\"email\"]",
             )]
         },
     },
@@ -198,7 +194,7 @@ pub(super) const RULES: &[Rule] = &[
             vec![Breach::at(
                 "registration.enable_registration",
                 "is true on a site whose passwords are in a directory: accounts made so could never log in",
-                "set registration.enable_registration to false; accounts are made at the first login",
+                "registration.enable_registration: false; accounts are made at the first login",
             )]
         },
     },

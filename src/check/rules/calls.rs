@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
                     vec![Breach::at(
                         "rtc.livekit_service_url",
                         "is set, but the service is not external",
-                        "set rtc.source to \"external\", or remove rtc.livekit_service_url",
+                        "rtc.source: external, or remove rtc.livekit_service_url",
                     )]
                 }
                 _ => Vec::new(),
@@ -104,11 +104,7 @@ pub(super) const RULES: &[Rule] = &[
             if site.rtc.source != RtcSource::Bundled || site.rtc.relay != Relay::Turn || site.turn.source != TurnSource::None {
                 return Vec::new();
             }
-            vec![Breach::at(
-                "rtc.relay",
-                "is \"turn\", but turn.source is \"none\"",
-                "set turn.source to \"bundled\" or \"external\", or rtc.relay to \"livekit\" or \"none\"",
-            )]
+            vec![Breach::at("rtc.relay", "is \"turn\", but turn.source is \"none\"", "turn.source: bundled (or external); or rtc.relay: livekit (or none)")]
         },
     },
     Rule {

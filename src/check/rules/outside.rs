@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
             vec![Breach::at(
                 "gateway.federation_port",
                 "is set, but TLS ends at another proxy",
-                "set gateway.tls to \"files\", or remove gateway.federation_port and let the proxy in front listen there",
+                "gateway.tls: files, or remove gateway.federation_port and let the proxy in front listen there",
             )]
         },
     },

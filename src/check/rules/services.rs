@@ -1,5 +1,6 @@
 //! S02xx: the services behind Synapse: PostgreSQL, Redis, TURN, media.
 
+use super::mail::is_local;
 use super::policy::reach::is_never_reached;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
@@ -20,11 +21,11 @@ pub(super) const RULES: &[Rule] = &[
                     vec![Breach::at(
                         "database.source",
                         "is \"external\", and database.host is missing",
-                        "set database.host to a host name or to the directory of a Unix socket",
+                        "database.host: db.example.com, or the directory of its Unix socket such as /var/run/postgresql",
                     )]
                 }
                 (Source::Bundled, Some(_)) => {
-                    vec![Breach::at("database.host", "is set, but PostgreSQL is bundled", "set database.source to \"external\", or remove database.host")]
+                    vec![Breach::at("database.host", "is set, but PostgreSQL is bundled", "database.source: external, or remove database.host")]
                 }
                 _ => Vec::new(),
             }
@@ -69,7 +70,7 @@ pub(super) const RULES: &[Rule] = &[
                     vec![Breach::at("redis.source", "is \"external\", and redis.host is missing", "redis: { source: external, host: redis.example.com }")]
                 }
                 (Source::Bundled, Some(_)) => {
-                    vec![Breach::at("redis.host", "is set, but Redis is bundled", "set redis.source to \"external\", or remove redis.host")]
+                    vec![Breach::at("redis.host", "is set, but Redis is bundled", "redis.source: external, or remove redis.host")]
                 }
                 _ => Vec::new(),
             }
@@ -113,7 +114,7 @@ pub(super) const RULES: &[Rule] = &[
                     "turn_uris: [\"turn:turn.example.com?transport=udp\"], the relay's addresses",
                 )],
                 TurnSource::None | TurnSource::Bundled if !turn.turn_uris.is_empty() => {
-                    vec![Breach::at("turn.turn_uris", "is set, but the relay is not external", "set turn.source to \"external\", or remove turn.turn_uris")]
+                    vec![Breach::at("turn.turn_uris", "is set, but the relay is not external", "turn.source: external, or remove turn.turn_uris")]
                 }
                 _ => Vec::new(),
             }
@@ -237,6 +238,36 @@ pub(super) const RULES: &[Rule] = &[
                 format!("is {} for each of {processes} processes, {wanted} together; PostgreSQL's default takes 97", site.database.cp_max),
                 format!("database.cp_max: {}; or accept this where max_connections of that server is above {}", (97 / processes).max(1), wanted + 3),
             )]
+        },
+    },
+    Rule {
+        code: "S0213",
+        severity: Error,
+        options: &["database.host", "redis.host", "ldap.uri", "ldap.further_uris"],
+        reason: "Synapse runs in a container, and its localhost is that container, where none of these is.",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let database = site.database.host.as_ref().map(|host| {
+                (
+                    "database.host".to_owned(),
+                    host.as_str(),
+                    "host: /var/run/postgresql, where its socket is on the target; or the name that other machines know it by",
+                )
+            });
+            let redis = site
+                .redis
+                .host
+                .as_ref()
+                .map(|host| ("redis.host".to_owned(), host.as_str(), "host: redis.example.com, the name that other machines know it by"));
+            let directory = site.ldap.iter().flat_map(crate::site::ldap::Ldap::uris);
+            let directory = directory.map(|(option, uri)| (option, uri.host(), "ldap://ldap.example.com, the name that other machines know it by"));
+            database
+                .into_iter()
+                .chain(redis)
+                .chain(directory)
+                .filter(|(_, host, _)| is_local(host))
+                .map(|(option, host, remedy)| Breach::at(&option, format!("is {host}, which inside a container is the container"), remedy))
+                .collect()
         },
     },
 ];

@@ -146,7 +146,15 @@ pub(super) fn database(site: &Site, passfile: &str) -> Value {
             args["sslrootcert"] = json!(super::bundle(site));
         }
     }
-    json!({ "database": { "name": "psycopg2", "args": args } })
+    let mut block = json!({ "name": "psycopg2", "args": args });
+    if let Some(limit) = &database.statement_timeout {
+        // Synapse hands it on as it is, and PostgreSQL counts in milliseconds (storage/engines/postgres.py).
+        block["statement_timeout"] = json!(limit.milliseconds());
+    }
+    if let Some(limit) = database.txn_limit {
+        block["txn_limit"] = json!(limit);
+    }
+    json!({ "database": block })
 }
 
 pub(super) fn redis(site: &Site) -> Value {

@@ -158,9 +158,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             [("federation.federation_domain_whitelist", listed), ("rooms.allow_public_rooms_over_federation", site.rooms.allow_public_rooms_over_federation)]
                 .into_iter()
                 .filter(|(_, set)| *set && !site.listeners.federation)
-                .map(|(option, _)| {
-                    Breach::at(option, "is set, and listeners.federation is off", format!("set listeners.federation to true, or remove {option}"))
-                })
+                .map(|(option, _)| Breach::at(option, "is set, and listeners.federation is off", format!("listeners.federation: true, or remove {option}")))
                 .collect()
         },
     },

@@ -62,11 +62,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                 .into_iter()
                 .filter(|(_, set)| *set && turn.source != TurnSource::Bundled)
                 .map(|(name, _)| {
-                    Breach::at(
-                        &format!("turn.{name}"),
-                        "is set, but the relay is not bundled",
-                        format!("set turn.source to \"bundled\", or remove turn.{name}"),
-                    )
+                    Breach::at(&format!("turn.{name}"), "is set, but the relay is not bundled", format!("turn.source: bundled, or remove turn.{name}"))
                 })
                 .collect()
         },
@@ -124,7 +120,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             .into_iter()
             .filter(|(_, set)| *set && !media.url_preview_enabled)
             .map(|(name, _)| {
-                Breach::at(&format!("media.{name}"), "is set, but previews are off", format!("set media.url_preview_enabled to true, or remove media.{name}"))
+                Breach::at(&format!("media.{name}"), "is set, but previews are off", format!("media.url_preview_enabled: true, or remove media.{name}"))
             })
             .collect()
         },
