@@ -159,3 +159,24 @@ fn a_secret_is_never_repeated_in_a_message() {
     let found = rules::apply(&loaded);
     assert!(found.list.iter().all(|finding| !finding.message.contains("hunter2") && !finding.remedy.as_deref().unwrap_or_default().contains("hunter2")));
 }
+
+#[test]
+fn a_mistake_of_somebody_who_knows_synapses_own_files_is_answered_with_what_was_meant() {
+    for (written, remedy) in [
+        ("turn: { source: external, turn_uris: 'turn:turn.example.com' }", r#"write a list: ["turn:turn.example.com"]"#),
+        ("media: { url_preview_enabled: 'yes' }", "write true, without quotation marks"),
+        ("redis: { source: external, host: redis.example.com, port: '6379' }", "write 6379, without quotation marks"),
+        ("listeners: [{ port: 8008 }]", "its options are compress, federation, metrics"),
+        ("database: { cp_max: 0 }", "cp_max: 1 is the nearest that is allowed"),
+        ("password_config: { enabled: true }", "what Synapse calls password_config is described in authentication"),
+        ("max_upload_size: 50M", "write it as media.max_upload_size"),
+        ("rooms: { turn_allow_guests: true }", "write it as turn.turn_allow_guests"),
+        ("ldap: { uri: 'ldaps://ldap.example.com', base: 'dc=example,dc=com', bind_password: hunter2 }", "remove it: a description holds no secrets"),
+        ("turn: { turn_shared_secret: hunter2 }", "remove it: a description holds no secrets"),
+    ] {
+        let Err(Error::Site(found)) = load_text("yaml", &format!("{GOOD}{written}\n")) else { panic!("{written} was taken") };
+        let said: Vec<&str> = found.list.iter().filter_map(|finding| finding.remedy.as_deref()).collect();
+        assert!(said.iter().any(|said| said.starts_with(remedy)), "{written}: {said:?}");
+        assert!(!found.to_string().contains("hunter2"), "{found}");
+    }
+}

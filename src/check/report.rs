@@ -6,13 +6,15 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::{Finding, Position, Severity};
+use crate::site::synapse::names_secret;
 
 /// How much of a line after a finding is looked at, in bytes: a description in JSON may be all on one line.
 const LONGEST: usize = 400;
 
 pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Option<&str>, text: Option<&str>) -> fmt::Result {
     let renderer = Renderer::plain();
-    let lines: Vec<&str> = text.unwrap_or_default().lines().collect();
+    let mut lines: Vec<&str> = text.unwrap_or_default().lines().collect();
+    hide_secrets(&mut lines, findings);
     for (at, finding) in findings.iter().enumerate() {
         if at > 0 {
             writeln!(f)?;
@@ -36,6 +38,20 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Opti
         writeln!(f, "{}", renderer.render(&[group]))?;
     }
     Ok(())
+}
+
+/// Ends each line with a secret that somebody wrote into it behind the secret's name: what is said goes into logs.
+fn hide_secrets(lines: &mut [&str], findings: &[Finding]) {
+    for finding in findings {
+        let name = finding.option.rsplit('.').next().unwrap_or_default();
+        let name = name.split('[').next().unwrap_or_default();
+        let Some(position) = finding.position.as_ref().filter(|_| names_secret(name)) else { continue };
+        if let Some(line) = position.line.checked_sub(1).and_then(|line| lines.get_mut(line))
+            && let Some(at) = line.find(name)
+        {
+            *line = &line[..at + name.len()];
+        }
+    }
 }
 
 /// The line of a position, and the bytes of the word that stands there.

@@ -29,12 +29,14 @@ pub const SECRET_MEMBERS: &[&str] = &[
 pub const SECRET_OPTIONS: &[&str] =
     &["form_secret", "macaroon_secret_key", "registration_shared_secret", "signing_key", "turn_shared_secret", "worker_replication_secret"];
 
-/// Whether an option of this name, which a section does not have, is one that holds a secret by hand.
+/// Whether an option of that name holds a secret, however the words are joined.
 pub fn names_secret(name: &str) -> bool {
-    SECRET_MEMBERS.contains(&name) || SECRET_OPTIONS.contains(&name) || ["_secret", "_secret_key", "_password"].iter().any(|end| name.ends_with(end))
+    let name = name.replace('-', "_");
+    let known = |list: &[&str]| list.contains(&name.as_str());
+    known(SECRET_MEMBERS) || known(SECRET_OPTIONS) || ["_secret", "_secret_key", "_password", "_private_key"].iter().any(|end| name.ends_with(end))
 }
 
-/// What to do about such an option.
+/// What to do about one that no section has.
 pub const SECRET_REMEDY: &str =
     "remove it: a description holds no secrets; `synapse-site secrets init` says which the site needs, and each is a file on the target";
 
