@@ -13,7 +13,7 @@ ON_NIX := bring_up login rooms media turn exposure confinement secrets
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test lint unit measure measured stack nix tool lock clean snapshots generated tools test-tools later-nix bench
+.PHONY: image test lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools later-nix bench
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
@@ -53,6 +53,10 @@ generated: tool
 ## Write what the examples render to tests/snapshots again; git diff is the review.
 snapshots:
 	SNAPSHOTS=write cargo nextest run --locked --test examples
+
+## Read anew which options the locked Synapse reads, into src/check/synapse/options.txt; git diff is the review.
+settings:
+	SETTINGS=write cargo nextest run --locked --test settings the_table_of_options
 
 ## The tests of modules with the Nix of Debian 13.
 later-nix: test-tools

@@ -169,7 +169,7 @@ let
     path: name: value:
     if path == [ "synapse" "settings" name ] && lib.elem name secretOptions && (value._secret or null) == null then
       [ "${show path} is a secret, and the store is readable by everybody; leave it out: it has its file, secrets/${name}, on the target" ]
-    else if lib.isString value then
+    else if lib.isString value || lib.isInt value || lib.isFloat value then
       lib.optional (value != "" && lib.elem name secretMembers) "${show path} is a secret, and the store is readable by everybody; write { _secret = \"${name}\"; } instead, and put the value into secrets/${name} on the target"
     else if lib.isList value then
       concatLists (lib.imap0 (at: inline (path ++ [ (element at) ]) name) value)

@@ -141,11 +141,12 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("well_known: {server: false}\n"), ["S0306"]);
     assert_eq!(with("synapse: {settings: {listeners: []}}\n"), ["S0401"]);
     assert_eq!(with("synapse: {settings: {recaptcha_private_key: hunter2}}\n"), ["S0402"]);
+    assert_eq!(with("synapse: {settings: {jwt_config: {secret: 12345, algorithm: HS256}}}\n"), ["S0402"]);
     assert!(with("synapse: {settings: {recaptcha_private_key: {_secret: recaptcha}}}\n").is_empty());
     assert_eq!(with("synapse: {settings: {recaptcha_private_key: {_secret: ../x}}}\n"), ["S0403"]);
     assert_eq!(with("synapse: {settings: {modules: [{module: ldap_auth_provider.LdapAuthProvider}]}}\n"), ["S0404"]);
     assert_eq!(with("synapse: {settings: {turn-shared-secret: x}}\n"), ["S0405"]);
-    assert_eq!(with("synapse: {settings: {soft_file_limit: 'a@@secret:signing_key@@'}}\n"), ["S0406"]);
+    assert_eq!(with("synapse: {settings: {server_context: 'a@@secret:signing_key@@'}}\n"), ["S0406"]);
     assert_eq!(with("synapse: {settings: {stream_writers: {}}}\n"), ["S0407"]);
     assert_eq!(with("database: {source: external, host: 'db example'}\n"), ["S0211"]);
     assert!(with("database: {source: external, host: /var/run/postgresql}\n").is_empty());

@@ -4,6 +4,7 @@
 pub mod impossible;
 mod report;
 pub mod rules;
+pub mod synapse;
 
 use std::fmt;
 use std::path::Path;

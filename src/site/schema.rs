@@ -343,7 +343,7 @@ fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
 }
 
 /// What was found, short enough for a message. Values never come from secrets: a description holds none.
-fn shown(found: &Value) -> String {
+pub(crate) fn shown(found: &Value) -> String {
     match found {
         Value::Null => "nothing (null)".to_owned(),
         Value::Array(_) => "a list".to_owned(),

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::text::Line;
+
 /// Names of members that hold secrets, wherever they stand (Synapse documentation, option by option, and of the modules). The
 /// schema carries them, too: a Nix evaluation has to refuse a secret before it is in the store.
 pub const SECRET_MEMBERS: &[&str] = &[
@@ -49,4 +51,7 @@ pub struct Synapse {
     /// administrator puts into `secrets/NAME` on the target: `recaptcha_private_key: { _secret: recaptcha_private_key }`.
     #[schemars(extend("x-secret-members" = SECRET_MEMBERS, "x-secret-options" = SECRET_OPTIONS))]
     pub settings: BTreeMap<String, Value>,
+    /// Options under `settings`, with dots, whose names and types are not compared with what the pinned Synapse reads:
+    /// `experimental_features.msc9999_enabled`, for images that hold another version.
+    pub unchecked: Vec<Line>,
 }

@@ -148,6 +148,8 @@ fn secrets_and_foreign_paths_never_reach_a_derivation() {
     let words = refused(r#"oidc.oidc_providers = [ { idp_id = "keycloak"; } ]; synapse.settings.x = [ { client_secret = "hunter2"; } ];"#);
     assert!(words.contains(r#"oidc.oidc_providers[0].client_id is missing"#) && words.contains(r#"write for example client_id = "synapse";"#), "{words}");
     assert!(words.contains(r#"synapse.settings.x[0].client_secret is a secret"#) && !words.contains("hunter2"), "{words}");
+    let words = refused("synapse.settings.jwt_config.secret = 12345;");
+    assert!(words.contains("synapse.settings.jwt_config.secret is a secret") && !words.contains("12345"), "{words}");
     let words = refused(r#"synapse.settings.push.include_content = "${builtins.toFile "x" "y"}";"#);
     assert!(words.contains("synapse.settings.push.include_content refers to the store"), "{words}");
     let words = refused(r#"turn = { source = "bundled"; }; ldap = { };"#);

@@ -50,6 +50,7 @@ fn each_mistake_names_option_file_and_remedy() {
         ("synapse.settings.recaptcha_private_key._secret = ./certificate.pem;", &["`synapse.settings.recaptcha_private_key._secret'"]),
         ("synapse.settings.recaptcha_private_key = \"${./certificate.pem}\";", &["copy in the store", "_secret"]),
         ("synapse.settings.recaptcha_private_key = \"hunter2\";", &["S0402", "secrets/recaptcha_private_key"]),
+        ("synapse.settings.recaptcha_private_key = 12345;", &["S0402", "secrets/recaptcha_private_key"]),
         ("synapse.settings.recaptcha_private_key._secret = 5;", &["S0403"]),
         (
             "assertions = [ { assertion = config.workers.generic != null; message = \"say how many workers\"; } ];",

@@ -1,7 +1,8 @@
 """What Synapse reads of its configuration, found in its source without running it.
 
-Takes the directory of an unpacked `synapse` package and prints JSON: every option that some `read_config` can ask for, with what the code
-betrays about it. It follows the configuration's dictionary from call to call: `.get`, subscripts, loops, functions and classes of the package,
+Takes the directory of an unpacked `synapse` package and prints, a line each, every option that some `read_config` can ask for and the types that
+the code betrays: the table that `src/check/synapse/options.txt` keeps. With `--facts` it prints JSON with the hints that the types come from.
+It follows the configuration's dictionary from call to call: `.get`, subscripts, loops, functions and classes of the package,
 JSON Schemas, and models that a dictionary is unpacked into. Elements of a list are the step `[]`, and any name of a mapping the step `*`.
 """
 
@@ -163,7 +164,7 @@ class Reader:
             found = self.value(part, scope)
             if isinstance(node.op, ast.Or) and at == 0 and found.paths:
                 for path in found.paths:
-                    self.note(path, "null", *(["map"] if isinstance(node.values[-1], ast.Dict) else ["list"] if isinstance(node.values[-1], ast.List) else []))
+                    self.note(path, "null", "guarded", *(["map"] if isinstance(node.values[-1], ast.Dict) else ["list"] if isinstance(node.values[-1], ast.List) else []))
             result = result.join(found)
         return result
 
@@ -181,7 +182,14 @@ class Reader:
 
     def on_Compare(self, node, scope):
         left = self.value(node.left, scope)
+        asked = isinstance(node.left, ast.Call) and getattr(node.left.func, "id", "") == "type"
+        for path in self.value(node.left.args[0], scope).paths if asked else ():
+            kinds = [part.id for right in node.comparators for part in ast.walk(right) if isinstance(part, ast.Name)]
+            self.note(path, *("is " + PLAIN.get(kind, kind) for kind in kinds))
         for operator, right in zip(node.ops, node.comparators):
+            if isinstance(operator, ast.NotIn) and isinstance(right, (ast.List, ast.Tuple, ast.Set)) and all(isinstance(part, ast.Constant) for part in right.elts):
+                for path in left.paths:
+                    self.note(path, "one of " + ast.unparse(right))
             found = self.value(right, scope)
             if isinstance(operator, (ast.In, ast.NotIn)) and left.texts and found.paths:
                 self.get(found, left, ast.Name("optional"), scope["source"], node)
@@ -203,9 +211,10 @@ class Reader:
                 self.value(test, scope)
         if isinstance(node, ast.DictComp):
             self.value(node.key, scope)
-            self.value(node.value, scope)
-        else:
-            self.value(node.elt, scope)
+            member = self.value(node.value, scope)
+            # `{f(key): member for key, member in holder.items()}` is the holder under other names.
+            return Value({path[:-1] for path in member.paths if path[-1] == "*"})
+        self.value(node.elt, scope)
         return NOTHING
 
     on_ListComp = on_SetComp = on_GeneratorExp = on_DictComp = comprehension
@@ -294,6 +303,8 @@ class Reader:
                 self.note(path + ("module",), "required", "is text")
                 self.note(path + ("config",), "any")
             return NOTHING
+        if any(value.paths for value in named.values()):
+            self.declared(scope["class"] if name == "cls" else self.named(function, scope)[0], named)
         for value in unpacked + ([first] if name == "model_validate" else []):
             target = function.value if name == "model_validate" else function
             model, source = self.named(target, scope)
@@ -308,6 +319,13 @@ class Reader:
         if any(value.paths for value in arguments) or any(value.paths for value in named.values()):
             return self.enter(node, arguments, named, scope)
         return NOTHING
+
+    def declared(self, model, named):
+        """What the fields of a class say about options that it is made of."""
+        for field in model.body if isinstance(model, ast.ClassDef) else ():
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.target.id in named:
+                for path in named[field.target.id].paths:
+                    self.note(path, "declared " + ast.unparse(field.annotation))
 
     def named(self, node, scope):
         if isinstance(node, ast.Name):
@@ -449,7 +467,10 @@ class Reader:
                 self.bind(target, found, scope)
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
-                self.bind(node.target, self.value(node.value, scope), scope)
+                found = self.value(node.value, scope)
+                for path in found.paths:
+                    self.note(path, "declared " + ast.unparse(node.annotation))
+                self.bind(node.target, found, scope)
         elif isinstance(node, ast.AugAssign):
             self.value(node.value, scope)
         elif isinstance(node, ast.For):
@@ -510,10 +531,169 @@ class Reader:
                             self.function(method, source, node, {"config": Value([()])})
 
 
+# What the code says in a way that the reader does not see, option by option; the measurement asks Synapse about each.
+KNOWN = {
+    "account_validity.renew_email_subject": "text",  # handlers/account_validity.py fills it in with %
+    "account_validity.template_dir": "text",  # a directory
+    "auto_accept_invites.worker_to_run_on": "text",  # compared with a worker's name
+    "backup_media_store_path": "text",
+    "cas_config.allow_numeric_ids": "bool",
+    "cas_config.displayname_attribute": "text",
+    "cas_config.idp_brand": "text",
+    "cas_config.idp_icon": "text",
+    "cas_config.numeric_ids_prefix": "text",  # .isalnum()
+    "cas_config.server_url": "text",
+    "database.*": "any",  # storage/engines reads further members
+    "databases.*.*": "any",
+    "default_power_level_content_override": "map",  # by preset
+    "default_power_level_content_override.*": "any",
+    "dont_notify_new_devices_for.[]": "text",
+    "exclude_rooms_from_sync.[]": "text",
+    "federation_client_minimum_tls_version": "any",  # a number or a text
+    "federation_rc_concurrent": "number",
+    "federation_rc_reject_limit": "number",
+    "federation_rc_sleep_delay": "number",
+    "federation_rc_sleep_limit": "number",
+    "federation_rc_window_size": "number",
+    "federation_sender_instances": "any",  # the reader takes a list's element for a member
+    "jwt_config.algorithm": "text",
+    "jwt_config.display_name_claim": "text",
+    "jwt_config.issuer": "text",
+    "jwt_config.secret": "text",
+    "key_server_signing_keys_path": "text",
+    "ldap_config.*": "any",  # handed to the module as it is
+    "log_file": "text",
+    "mau_appservice_trial_days.*": "number",  # compared with days
+    "next_link_domain_whitelist.[]": "text",
+    "oembed.disable_default_providers": "bool",
+    "password_config.policy.*": "any",  # handlers/password_policy.py
+    "presence.enabled": "any",  # true, false or "untracked"
+    "pusher_instances": "any",  # as federation_sender_instances
+    "recaptcha_private_key_path": "text",
+    "recaptcha_public_key_path": "text",
+    "sentry.dsn": "text",
+    "sentry.environment": "text",
+    "server_context": "text",
+    "stats.enabled": "bool",
+    "thumbnail_sizes.[].height": "int",
+    "thumbnail_sizes.[].method": "text",
+    "thumbnail_sizes.[].width": "int",
+}
+# Where a validator lets a text pass in the place of a list of one.
+KNOWN |= {f"stream_writers.{stream}": "any" for stream in (
+    "account_data", "device_lists", "events", "presence", "push_rules", "quarantined_media_changes", "receipts", "thread_subscriptions", "to_device", "typing")}
+# Read with a default of None, and parsed without a look at it.
+NEVER_NULL = {f"caches.cache_autotuning.{name}" for name in ("max_cache_memory_usage", "min_cache_ttl", "target_cache_memory_usage")}
+WRITTEN = {"bool": "bool", "StrictBool": "bool", "int": "int", "StrictInt": "int", "float": "number", "str": "text", "StrictStr": "text", "None": "null",
+           "AnyHttpUrl": "text", "AnyUrl": "text", "FilePath": "text", "ConfigByteSize": "size", "dict": "map", "JsonDict": "map", "list": "list",
+           "tuple": "list", "set": "list", "Literal": "any"}
+SCHEMA = {"string": "text", "boolean": "bool", "integer": "int", "number": "number", "array": "list", "object": "map", "null": "null"}
+
+
+def annotated(text):
+    """The types that an annotation means; none where it is not plain."""
+    for mark, kind in (("parse_size", "size"), ("parse_duration", "duration"), ("ConfigByteSize", "size")):
+        if mark in text:
+            return {kind}
+    kinds = set()
+    parts = [ast.parse(text, mode="eval").body]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, ast.BinOp):
+            parts += [part.left, part.right]
+            continue
+        if isinstance(part, ast.Subscript) and getattr(part.value, "id", "") == "Annotated":
+            parts.append(part.slice.elts[0])
+            continue
+        part = part.value if isinstance(part, ast.Subscript) else part
+        name = "None" if isinstance(part, ast.Constant) and part.value is None else getattr(part, "id", "")
+        if name not in WRITTEN:
+            return set()
+        kinds.add(WRITTEN[name])
+    return kinds
+
+
+def types(facts, members):
+    """The types that an option may have, from the hints; nothing when they betray none."""
+    def after(word):
+        return [fact[len(word):] for fact in facts if fact.startswith(word)]
+
+    null = {"null"} & facts
+    choices = [ast.literal_eval(text) for text in after("one of ")]
+    if choices:
+        null |= {"null"} if "schema null" in facts else set()
+        return {"=" + json.dumps(choice) for choice in choices[0]} | null
+    declared = [kinds for text in after("model ") + after("declared ") for kinds in [annotated(text)] if kinds]
+    said = set().union(*declared) | {SCHEMA[text] for text in after("schema ")}
+    kinds = said - {"null"}
+    null |= said & {"null"}
+    # A schema sees the option before anything asks whether there is one, but for `options.get(name) or {}`.
+    if after("schema ") and not facts & {"schema null", "guarded"}:
+        null = set()
+    for scale in ("duration", "size"):
+        if scale in facts:
+            return {scale} | null
+    if not kinds:
+        kinds = {kind for kind in after("is ") if kind in PLAIN.values()}
+        default = {kind for kind in after("default ") if kind in PLAIN.values()}
+        # `isinstance(x, bool) or not isinstance(x, int)` says no to bool, which Python takes for an int.
+        if "int" in kinds and "bool" in kinds:
+            kinds.discard("bool")
+        elif default == {"int"} and not kinds:
+            # A default alone does not say that a fraction would be wrong.
+            default = {"number"}
+        kinds |= default - ({"bool"} if "int" in kinds else set())
+        kinds |= {"map", "list"} & facts
+        kinds |= {"bool"} if "bool()" in facts and not kinds else set()
+        kinds |= {"number"} if "int()" in facts and not kinds else set()
+        if "str()" in facts and "text" in kinds:
+            return set()
+    if "int" in kinds and "default number" in facts:
+        kinds.add("number")
+    if "number" in kinds:
+        kinds.discard("int")
+    for member in members:
+        kinds.add("list" if member == "[]" else "map")
+    return kinds | null if kinds else set()
+
+
+def table(seen):
+    """The options with their types, in order."""
+    known = {tuple(path.split(".")): kind for path, kind in KNOWN.items()}
+    left = [path for path in known if path not in seen and path[-1] not in ("*", "[]")]
+    assert not left, f"no longer read: {left}"
+    paths, open_maps = set(), set()
+    for path in seen.keys() | known.keys():
+        # A key with a dot, or any key: the map takes others, too.
+        if any("." in step for step in path):
+            open_maps.add(path[:-1])
+        # `x[i]` of a text is no member.
+        elif path and not (path[-1] == "*" and path not in known and seen[path] <= {"required"} and not seen[path[:-1]] & {"map", "default map", "is map"}):
+            paths.add(path)
+    paths |= {path + ("*",) for path in open_maps}
+    texts = {path + ("[]",) for path in paths if any(fact.endswith((" list[str]", " set[str]", " list[str] | None")) for fact in seen.get(path, ()))} - paths
+    paths |= texts
+    paths |= {path[:length] for path in paths for length in range(1, len(path))}
+    rows = {}
+    for path in paths:
+        members = {other[-1] for other in paths if other[:-1] == path}
+        facts = seen.get(path, {"any"})
+        kinds = set() if "any" in facts else {"text"} if path in texts else types(facts, members)
+        kinds -= {"null"} if ".".join(path) in NEVER_NULL else set()
+        if path in known:
+            assert not kinds or known[path] == "any" or kinds <= {"map", "null"}, f"{path} needs no help: {kinds}"
+            kinds = set() if known[path] == "any" else {known[path]} | {"null"} & facts
+        rows[path] = " ".join(sorted(kinds)) if kinds - {"null"} else "any"
+    return [f"{'.'.join(path)} {kinds}" for path, kinds in sorted(rows.items())]
+
+
 def main():
-    reader = Reader(sys.argv[1])
+    reader = Reader(sys.argv[-1])
     reader.run()
-    print(json.dumps({".".join(path): sorted(facts) for path, facts in sorted(reader.seen.items()) if path}, indent=1))
+    if "--facts" in sys.argv:
+        print(json.dumps({".".join(path): sorted(facts) for path, facts in sorted(reader.seen.items()) if path}, indent=1))
+    else:
+        print("\n".join(table({path: facts for path, facts in reader.seen.items() if path})))
 
 
 if __name__ == "__main__":

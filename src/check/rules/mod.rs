@@ -15,6 +15,7 @@ mod policy;
 mod services;
 mod settings;
 pub mod sites;
+mod typed;
 
 pub use notices::{FIXED_TEMPLATES, TEMPLATES};
 
@@ -61,6 +62,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         outside::RULES,
         policy::limits::RULES,
         settings::RULES,
+        typed::RULES,
         mail::RULES,
         notices::RULES,
         app_services::RULES,

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Breach, Rule};
 use crate::check::Severity::Error;
+use crate::check::synapse;
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
 use crate::site::schema::{OptionPath, nearest};
@@ -199,6 +200,20 @@ const UNSUPPORTED: &[&str] = &[
     "update_user_directory_from_worker",
 ];
 
+/// Who writes a Synapse option, if a section does: `database` is of `the section database`.
+pub(super) fn owner(name: &str) -> Option<&'static str> {
+    OWNED.iter().find(|(owned, _)| *owned == name).map(|(_, owner)| *owner)
+}
+
+/// Whether another rule of this room already says that the option cannot stand here.
+pub(super) fn is_refused(name: &str) -> bool {
+    owner(name).is_some() || UNSUPPORTED.contains(&name) || !is_name(name)
+}
+
+fn is_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0401",
@@ -208,7 +223,7 @@ pub(super) const RULES: &[Rule] = &[
         breaches: |loaded| {
             let settings = loaded.site.synapse.settings.keys();
             settings
-                .filter_map(|name| OWNED.iter().find(|(owned, _)| owned == name))
+                .filter_map(|name| Some((name, owner(name)?)))
                 .map(|(name, owner)| {
                     Breach::at(&format!("synapse.settings.{name}"), format!("is already written by {owner}"), "say it there, and remove it here")
                 })
@@ -270,9 +285,9 @@ pub(super) const RULES: &[Rule] = &[
         breaches: |loaded| {
             let settings = loaded.site.synapse.settings.keys();
             settings
-                .filter(|name| !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
+                .filter(|name| !is_name(name))
                 .map(|name| {
-                    let near = nearest(name, OWNED.iter().map(|(owned, _)| *owned)).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+                    let near = nearest(name, synapse::options().names()).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
                     Breach::at(
                         &format!("synapse.settings.{name}"),
                         "is no name that a Synapse option can have",
@@ -339,9 +354,14 @@ fn marks(path: &OptionPath, value: &Value, breaches: &mut Vec<Breach>) {
     }
 }
 
+/// Whether a value is a secret in clear; a number is one, too, if that is how somebody wrote a password.
+pub(super) fn is_inline(name: &str, value: &Value) -> bool {
+    SECRET_MEMBERS.contains(&name) && (value.is_number() || value.as_str().is_some_and(|text| !text.is_empty()))
+}
+
 fn inline_secrets(path: &str, name: &str, value: &Value, breaches: &mut Vec<Breach>) {
     match value {
-        Value::String(text) if !text.is_empty() && SECRET_MEMBERS.contains(&name) => breaches.push(Breach::at(
+        _ if is_inline(name, value) => breaches.push(Breach::at(
             path,
             "is a secret, written into the description",
             format!("write {{ _secret: {name} }} and put the value into secrets/{name} on the target"),

@@ -141,7 +141,7 @@ text_types! {
     /// Text without control characters, on one line or several.
     Text, "text", parse::text, "Hello.\nThis is the second line.", "text";
     /// Text without control characters, on one line.
-    Line, "line", parse::line, "uid", "one line of text";
+    Line, "line", parse::line, "some text", "one line of text";
 }
 
 macro_rules! number_or_text {

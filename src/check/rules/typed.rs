@@ -1,0 +1,339 @@
+//! S041x: what stands under `synapse.settings`, name by name and type by type, against what the pinned Synapse reads ([`synapse::options`]).
+//! Synapse itself ignores unknown names and takes most values as they are.
+
+mod form;
+mod moved;
+
+use serde_json::Value;
+
+use super::settings::{is_inline, is_refused, owner};
+use super::{Breach, Rule};
+use crate::check::Severity::{Error, Warning};
+use crate::check::synapse::{self, Entry, Kind};
+use crate::render::secrets::reference;
+use crate::site::load::Loaded;
+use crate::site::schema::{OptionPath, nearest, shown};
+
+const SETTINGS: &[&str] = &["synapse.settings"];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "S0411",
+        severity: Error,
+        options: SETTINGS,
+        reason: "Synapse ignores a name that it does not know, without a word (config/_base.py, read_config_files; issues 3513, 7767, 12651).",
+        breaches: |loaded| found(loaded, "S0411"),
+    },
+    Rule {
+        code: "S0412",
+        severity: Error,
+        options: SETTINGS,
+        reason: "Within most of its options, too, Synapse ignores a name that it does not know; within a few it stops at start.",
+        breaches: |loaded| found(loaded, "S0412"),
+    },
+    Rule {
+        code: "S0413",
+        severity: Error,
+        options: SETTINGS,
+        reason: "Synapse compares few values with the type it needs: the text \"no\" is true to it, and a text where a number belongs ends it later.",
+        breaches: |loaded| found(loaded, "S0413"),
+    },
+    Rule {
+        code: "S0414",
+        severity: Error,
+        options: SETTINGS,
+        reason: "A size is bytes, or a whole number with K, M, G or T; a time is milliseconds, or a whole number with s, m, h, d, w or y; all else ends Synapse with a raw ValueError (config/_base.py, parse_size and parse_duration).",
+        breaches: |loaded| found(loaded, "S0414"),
+    },
+    Rule {
+        code: "S0415",
+        severity: Error,
+        options: SETTINGS,
+        reason: "An option with a closed list of values takes one of them; Synapse refuses others.",
+        breaches: |loaded| found(loaded, "S0415"),
+    },
+    Rule {
+        code: "S0416",
+        severity: Error,
+        options: SETTINGS,
+        reason: "Guides live longer than options: what an earlier Synapse read, and what only its documentation names, has no effect.",
+        breaches: |loaded| found(loaded, "S0416"),
+    },
+    Rule {
+        code: "S0417",
+        severity: Error,
+        options: SETTINGS,
+        reason: "Synapse reads these names only to refuse them, or as an older way to say what a section here says.",
+        breaches: |loaded| found(loaded, "S0417"),
+    },
+    Rule {
+        code: "S0418",
+        severity: Warning,
+        options: &["synapse.unchecked"],
+        reason: "An option that is let through without need hides the next mistake in it.",
+        breaches: |loaded| {
+            let walk = Walk::over(loaded, &[]);
+            let idle = |(_, name): &(usize, &str)| !walk.found.iter().any(|(_, found, _)| is_within(found, name));
+            let unchecked = loaded.site.synapse.unchecked.iter().map(|name| name.as_str()).enumerate();
+            let breach = |(at, name): (usize, &str)| {
+                Breach::at(&format!("synapse.unchecked.{at}"), format!("lets {name:?} through, in which nothing is found"), "remove this entry")
+            };
+            unchecked.filter(idle).map(breach).collect()
+        },
+    },
+];
+
+/// What one rule finds, but for what the description lets through.
+fn found(loaded: &Loaded, code: &str) -> Vec<Breach> {
+    let unchecked: Vec<&str> = loaded.site.synapse.unchecked.iter().map(|name| name.as_str()).collect();
+    Walk::over(loaded, &unchecked).found.into_iter().filter(|(found, ..)| *found == code).map(|(_, _, breach)| breach).collect()
+}
+
+/// Whether an option is that one, or in it.
+fn is_within(name: &str, outer: &str) -> bool {
+    name.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+struct Walk<'a> {
+    unchecked: &'a [&'a str],
+    /// The code, the option's name with dots and without indexes, and the rest.
+    found: Vec<(&'static str, String, Breach)>,
+}
+
+/// The place of a value: as the user wrote it, and as the table has it.
+struct Place {
+    path: OptionPath,
+    name: String,
+}
+
+impl Place {
+    fn key(&self, key: &str) -> Self {
+        let name = if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
+        Self { path: self.path.key(key), name }
+    }
+
+    fn index(&self, index: usize) -> Self {
+        Self { path: self.path.index(index), name: self.name.clone() }
+    }
+
+    fn last(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or_default()
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn over(loaded: &Loaded, unchecked: &'a [&'a str]) -> Self {
+        let mut walk = Self { unchecked, found: Vec::new() };
+        let top = Place { path: OptionPath::dotted("synapse.settings"), name: String::new() };
+        for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| !is_refused(name)) {
+            walk.member(synapse::options(), name, value, &top.key(name));
+        }
+        walk
+    }
+
+    fn find(&mut self, code: &'static str, place: &Place, message: impl Into<String>, remedy: impl Into<String>) {
+        let breach = Breach { option: place.path.clone(), message: message.into(), remedy: remedy.into() };
+        self.found.push((code, place.name.clone(), breach));
+    }
+
+    fn member(&mut self, holder: &Entry, key: &str, value: &Value, place: &Place) {
+        if self.unchecked.iter().any(|name| is_within(&place.name, name)) {
+            return;
+        }
+        if let Some((why, instead)) = moved::of(&place.name) {
+            self.find("S0417", place, why, instead);
+        } else if let Some(gone) = synapse::gone().get(place.name.as_str()) {
+            let when = match gone.last {
+                Some(last) => format!("is not read any more; the last Synapse that did was {last}"),
+                None => "is not read, although the documentation of Synapse names it".to_owned(),
+            };
+            let instead = if gone.instead.is_empty() { "remove it: what it switched on is part of Synapse by now, or was given up" } else { gone.instead };
+            self.find("S0416", place, when, instead);
+        } else if let Some(entry) = holder.member(key) {
+            self.value(entry, value, place);
+        } else if place.name == key {
+            let message = format!("is no option that Synapse {} reads", synapse::version());
+            self.find("S0411", place, message, unknown_option(key));
+        } else if holder.is_closed() {
+            let outer = place.name.strip_suffix(key).map_or("", |outer| outer.trim_end_matches('.'));
+            let message = format!("is no option that Synapse {} reads in {outer}", synapse::version());
+            self.find("S0412", place, message, unknown_member(holder, key, outer));
+        }
+    }
+
+    fn value(&mut self, entry: &Entry, value: &Value, place: &Place) {
+        // Another rule says that a secret does not belong here, and its value belongs into no message.
+        if is_inline(place.last(), value) {
+            return;
+        }
+        let secret = reference(value).is_some();
+        let choices: Vec<&Value> = entry.kinds.iter().filter_map(|kind| if let Kind::Just(choice) = kind { Some(choice) } else { None }).collect();
+        if !entry.kinds.iter().any(|kind| allows(kind, value, secret)) {
+            if choices.is_empty() {
+                self.find("S0413", place, format!("found {}, expected {}", what(value, secret), expected(&entry.kinds)), remedy(entry, value, secret, place));
+            } else {
+                let texts = choices.iter().filter_map(|choice| choice.as_str());
+                let near = value.as_str().and_then(|text| nearest(text, texts)).map_or_else(|| choices[0].to_string(), |near| format!("{near:?}"));
+                self.find(
+                    "S0415",
+                    place,
+                    format!("found {}, allowed are {}", what(value, secret), list(choices.iter().map(ToString::to_string))),
+                    format!("write for example {}: {near}", place.last()),
+                );
+            }
+            return;
+        }
+        match value {
+            Value::String(text) => {
+                if let Some(scale) = form::Scale::of(&entry.kinds)
+                    && let Err(why) = scale.check(text)
+                {
+                    let write = scale.meant(text).unwrap_or_else(|| scale.example().to_owned());
+                    self.find("S0414", place, why, format!("write {}: {write}", place.last()));
+                }
+            }
+            Value::Object(members) if !secret => {
+                for (key, member) in members {
+                    self.member(entry, key, member, &place.key(key));
+                }
+            }
+            Value::Array(elements) => {
+                for (at, element) in elements.iter().enumerate() {
+                    if let Some(entry) = entry.element() {
+                        self.value(entry, element, &place.index(at));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn allows(kind: &Kind, value: &Value, secret: bool) -> bool {
+    match kind {
+        Kind::Any => true,
+        Kind::Null => value.is_null(),
+        Kind::Bool => value.is_boolean(),
+        Kind::Int => value.is_i64() || value.is_u64(),
+        Kind::Number => value.is_number(),
+        Kind::Text => value.is_string() || secret,
+        Kind::List => value.is_array(),
+        Kind::Map => value.is_object() && !secret,
+        Kind::Duration | Kind::Size => value.is_i64() || value.is_u64() || value.is_string(),
+        Kind::Just(choice) => value == choice,
+    }
+}
+
+fn what(value: &Value, secret: bool) -> String {
+    if secret { "a secret, whose value is text".to_owned() } else { shown(value) }
+}
+
+fn expected(kinds: &[Kind]) -> String {
+    let names = kinds.iter().filter_map(|kind| {
+        Some(match kind {
+            Kind::Bool => "true or false",
+            Kind::Int => "a whole number",
+            Kind::Number => "a number",
+            Kind::Text => "text",
+            Kind::List => "a list",
+            Kind::Map => "a set of options",
+            Kind::Duration => "a time",
+            Kind::Size => "a size",
+            Kind::Any | Kind::Null | Kind::Just(_) => return None,
+        })
+    });
+    names.collect::<Vec<_>>().join(" or ")
+}
+
+/// What to write in the place of a value of another type: the same value in the right type, where that can be said.
+fn remedy(entry: &Entry, value: &Value, secret: bool, place: &Place) -> String {
+    let name = place.last();
+    let write = |value: String| format!("write {name}: {value}");
+    if value.is_null() {
+        return "remove it; Synapse then takes its default, which nothing (null) is not".to_owned();
+    }
+    for kind in &entry.kinds {
+        match (kind, value) {
+            (Kind::Bool, Value::String(text)) => match text.to_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" | "y" => return write("true".to_owned()),
+                "false" | "no" | "off" | "0" | "n" => return write("false".to_owned()),
+                _ => {}
+            },
+            (Kind::Bool, Value::Number(number)) => match number.as_i64() {
+                Some(1) => return write("true".to_owned()),
+                Some(0) => return write("false".to_owned()),
+                _ => {}
+            },
+            (Kind::Int, Value::String(text)) if text.parse::<i64>().is_ok() => return write(text.clone()),
+            (Kind::Number, Value::String(text)) if text.parse::<serde_json::Number>().is_ok() => return write(text.clone()),
+            (Kind::Int | Kind::Duration | Kind::Size, Value::Number(number)) => {
+                if let Some(whole) = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15) {
+                    return write(format!("{whole:.0}"));
+                }
+            }
+            (Kind::Text, Value::Number(_) | Value::Bool(_)) => return write(format!("{:?}", value.to_string())),
+            (Kind::List, Value::String(_) | Value::Number(_) | Value::Bool(_)) => return write(format!("[{value}]")),
+            (Kind::List, Value::Object(_)) if !secret => return format!("write {name} as a list, of which this is one element"),
+            _ => {}
+        }
+    }
+    let members: Vec<&str> = entry.names().collect();
+    match entry.kinds.iter().find(|kind| !matches!(kind, Kind::Null)) {
+        Some(Kind::Map) if !members.is_empty() => format!("its members are {}", list(members.iter().map(|name| (*name).to_owned()))),
+        Some(Kind::Map) => write("{ NAME: VALUE }".to_owned()),
+        Some(Kind::List) => write("[VALUE]".to_owned()),
+        Some(Kind::Bool) => format!("write {name}: true, or {name}: false"),
+        Some(Kind::Int | Kind::Number) => format!("write the number without quotes, as in {name}: 10"),
+        Some(Kind::Duration) => write("10m".to_owned()),
+        Some(Kind::Size) => write("50M".to_owned()),
+        _ => format!("write text, as in {name}: \"some text\""),
+    }
+}
+
+fn unknown_option(name: &str) -> String {
+    if let Some(path) = synapse::elsewhere(name) {
+        return there(name, &path);
+    }
+    match nearest(name, synapse::options().names()) {
+        Some(near) => match owner(near) {
+            Some(owner) => format!("did you mean {near:?}? It comes from {owner}: say it there"),
+            None => format!("did you mean {near:?}?"),
+        },
+        None => or_let_through(name),
+    }
+}
+
+fn unknown_member(holder: &Entry, name: &str, outer: &str) -> String {
+    if let Some(near) = nearest(name, holder.names()) {
+        return format!("did you mean {near:?}?");
+    }
+    if let Some(path) = synapse::elsewhere(name) {
+        return there(name, &path);
+    }
+    let known: Vec<String> = holder.names().map(str::to_owned).collect();
+    // Of very many names a list helps nobody.
+    if known.len() > 20 { or_let_through(&format!("{outer}.{name}")) } else { format!("its members are {}", list(known)) }
+}
+
+/// Where an option stands that was written somewhere else.
+fn there(name: &str, path: &str) -> String {
+    let (top, rest) = path.split_once('.').unwrap_or((path, ""));
+    match owner(top) {
+        Some(owner) if rest.is_empty() => format!("{name} is an option of its own, and comes from {owner}: say it there"),
+        Some(owner) => format!("{name} is a member of {top}, which comes from {owner}: say it there"),
+        None if rest.is_empty() => format!("{name} is an option of its own: write it under synapse.settings itself"),
+        None => {
+            let written =
+                rest.rsplit('.').fold("…".to_owned(), |inner, step| if inner == "…" { format!("{step}: …") } else { format!("{step}: {{ {inner} }}") });
+            format!("{name} is a member of {top}: write {top}: {{ {written} }}")
+        }
+    }
+}
+
+fn or_let_through(name: &str) -> String {
+    format!("remove it; or, if your images hold a Synapse that reads it, write synapse.unchecked: [{name}]")
+}
+
+fn list(values: impl IntoIterator<Item = String>) -> String {
+    values.into_iter().collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,183 @@
+//! The table of Synapse's options against the pinned Synapse itself, and against what this program renders.
+
+mod wheel;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use synapse_site::check::synapse::{self, Entry, Kind};
+
+const TABLE: &str = "src/check/synapse/options.txt";
+/// With this set to `write`, the table is written anew instead of compared.
+const SWITCH: &str = "SETTINGS";
+
+/// What `tests/settings/reads.py` reads out of the locked wheel.
+fn read_anew() -> String {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, text) in wheel::files("synapse/", ".py") {
+        let file = dir.path().join("synapse").join(name);
+        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
+        std::fs::write(file, text).expect("writes");
+    }
+    let output = Command::new("python3").arg("tests/settings/reads.py").arg(dir.path().join("synapse")).output().expect("python3 runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows = String::from_utf8(output.stdout).expect("UTF-8");
+    let version = wheel::version();
+    format!(
+        "# What Synapse {version} reads of its configuration, and the types its code betrays: written by `make settings`, see tests/settings/reads.py.\n{rows}"
+    )
+}
+
+/// After another version was locked this fails: `make settings` writes the table, and `git diff` shows which options came, went or changed. What
+/// went belongs into `gone.txt`.
+#[test]
+fn the_table_of_options_is_that_of_the_pinned_synapse() {
+    let fresh = read_anew();
+    if std::env::var(SWITCH).is_ok_and(|value| value == "write") {
+        std::fs::write(TABLE, &fresh).expect("writes");
+        return;
+    }
+    let kept = std::fs::read_to_string(TABLE).expect("the table");
+    let (kept, fresh): (Vec<&str>, Vec<&str>) = (kept.lines().collect(), fresh.lines().collect());
+    let gone: Vec<_> = kept.iter().filter(|line| !fresh.contains(line)).collect();
+    let new: Vec<_> = fresh.iter().filter(|line| !kept.contains(line)).collect();
+    assert!(kept == fresh, "{TABLE} is not that of the locked Synapse; `make settings` writes it.\nonly in the file: {gone:#?}\nonly in Synapse: {new:#?}");
+}
+
+/// Every option that a section renders is one that Synapse reads, and of its type: a check of the renderer, and of the table.
+#[test]
+fn what_examples_render_is_what_synapse_reads() {
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for example in std::fs::read_dir("examples").expect("the examples").map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()) {
+        let site = ["site.yaml", "site.nix"].into_iter().map(|name| example.join(name)).find(|path| path.is_file()).expect("a site");
+        let out = tempfile::tempdir().expect("a directory");
+        let into = out.path().join("rendered");
+        let output = Command::new(env!("CARGO_BIN_EXE_synapse-site")).arg("render").arg(&site).arg("--out").arg(&into).output().expect("the program runs");
+        assert!(output.status.success(), "{}: {}", site.display(), String::from_utf8_lossy(&output.stderr));
+        for file in yaml_files(&into.join("synapse/etc/matrix-synapse")) {
+            let text = std::fs::read_to_string(&file).expect("text");
+            // Registrations of application services and the configuration of logs lie there, too, and are read by others.
+            let Ok(Value::Object(options)) = serde_yaml::from_str::<Value>(&text) else { continue };
+            if options.contains_key("as_token") || options.contains_key("formatters") {
+                continue;
+            }
+            for (name, value) in &options {
+                seen += 1;
+                compare(synapse::options(), name, value, name, &mut wrong);
+            }
+        }
+    }
+    assert!(seen > 200, "only {seen} options were looked at");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn yaml_files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            found.extend(yaml_files(&entry));
+        } else if entry.extension().is_some_and(|ending| ending == "yaml") {
+            found.push(entry);
+        }
+    }
+    found
+}
+
+fn compare(holder: &Entry, key: &str, value: &Value, path: &str, wrong: &mut Vec<String>) {
+    let Some(entry) = holder.member(key) else {
+        if holder.is_closed() {
+            wrong.push(format!("{path}: unknown"));
+        }
+        return;
+    };
+    compare_value(entry, value, path, wrong);
+}
+
+fn compare_value(entry: &Entry, value: &Value, path: &str, wrong: &mut Vec<String>) {
+    let fits = |kind: &Kind| match kind {
+        Kind::Any => true,
+        Kind::Null => value.is_null(),
+        Kind::Bool => value.is_boolean(),
+        Kind::Int => value.is_i64(),
+        Kind::Number => value.is_number(),
+        // Secrets and addresses are placeholders until the start, which are text.
+        Kind::Text => value.is_string(),
+        Kind::List => value.is_array(),
+        Kind::Map => value.is_object(),
+        Kind::Duration | Kind::Size => value.is_i64() || value.is_string(),
+        Kind::Just(choice) => value == choice,
+    };
+    if !entry.kinds.iter().any(fits) {
+        wrong.push(format!("{path}: {value} is none of {:?}", entry.kinds));
+    }
+    match value {
+        Value::Object(members) => members.iter().for_each(|(key, member)| compare(entry, key, member, &format!("{path}.{key}"), wrong)),
+        Value::Array(elements) => elements.iter().filter_map(|element| Some((entry.element()?, element))).for_each(|(entry, element)| {
+            compare_value(entry, element, &format!("{path}.[]"), wrong);
+        }),
+        _ => {}
+    }
+}
+
+/// What `check` says about options under `synapse.settings`: code, place and remedy.
+fn said(settings: &str) -> Vec<(String, String, String)> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let site = dir.path().join("site.yaml");
+    let head = "server: { server_name: example.com, public_baseurl: \"https://matrix.example.com/\" }\n";
+    std::fs::write(&site, format!("{head}synapse: {{ settings: {settings} }}\n")).expect("writes");
+    let output = Command::new(env!("CARGO_BIN_EXE_synapse-site")).args(["check", "--json"]).arg(&site).output().expect("the program runs");
+    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{settings}: {error}"));
+    let text = |finding: &Value, member: &str| finding[member].as_str().unwrap_or_default().to_owned();
+    let place = |finding: &Value| text(finding, "option").replacen("synapse.settings.", "", 1);
+    findings.iter().map(|finding| (text(finding, "code"), place(finding), text(finding, "remedy"))).collect()
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_what_to_write() {
+    for (settings, code, place, remedy) in [
+        ("{ soft_file_limt: 5 }", "S0411", "soft_file_limt", "did you mean \"soft_file_limit\"?"),
+        ("{ turn_shared_sekret: x }", "S0411", "turn_shared_sekret", "\"turn_shared_secret\"? It comes from the secret turn_shared_secret"),
+        ("{ smtp_host: mail.example.com }", "S0411", "smtp_host", "a member of email, which comes from the section email"),
+        ("{ min_cache_ttl: 5m }", "S0411", "min_cache_ttl", "write caches: { cache_autotuning: { min_cache_ttl: … } }"),
+        ("{ of_the_future: 1 }", "S0411", "of_the_future", "synapse.unchecked: [of_the_future]"),
+        ("{ caches: { max_upload_size: 5M } }", "S0412", "caches.max_upload_size", "comes from media.max_upload_size"),
+        ("{ caches: { event_cache_size: 5M } }", "S0412", "caches.event_cache_size", "write it under synapse.settings itself"),
+        ("{ push: { colour: red } }", "S0412", "push.colour", "its members are enabled, group_unread_count_by_room"),
+        ("{ thumbnail_sizes: [{ width: 32, height: 32, methode: crop }] }", "S0412", "thumbnail_sizes[0].methode", "\"method\"?"),
+        ("{ push: { enabled: \"off\" } }", "S0413", "push.enabled", "write enabled: false"),
+        ("{ caches: { global_factor: \"2.5\" } }", "S0413", "caches.global_factor", "write global_factor: 2.5"),
+        ("{ caches: { per_cache_factors: { users: many } } }", "S0413", "caches.per_cache_factors.users", "as in users: 10"),
+        ("{ recaptcha_public_key: 0.10 }", "S0413", "recaptcha_public_key", "write recaptcha_public_key: \"0.1\""),
+        ("{ exclude_rooms_from_sync: \"!a:example.com\" }", "S0413", "exclude_rooms_from_sync", "write exclude_rooms_from_sync: [\"!a:example.com\"]"),
+        ("{ exclude_rooms_from_sync: [1] }", "S0413", "exclude_rooms_from_sync[0]", "\"1\""),
+        ("{ push: { enabled: null } }", "S0413", "push.enabled", "remove it"),
+        ("{ soft_file_limit: { _secret: limit } }", "S0413", "soft_file_limit", "write the number"),
+        ("{ event_cache_size: 1.5GiB }", "S0414", "event_cache_size", "write event_cache_size: 1536M"),
+        ("{ redaction_allowed_period: 2 weeks }", "S0414", "redaction_allowed_period", "write redaction_allowed_period: 2w"),
+        ("{ cas_config: { server_url: \"https://cas.example.com\", protocol_version: 4 } }", "S0415", "cas_config.protocol_version", "protocol_version: 1"),
+        ("{ experimental_features: { msc3266_enabled: true } }", "S0416", "experimental_features.msc3266_enabled", "remove it"),
+        ("{ acme: { enabled: true } }", "S0416", "acme", "gateway.tls"),
+        ("{ metrics_port: 9000 }", "S0417", "metrics_port", "say listeners.metrics"),
+    ] {
+        let found = said(settings);
+        assert_eq!(found.len(), 1, "{settings}: {found:?}");
+        assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, place), "{settings}: {found:?}");
+        assert!(found[0].2.contains(remedy), "{settings}: {found:?}");
+    }
+}
+
+#[test]
+fn what_synapse_takes_in_any_form_is_free() {
+    for settings in [
+        "{ default_power_level_content_override: { private_chat: { events: { m.room.topic: 50 } }, public_chat: null } }",
+        "{ caches: { per_cache_factors: { get_users_who_share_room_with_user: 2, \"*stateGroupCache*\": 0.5 } } }",
+        "{ opentracing: { enabled: false, jaeger_config: { sampler: { type: const, param: 1 } } } }",
+        "{ jwt_config: { secret: { _secret: jwt }, algorithm: HS256, audiences: [one, two] } }",
+        "{ push: null, caches: { per_cache_factors: null, expiry_time: null }, redaction_allowed_period: 60000 }",
+        "{ room_prejoin_state: { additional_event_types: [m.room.topic, [m.room.member, \"@a:example.com\"]] } }",
+    ] {
+        assert_eq!(said(settings), [], "{settings}");
+    }
+}

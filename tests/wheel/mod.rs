@@ -1,0 +1,45 @@
+//! The pinned Synapse itself: the locked wheel, from the cache.
+#![allow(dead_code, reason = "every test program takes what it needs of this")]
+
+use std::io::Read as _;
+use std::path::Path;
+
+use synapse_site::package::cache::Cache;
+use synapse_site::package::fetch;
+use synapse_site::package::lock::{PythonLock, WheelFile};
+use synapse_site::package::progress::Silent;
+
+/// The lock's Python, and what it says of Synapse.
+fn locked() -> (String, WheelFile) {
+    let lock = PythonLock::load(Path::new("images/synapse/python.lock")).expect("a lock");
+    let wheel = lock.get("matrix-synapse").expect("Synapse is locked").clone();
+    (lock.python, wheel)
+}
+
+/// The version that is locked.
+pub fn version() -> String {
+    locked().1.version
+}
+
+/// The files of the locked wheel below a directory, by name: those with that ending.
+pub fn files(below: &str, ending: &str) -> Vec<(String, String)> {
+    let (python, wheel) = locked();
+    let sha256 = wheel.sha256.clone();
+    let cache = Cache::open(None).expect("a cache");
+    fetch::ensure(&cache, &[], &[&PythonLock::new(&python, vec![wheel])], &Silent).expect("the wheel");
+    let file = std::fs::File::open(cache.package(&sha256).expect("in the cache")).expect("opens");
+    let mut archive = zip::ZipArchive::new(file).expect("a wheel");
+    let names: Vec<String> = archive
+        .file_names()
+        .map(|name| name.expect("a name").into_owned())
+        .filter(|name| name.starts_with(below) && name.ends_with(ending) && !name.ends_with('/'))
+        .collect();
+    names
+        .into_iter()
+        .map(|name| {
+            let mut text = String::new();
+            archive.by_name(&name).expect("there").read_to_string(&mut text).expect("text");
+            (name[below.len()..].to_owned(), text)
+        })
+        .collect()
+}
