@@ -13,7 +13,7 @@ ON_NIX := bring_up login rooms media turn exposure confinement secrets
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test fuzz lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools later-nix
+.PHONY: image test bench fuzz lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools later-nix
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
@@ -98,6 +98,11 @@ nix: tool test-tools $(VENV)/done
 	STACK_SHELLS="$(SYNAPSE_PROCESSES)" STACK_PYTHON=$$(tests/nix/by_nix.py python) \
 	  $(VENV)/bin/python -m pytest --synapse-site=tests/nix/by_nix.py $(ON_NIX:%=tests/stack/test_%.py)
 	@if test -x target/later-nix/bin/nix; then $(MAKE) later-nix; else echo "SKIPPED: the tests of modules with a later Nix: it could not be had"; fi
+
+## How fast a big closure becomes an image, against tar | pigz; and nixpkgs' own script, where it is at hand: STREAM_SCRIPT=FILE.
+bench: tool
+	@tools/ensure pigz=pigz tar=tar python3=python3
+	python3 benches/closure.py $(dir $(TOOL)) target/bench $(if $(STREAM_SCRIPT),--stream-script $(STREAM_SCRIPT))
 
 ## Bring the package locks up to date.
 lock: tool

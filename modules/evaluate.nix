@@ -12,7 +12,7 @@
   nameOf ? toString,
 }:
 let
-  inherit (lib) concatLists concatMapStrings mapAttrsToList showOption;
+  inherit (lib) concatLists concatMapStrings mapAttrsToList;
   inherit (import ./options.nix { inherit lib; }) split isSection exampleOf;
 
   evaluation = lib.evalModules {
@@ -30,6 +30,12 @@ let
     }
     // specialArgs;
   };
+
+  # Where something stands: server.server_name, or oidc.oidc_providers[0].issuer.
+  element = at: "[${toString at}]";
+  show = path: lib.replaceStrings [ ".\"[" "]\"" ] [ "[" "]" ] (lib.showOption path);
+  # How it is written there: an element of a list has no path that could be defined.
+  write = path: value: "${if lib.any (lib.hasPrefix "[") path then lib.last path else show path} = ${value};";
 
   values = removeAttrs evaluation.config [
     "assertions"
@@ -106,7 +112,7 @@ let
       inherit (split outer) schema;
     in
     if lib.isList value && schema ? items then
-      concatLists (lib.imap0 (at: missing (path ++ [ (toString at) ]) schema.items) value)
+      concatLists (lib.imap0 (at: missing (path ++ [ (element at) ]) schema.items) value)
     else if lib.isAttrs value && schema ? properties then
       concatLists (
         mapAttrsToList (
@@ -115,10 +121,10 @@ let
             here = path ++ [ name ];
             member = value.${name} or null;
             example = exampleOf (split property).schema;
-            say = lib.optionalString (example != null) "; write for example ${showOption here} = ${lib.generators.toPretty { } example};";
+            say = lib.optionalString (example != null) "; write for example ${write here (lib.generators.toPretty { } example)}";
           in
           if member == null then
-            lib.optional (lib.elem name (schema.required or [ ])) "${showOption here} is missing: ${firstSentence (property.description or "")}${say}"
+            lib.optional (lib.elem name (schema.required or [ ])) "${show here} is missing: ${firstSentence (property.description or "")}${say}"
           else
             missing here property member
         ) schema.properties
@@ -142,15 +148,15 @@ let
     if isFile schema then
       [ ]
     else if lib.isString value then
-      lib.optional (builtins.hasContext value) "${showOption path} refers to the store (${builtins.unsafeDiscardStringContext value}): images take no file from there, and everybody can read it; a secret is { _secret = \"its name\"; }"
+      lib.optional (builtins.hasContext value) "${show path} refers to the store (${builtins.unsafeDiscardStringContext value}): images take no file from there, and everybody can read it; a secret is { _secret = \"its name\"; }"
     else if lib.isFloat value then
       lib.optional (
         builtins.fromJSON (builtins.toJSON value) != value
-      ) "${showOption path} is a number that this Nix rounds to ${builtins.toJSON value}; write it with at most six digits, or take a later Nix"
+      ) "${show path} is a number that this Nix rounds to ${builtins.toJSON value}; write it with at most six digits, or take a later Nix"
     else if lib.isList value then
-      concatLists (lib.imap0 (at: foreign (path ++ [ (toString at) ]) (schema.items or { })) value)
+      concatLists (lib.imap0 (at: foreign (path ++ [ (element at) ]) (schema.items or { })) value)
     else if lib.isDerivation value then
-      [ "${showOption path} is a package; a description holds plain values" ]
+      [ "${show path} is a package; a description holds plain values" ]
     else if lib.isAttrs value then
       concatLists (mapAttrsToList (name: foreign (path ++ [ name ]) (inner name)) value)
     else
@@ -158,12 +164,15 @@ let
 
   # Secrets by the names of their options; the tool refuses them too, but only after a derivation would have held them.
   secretMembers = schema.properties.synapse.properties.settings.x-secret-members;
+  secretOptions = schema.properties.synapse.properties.settings.x-secret-options;
   inline =
     path: name: value:
-    if lib.isString value || lib.isInt value || lib.isFloat value then
-      lib.optional (value != "" && lib.elem name secretMembers) "${showOption path} is a secret, and the store is readable by everybody; write ${showOption path} = { _secret = \"${name}\"; }; and put the value into secrets/${name} on the target"
+    if path == [ "synapse" "settings" name ] && lib.elem name secretOptions && (value._secret or null) == null then
+      [ "${show path} is a secret, and the store is readable by everybody; leave it out: it has its file, secrets/${name}, on the target" ]
+    else if lib.isString value || lib.isInt value || lib.isFloat value then
+      lib.optional (value != "" && lib.elem name secretMembers) "${show path} is a secret, and the store is readable by everybody; write { _secret = \"${name}\"; } instead, and put the value into secrets/${name} on the target"
     else if lib.isList value then
-      concatLists (lib.imap0 (at: inline (path ++ [ (toString at) ]) name) value)
+      concatLists (lib.imap0 (at: inline (path ++ [ (element at) ]) name) value)
     else if lib.isAttrs value then
       concatLists (mapAttrsToList (member: inline (path ++ [ member ]) member) value)
     else

@@ -69,8 +69,7 @@ let
 
   named = type: description: type // { inherit description; descriptionClass = "noun"; };
 
-  # The example of a format shows what is meant; that of a mere line of text would mislead.
-  exampleOf = schema: if schema ? examples && schema.format or "" != "line" then lib.head schema.examples else null;
+  exampleOf = schema: if schema ? examples then lib.head schema.examples else null;
 
   # What JSON can hold. A path is not among it: it would be copied into the store, where everybody can read it.
   json = named (types.nullOr (

@@ -80,9 +80,28 @@ let
   withBases = names: names ++ concatMap (name: if specs.${name} ? from then withBases [ specs.${name}.from ] else [ ]) names;
   wanted = withBases (if services == null then filter (name: specs.${name} ? user) (attrNames specs) else services);
 
-  packages = mapAttrs (image: spec: mapAttrs (package image) (spec.nix.package or { })) (
-    removeAttrs specs (filter (name: !elem name wanted) (attrNames specs))
-  );
+  packages =
+    if misplaced != [ ] then
+      throw (builtins.concatStringsSep "\n" misplaced)
+    else
+      mapAttrs (image: spec: mapAttrs (package image) (spec.nix.package or { })) (
+        removeAttrs specs (filter (name: !elem name wanted) (attrNames specs))
+      );
+
+  # A misspelt name would leave the package of nixpkgs in the image without a word.
+  misplaced =
+    let
+      names = image: attrNames (specs.${image}.nix.package or { });
+      wrong =
+        image:
+        if specs ? ${image} then
+          map (name: "overrides.${image}.${name}: images/${image}/image.toml takes no such package, but ${toString (names image)}") (
+            filter (name: !elem name (names image)) (attrNames overrides.${image})
+          )
+        else
+          [ "overrides.${image}: there is no such image; there are ${toString (attrNames specs)}" ];
+    in
+    concatMap wrong (attrNames overrides);
 
   closure = concatLists (map (image: map (name: "${packages.${image}.${name}}") (attrNames packages.${image})) (attrNames packages));
 

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     /// Options that only `check` reads.
-    const CHECKED_ONLY: &[&str] = &["checks.accept", "consent.documents.<name>.sha256"];
+    const CHECKED_ONLY: &[&str] = &["checks.accept", "consent.documents.<name>.sha256", "synapse.unchecked"];
 
     #[test]
     fn every_option_has_an_effect_and_the_page_of_options_is_what_the_program_prints() {

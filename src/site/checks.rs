@@ -19,11 +19,13 @@ pub struct Checks {
 #[serde(deny_unknown_fields)]
 pub struct Acceptance {
     /// The warning's code, such as `S0320`.
+    #[schemars(example = &"S0320")]
     pub code: Line,
     /// The option that it stands at, such as `gateway.http_port`; absent: wherever it is found.
     #[serde(default)]
     pub option: Option<Line>,
     /// Why it is accepted, for whoever reads the description next.
+    #[schemars(example = "the directory hands out addresses of its own only")]
     pub reason: Line,
 }
 

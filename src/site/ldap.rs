@@ -21,7 +21,8 @@ pub struct Ldap {
     /// of the entry from the login name.
     #[serde(default = "default_mode")]
     pub mode: Mode,
-    /// The subtree that holds the people: `ou=users,dc=example,dc=com`.
+    /// The subtree that holds the people.
+    #[schemars(example = "ou=users,dc=example,dc=com")]
     pub base: Line,
     /// Which attributes hold a person's login name, address and display name.
     #[serde(default)]
@@ -31,6 +32,7 @@ pub struct Ldap {
     pub filter: Option<Line>,
     /// Search mode: the service account. Its password is the secret `ldap_bind_password`.
     #[serde(default)]
+    #[schemars(example = "cn=matrix,ou=service,dc=example,dc=com")]
     pub bind_dn: Option<Line>,
     /// The certificate authority of the directory, a PEM file, if it is not one that the world knows.
     #[serde(default)]

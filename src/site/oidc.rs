@@ -30,6 +30,7 @@ pub struct OidcProvider {
     /// client secret is the secret `oidc_client_secret_IDP_ID`.
     pub idp_id: ProviderId,
     /// The provider's name as people see it.
+    #[schemars(example = "Single sign-on of Example")]
     pub idp_name: Line,
     /// A picture for the button, the `mxc://` address of an unencrypted upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +46,7 @@ pub struct OidcProvider {
     #[serde(default = "yes")]
     pub discover: bool,
     /// The name under which the provider knows this server.
+    #[schemars(example = &"synapse")]
     pub client_id: Line,
     /// How this server proves itself to the provider. `none` needs no client secret.
     #[serde(default)]
@@ -190,6 +192,7 @@ pub struct UserMapping {
 #[serde(deny_unknown_fields)]
 pub struct AttributeRequirement {
     /// The claim.
+    #[schemars(example = &"groups")]
     pub attribute: Line,
     /// The value that it has, or has among others. Without `value` and `one_of` the claim only has to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

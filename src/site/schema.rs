@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::synapse::names_secret;
+use super::synapse::{SECRET_REMEDY, names_secret};
 use super::{Site, text};
 use crate::check::{Finding, Severity};
 
@@ -210,8 +210,7 @@ impl Walk<'_> {
             return format!("what Synapse calls {key} is described in {section}");
         }
         if names_secret(key) && !member.is_object() {
-            return "remove it: a description holds no secrets; `synapse-site secrets init` says which the site needs, and each is a file on the target"
-                .to_owned();
+            return SECRET_REMEDY.to_owned();
         }
         if let Some(near) = nearest(key, known()) {
             return format!("did you mean {near:?}?");

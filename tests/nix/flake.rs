@@ -141,12 +141,28 @@ fn secrets_and_foreign_paths_never_reach_a_derivation() {
     };
     let words = refused(r#"synapse.settings.recaptcha_private_key = "hunter2";"#);
     assert!(words.contains("synapse.settings.recaptcha_private_key is a secret") && !words.contains("hunter2"), "{words}");
+    for name in ["form_secret", "macaroon_secret_key", "signing_key"] {
+        let words = refused(&format!("synapse.settings.{name} = \"hunter2\";"));
+        assert!(words.contains(&format!("synapse.settings.{name} is a secret")) && !words.contains("hunter2"), "{words}");
+    }
+    let words = refused(r#"oidc.oidc_providers = [ { idp_id = "keycloak"; } ]; synapse.settings.x = [ { client_secret = "hunter2"; } ];"#);
+    assert!(words.contains(r#"oidc.oidc_providers[0].client_id is missing"#) && words.contains(r#"write for example client_id = "synapse";"#), "{words}");
+    assert!(words.contains(r#"synapse.settings.x[0].client_secret is a secret"#) && !words.contains("hunter2"), "{words}");
     let words = refused("synapse.settings.jwt_config.secret = 12345;");
     assert!(words.contains("synapse.settings.jwt_config.secret is a secret") && !words.contains("12345"), "{words}");
     let words = refused(r#"synapse.settings.push.include_content = "${builtins.toFile "x" "y"}";"#);
     assert!(words.contains("synapse.settings.push.include_content refers to the store"), "{words}");
     let words = refused(r#"turn = { source = "bundled"; }; ldap = { };"#);
     assert!(words.contains("ldap.uri is missing") && words.contains("ldap.base is missing"), "{words}");
+}
+
+#[test]
+fn a_nix_that_is_too_old_is_told_before_it_fails_elsewhere() {
+    // The version alone is another one: no early Nix can be had here.
+    let expression = "(builtins.scopedImport { builtins = builtins // { nixVersion = \"2.3.16\"; }; } ./modules { lib = { }; }).module";
+    let output = support::nix().args(["eval", "--store", "dummy://", "--impure", "--expr", expression]).output().expect("nix");
+    let words = String::from_utf8(output.stderr).expect("text");
+    assert!(!output.status.success() && words.contains("this is Nix 2.3.16") && words.contains("wants Nix 2.8 or later"), "{words}");
 }
 
 #[test]

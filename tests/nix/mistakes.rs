@@ -33,6 +33,8 @@ fn each_mistake_names_option_file_and_remedy() {
     let lib = lib_or_skip!("each_mistake_names_option_file_and_remedy");
     let cases: &[(&str, &[&str])] = &[
         ("server.report_statz = true;", &["`server.report_statz' does not exist", "Did you mean `server.report_stats'", "In `site.nix'"]),
+        ("email.smtp_pass = \"hunter2\";", &["`email.smtp_pass' does not exist", "In `site.nix'", "holds no secrets"]),
+        ("ldap.bind_password = lib.mkForce { a = \"hunter2\"; };", &["`ldap.bind_password' does not exist", "holds no secrets"]),
         ("mediaa = { };", &["`mediaa' does not exist", "Did you mean `media'"]),
         ("turn.port = 70000;", &["`turn.port'", "integer between 1 and 65535", "70000"]),
         ("turn.source = \"bundeld\";", &["`turn.source'", "one of \"none\", \"bundled\", \"external\""]),
@@ -54,7 +56,7 @@ fn each_mistake_names_option_file_and_remedy() {
             "assertions = [ { assertion = config.workers.generic != null; message = \"say how many workers\"; } ];",
             &["the site is refused", "say how many workers"],
         ),
-        ("ldap.mode = \"simple\";", &["S0006", "ldap.uri: is missing", "ldap://ldap.example.com:389", "ldap.base: is missing"]),
+        ("ldap.mode = \"simple\";", &["S0006", "ldap.uri: is missing", "ldap://ldap.example.com:389", "ldap.base: is missing", "ou=users,dc=example,dc=com"]),
         ("well_known.support.contacts = [ { matrix_id = \"@a:example.com\"; } ];", &["S0006", "contacts[0].role: is missing"]),
         ("imports = [ ./nowhere.nix ];", &["nowhere.nix'"]),
     ];

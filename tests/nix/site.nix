@@ -28,5 +28,6 @@ import ../../nix/images.nix (
     else
       { }
   )
+  // (if given ? overrides then { inherit (given) overrides; } else { })
   // (if given ? services then { inherit (given) services; } else { })
 )

@@ -137,6 +137,14 @@ def test_an_attribute_that_nixpkgs_lacks(world: World, tmp_path: Path) -> None:
     assert "this nixpkgs has no attribute `redis`, which images/redis/image.toml, [nix.package.redis] names" in failed.value.said
 
 
+def test_an_override_that_names_nothing(world: World) -> None:
+    overrides = {"synapse": {"matrix-synapze": "x"}, "syn": {}}
+    with pytest.raises(Failed) as failed:
+        world.build({"description": DESCRIPTION, "overrides": overrides}, "image")
+    assert "overrides.synapse.matrix-synapze: images/synapse/image.toml takes no such package, but jemalloc matrix-synapse" in failed.value.said
+    assert "overrides.syn: there is no such image; there are base coturn" in failed.value.said
+
+
 def test_the_stand_in_is_a_flake_that_evaluates_purely(world: World) -> None:
     command = ["nix", "--extra-experimental-features", "nix-command flakes", "eval", "--store", str(world.store), "--raw"]
     done = subprocess.run([*command, f"path:{world.standin}#legacyPackages.{SYSTEM}.postgresql_17.name"], capture_output=True, text=True)

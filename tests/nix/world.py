@@ -131,13 +131,13 @@ class World:
         finally:
             link.unlink(missing_ok=True)
 
-    def build(self, request: dict[str, Any], part: str, *options: str) -> Path:
+    def build(self, request: dict[str, Any], part: str, *options: str, **how: Any) -> Path:
         """One of the attributes of nix/images.nix, without the flake and without the module system."""
         file = self.directory / f"request-{os.getpid()}.json"
         file.write_text(json.dumps(request))
         arguments = [word for name, value in (("standin", self.standin), ("request", file)) for word in ("--argstr", name, value)]
         try:
-            return self.built("--file", HERE / "site.nix", part, *arguments, *options)
+            return self.built("--file", HERE / "site.nix", part, *arguments, *options, **how)
         finally:
             file.unlink()
 

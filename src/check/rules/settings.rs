@@ -400,3 +400,15 @@ fn bad_references(path: &str, value: &Value, breaches: &mut Vec<Breach>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::synapse::SECRET_OPTIONS;
+
+    #[test]
+    fn what_is_written_from_a_secret_is_known_to_evaluations() {
+        let owned: Vec<&str> = OWNED.iter().filter(|(name, owner)| *owner == format!("the secret {name}")).map(|(name, _)| *name).collect();
+        assert_eq!(owned, SECRET_OPTIONS);
+    }
+}

@@ -157,3 +157,55 @@ fn a_root_that_the_graph_lacks() {
     images.get_mut("postgres").unwrap().roots.insert(path(77, "gone-1"));
     assert!(divide(&Graph::parse(&json!(records)).unwrap(), &images, MOST).unwrap_err().to_string().contains("gone-1 is not in the reference graph"));
 }
+
+mod generated {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Any graph without circles, as nodes that refer to earlier ones: size in MB and what it refers to.
+    fn graphs() -> impl Strategy<Value = Vec<(u64, Vec<usize>)>> {
+        let node = (0..70u64, proptest::collection::vec(any::<prop::sample::Index>(), 0..5));
+        proptest::collection::vec(node, 2..60).prop_map(|nodes| {
+            let earlier = |at: usize, found: Vec<prop::sample::Index>| if at == 0 { Vec::new() } else { found.iter().map(|index| index.index(at)).collect() };
+            nodes.into_iter().enumerate().map(|(at, (size, found))| (size, earlier(at, found))).collect()
+        })
+    }
+
+    /// The graph as Nix writes it, with a package of another version at one place; two images with the last two nodes as roots.
+    fn written(nodes: &[(u64, Vec<usize>)], raised: Option<usize>) -> (Vec<Value>, BTreeMap<String, Needs>) {
+        let place = |at: usize| if raised == Some(at) { path(1000 + at, &format!("p{at}-2")) } else { path(at, &format!("p{at}-1")) };
+        let records = nodes.iter().enumerate().map(|(at, (size, found))| record(&place(at), size * MB, &found.iter().map(|at| place(*at)).collect::<Vec<_>>()));
+        let need = |at: usize| Needs { roots: BTreeSet::from([place(at)]), applications: BTreeSet::from([format!("p{at}")]) };
+        let images = BTreeMap::from([("one".to_owned(), need(nodes.len() - 1)), ("two".to_owned(), need(nodes.len() - 2))]);
+        (records.collect(), images)
+    }
+
+    proptest! {
+        #[test]
+        fn layers_follow_from_the_graph_and_not_from_its_order(nodes in graphs(), order in any::<u64>(), most in 1..12usize) {
+            let (mut records, images) = written(&nodes, None);
+            let one = divided(&records, &images, most);
+            records.sort_by_key(|record| Digest::of(format!("{order} {record}").as_bytes()).hex());
+            records.iter_mut().for_each(|record| record["references"].as_array_mut().unwrap().reverse());
+            prop_assert_eq!(divided(&records, &images, most), one);
+        }
+
+        #[test]
+        fn a_path_that_changes_moves_the_layer_that_holds_it_and_no_other(nodes in graphs(), which in any::<prop::sample::Index>()) {
+            let at = which.index(nodes.len());
+            let (records, images) = written(&nodes, None);
+            let before = divided(&records, &images, MOST);
+            let (records, images) = written(&nodes, Some(at));
+            let after = divided(&records, &images, MOST);
+            let (old, new) = (path(at, &format!("p{at}-1")), path(1000 + at, &format!("p{at}-2")));
+            for (image, stack) in &before {
+                prop_assert_eq!(stack.len(), after[image].len());
+                for (one, other) in stack.iter().zip(&after[image]) {
+                    let expected: BTreeSet<String> = one.paths.iter().map(|path| if *path == old { new.clone() } else { path.clone() }).collect();
+                    prop_assert_eq!((&one.name, &expected), (&other.name, &other.paths));
+                }
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 use regex::Regex;
 
 use crate::check::Position;
+use crate::site::synapse::{SECRET_REMEDY, names_secret};
 
 /// Directories that a message may name, and what people call them.
 #[derive(Debug, Default)]
@@ -52,12 +53,13 @@ impl Places {
 
     /// Everything, only with the paths that people know.
     pub(super) fn all(&self, message: &str) -> Told {
+        let message = &without_values(message);
         Told { text: indented(&self.rename(message.trim_end())), position: None, remedy: remedy(message) }
     }
 
     /// The error of the short form, and of the trace what the short form lacks.
     pub(super) fn tell(&self, short: &str, trace: &str) -> Told {
-        let block = last_error(short);
+        let block = without_values(&last_error(short));
         let (words, place) = self.without_libraries(&block);
         let mut lines = vec![words];
         if place.is_none() {
@@ -119,6 +121,28 @@ fn last_error(message: &str) -> String {
     block.join("\n").trim_end().to_owned()
 }
 
+/// What the module system says of an option that does not exist, without the values that it was given: who writes a password where
+/// it does not belong shall not find it in a log, too.
+fn without_values(message: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut dropping = false;
+    for line in message.lines() {
+        if line.contains("' does not exist. Definition values:") {
+            dropping = true;
+        } else if dropping && line.trim().is_empty() {
+            dropping = false;
+        } else if dropping {
+            // A value may have several lines; only its file is kept.
+            if let Some((place, _)) = line.split_once("':").filter(|(place, _)| place.trim_start().starts_with("- In `")) {
+                kept.push(&line[..=place.len()]);
+            }
+            continue;
+        }
+        kept.push(line);
+    }
+    kept.join("\n")
+}
+
 /// The file, line and column of a line `at FILE:LINE:COLUMN:`.
 fn at(line: &str) -> Option<(&str, (usize, usize))> {
     let place = line.trim_start().strip_prefix("at ")?.strip_suffix(':')?;
@@ -138,6 +162,10 @@ fn indented(text: &str) -> String {
 
 /// What helps with errors that people make often.
 fn remedy(message: &str) -> Option<String> {
+    let unknown = message.split("The option `").nth(1).and_then(|rest| rest.split_once("' does not exist")).map(|(option, _)| option);
+    if unknown.is_some_and(|option| names_secret(option.rsplit('.').next().unwrap_or(option))) {
+        return Some(SECRET_REMEDY.to_owned());
+    }
     let remedies = [
         ("called without required argument", "a function must do without arguments here: give every argument a default, or write a plain attribute set"),
         ("called with unexpected argument", "the arguments of a module end with three dots, for those that it does not name: { lib, ... }:"),
@@ -173,6 +201,16 @@ mod tests {
         let told = places().tell(short, short);
         assert!(told.text.contains("at sites/site.nix:2:7:") && told.text.contains("x = nam;") && !told.text.contains("show-trace"), "{}", told.text);
         assert_eq!(told.position, Some(Position { file: "sites/site.nix".to_owned(), line: 2, column: 7 }));
+    }
+
+    #[test]
+    fn values_of_options_that_do_not_exist_stay_unsaid() {
+        let short = "error: The option `email.smtp_pass' does not exist. Definition values:\n       - In `/home/a/sites/site.nix':\n           {\n             a = \"hunter2\";\n           }\n       - In `/home/a/sites/b.nix': \"hunter2\"\n\n       Did you mean `email.smtp_port'?\n";
+        let expected = "    error: The option `email.smtp_pass' does not exist. Definition values:\n    - In `sites/site.nix'\n    - In `sites/b.nix'\n\n    Did you mean `email.smtp_port'?";
+        let told = places().tell(short, "");
+        assert_eq!(told.text, expected);
+        assert!(told.remedy.is_some_and(|remedy| remedy.contains("holds no secrets")));
+        assert!(!places().all(short).text.contains("hunter2"));
     }
 
     #[test]

@@ -9,6 +9,15 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+/// The schema of a text. Every line is a line: what is meant by one, its option shows.
+fn text_schema(format: &str, example: &str) -> Schema {
+    let mut schema = json_schema!({ "type": "string", "format": format });
+    if format != "line" {
+        schema.insert("examples".to_owned(), serde_json::json!([example]));
+    }
+    schema
+}
+
 macro_rules! text_types {
     ($($(#[$doc:meta])* $name:ident, $format:literal, $parse:path, $example:literal, $expected:literal;)*) => {
         $(
@@ -52,7 +61,7 @@ macro_rules! text_types {
                     stringify!($name).into()
                 }
                 fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                    json_schema!({ "type": "string", "format": $format, "examples": [$example] })
+                    text_schema($format, $example)
                 }
             }
         )*
