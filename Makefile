@@ -99,9 +99,12 @@ nix: tool test-tools $(VENV)/done
 	  $(VENV)/bin/python -m pytest --synapse-site=tests/nix/by_nix.py $(ON_NIX:%=tests/stack/test_%.py)
 	@if test -x target/later-nix/bin/nix; then $(MAKE) later-nix; else echo "SKIPPED: the tests of modules with a later Nix: it could not be had"; fi
 
-## How fast a big closure becomes an image, against tar | pigz; and nixpkgs' own script, where it is at hand: STREAM_SCRIPT=FILE.
+## How fast the largest example is checked, against only reading it; and how fast a big closure becomes an image, against tar | pigz and
+## nixpkgs' own script, where it is at hand: STREAM_SCRIPT=FILE.
 bench: tool
-	@tools/ensure pigz=pigz tar=tar python3=python3
+	@tools/ensure hyperfine=hyperfine pigz=pigz tar=tar python3=python3
+	@python3 -c 'import yaml' 2>/dev/null || tools/ensure no-such-program=python3-yaml
+	benches/check.sh $(TOOL)
 	python3 benches/closure.py $(dir $(TOOL)) target/bench $(if $(STREAM_SCRIPT),--stream-script $(STREAM_SCRIPT))
 
 ## Bring the package locks up to date.
