@@ -50,7 +50,9 @@ ORDER = (
     "test_restart",
     "test_rebuild",
     "test_refusals",
+    "test_restore",
     "test_starter",
+    "test_tls",
     "test_others",
     # On the second site; what changes its policy and how people log in comes last.
     "test_oidc",
