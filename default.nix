@@ -2,7 +2,8 @@
 # and `nixpkgs-lib` to use others.
 {
   modules ? [ ./examples/example.com/site.nix ],
-  directory ? null,
+  # What files are relative to that the site names by text.
+  directory ? if modules == [ ./examples/example.com/site.nix ] then ./examples/example.com else null,
   system ? builtins.currentSystem,
   nixpkgs ? pinned "nixpkgs",
   nixpkgs-lib ? pinned "nixpkgs-lib",

@@ -33,6 +33,7 @@
         mkSite {
           inherit system;
           modules = [ ./examples/example.com/site.nix ];
+          directory = ./examples/example.com;
         };
       toolIn = system: import ./nix/tool.nix { pkgs = nixpkgs.legacyPackages.${system}; };
     in
@@ -46,9 +47,13 @@
           reference
           ;
         # What needs no packages, of every example: `nix eval .#lib.examples.example.description`.
-        examples = lib.mapAttrs (_: file: mkSite { modules = [ file ]; }) {
-          example = ./examples/example.com/site.nix;
-        };
+        examples = lib.mapAttrs (
+          _: directory:
+          mkSite {
+            modules = [ (directory + "/site.nix") ];
+            inherit directory;
+          }
+        ) { example = ./examples/example.com; };
       };
 
       packages = perSystem (

@@ -11,6 +11,8 @@ fn load_text(format: &str, text: &str) -> Result<Loaded, Error> {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join(format!("site.{format}"));
     std::fs::write(&file, text).expect("written");
+    // The file that the example names.
+    std::fs::copy("examples/example.com/end-user-policy-0.1.md", dir.path().join("end-user-policy-0.1.md")).expect("copied");
     load::load(&file)
 }
 

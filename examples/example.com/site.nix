@@ -104,6 +104,26 @@
     enable_notifs = true;
   };
 
+  server_notices = {
+    system_mxid_localpart = "server";
+    system_mxid_display_name = "Server Notices";
+    room_name = "Server Notices";
+    room_topic = "What the administrators of this server have to say";
+    auto_join = true;
+  };
+
+  # Correction: the guide writes two HTML templates by hand, in a directory that Synapse does not find because its path is relative, and a
+  # version without quotation marks, which is a number then. One Markdown file is the policy here; form_secret is a secret.
+  # People of a directory never register, so the question at registration is never asked; those texts ask.
+  consent = {
+    policy_name = "Example End User Policy";
+    version = "0.1";
+    documents."0.1".file = "end-user-policy-0.1.md";
+    require_at_registration = true;
+    server_notice_content.body = "Before you can write on this server, please read and accept its End User Policy: %(consent_uri)s";
+    block_events_error = "You have not accepted the End User Policy of this server yet: %(consent_uri)s";
+  };
+
   # Correction: clients show admin_contact as a link, so it is an address with a scheme; and webp is what current clients upload.
   limits = {
     admin_contact = "mailto:matrixadmin@example.com";

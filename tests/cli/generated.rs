@@ -12,11 +12,15 @@ use synapse_site::check::rules;
 use synapse_site::render;
 use synapse_site::site::load;
 
+/// The file that the example names.
+const POLICY: &str = "end-user-policy-0.1.md";
+
 /// Loads, checks and renders; gives Synapse's configuration when the description is good.
 fn through(name: &str, text: &str) -> Option<Value> {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join(name);
     std::fs::write(&file, text).expect("written");
+    std::fs::copy(format!("examples/example.com/{POLICY}"), dir.path().join(POLICY)).expect("copied");
     let loaded = match load::load(&file) {
         Ok(loaded) => loaded,
         Err(error) => {
