@@ -155,6 +155,86 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("database: {user: postgres}\n"), ["S0210"]);
 }
 
+/// What the rules say about a site: code, option, remedy.
+fn told(more: &str) -> Vec<(String, String, String)> {
+    let loaded = load_text("yaml", &format!("{GOOD}{more}")).unwrap_or_else(|error| panic!("{more}: {error}"));
+    rules::apply(&loaded).list.into_iter().map(|finding| (finding.code.to_owned(), finding.option, finding.remedy.unwrap_or_default())).collect()
+}
+
+fn provider(more: &str) -> String {
+    format!("oidc: {{oidc_providers: [{{idp_id: k, idp_name: K, client_id: m, {more}}}]}}\n")
+}
+
+#[test]
+fn a_service_for_logging_in_on_localhost_is_found_once_and_never_proposed() {
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        let service = format!("endpoint: 'http://{host}:8080/', issuer: 'https://account.example.com/', allow: [192.0.2.10]");
+        let found = told(&format!("authentication: {{method: none}}\nmatrix_authentication_service: {{{service}}}\n"));
+        assert_eq!(
+            found.iter().map(|(code, option, _)| (code.as_str(), option.as_str())).collect::<Vec<_>>(),
+            [("S0213", "matrix_authentication_service.endpoint")]
+        );
+        for scheme in ["http", "https"] {
+            let found = told(&provider(&format!("issuer: '{scheme}://{host}:8080/'")));
+            assert_eq!(
+                found.iter().map(|(code, option, _)| (code.as_str(), option.as_str())).collect::<Vec<_>>(),
+                [("S0213", "oidc.oidc_providers[0].issuer")]
+            );
+            assert!(!found[0].2.contains(host), "{found:?}");
+        }
+        // A browser's localhost is another: only TLS is missing there.
+        let found = told(&provider(&format!("issuer: 'https://id.example.com/', authorization_endpoint: 'http://{host}:8080/'")));
+        assert_eq!(found.iter().map(|(code, ..)| code.as_str()).collect::<Vec<_>>(), ["S0124"]);
+        assert!(!found[0].2.contains(host), "{found:?}");
+    }
+}
+
+#[test]
+fn a_template_for_a_name_takes_a_claim_only_within_its_braces() {
+    let template = |text: &str| told(&provider(&format!("issuer: 'https://id.example.com/', user_mapping_provider: {{localpart_template: '{text}'}}")));
+    for bad in ["user.name", "{ user.preferred_username }", "{{ name }} user"] {
+        assert_eq!(template(bad).iter().map(|(code, ..)| code.as_str()).collect::<Vec<_>>(), ["S0129"], "{bad}");
+    }
+    for good in ["{{ user.preferred_username }}", "{{user.email.split(\"@\")[0]}}", "{% if user.nick %}{{ user.nick }}{% endif %}"] {
+        assert_eq!(template(good), [], "{good}");
+    }
+}
+
+#[test]
+fn another_way_to_log_in_is_one_only_when_it_is_on() {
+    let with = |settings: &str| told(&format!("authentication: {{method: none}}\nsynapse: {{settings: {{{settings}}}}}\n"));
+    let nothing = |found: &[(String, String, String)]| found.iter().any(|(code, ..)| code == "S0127");
+    for off in ["cas_config: {enabled: false, server_url: 'https://cas.example.com'}", "cas_config: {}", "jwt_config: {algorithm: HS256}", "modules: []"] {
+        assert!(nothing(&with(off)), "{off}: {:?}", with(off));
+    }
+    for on in ["cas_config: {server_url: 'https://cas.example.com'}", "jwt_config: {enabled: true, algorithm: HS256, secret: {_secret: jwt}}"] {
+        assert!(!nothing(&with(on)), "{on}: {:?}", with(on));
+    }
+}
+
+#[test]
+fn scopes_in_one_text_are_a_list_that_was_meant() {
+    let site = format!("{GOOD}{}", provider("issuer: 'https://id.example.com/', scopes: ['openid profile']"));
+    let Err(Error::Site(found)) = load_text("yaml", &site) else { panic!("taken") };
+    assert!(found.to_string().contains("write [openid, profile]"), "{found}");
+    assert_eq!(codes(&site), ["S0005"]);
+}
+
+#[test]
+fn a_policy_in_html_is_no_template_and_one_in_markdown_may_speak_of_them() {
+    let with = |file: &str, text: &str| {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join(file), text).expect("written");
+        let consent = format!("consent: {{version: '1', documents: {{'1': {{file: {file}}}}}, block_events_error: 'Agree: %(consent_uri)s'}}\n");
+        std::fs::write(dir.path().join("site.yaml"), format!("{GOOD}{consent}")).expect("written");
+        let loaded = load::load(&dir.path().join("site.yaml")).expect("loads");
+        rules::apply(&loaded).list.iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    assert_eq!(with("policy.html", "<p>{% if has_consented %}Thanks{% endif %}</p>"), ["S0513"]);
+    assert!(with("policy.html", "<p>Be kind.</p>").is_empty());
+    assert!(with("policy.md", "Write `{{ name }}` in letters.").is_empty());
+}
+
 #[test]
 fn a_secret_is_never_repeated_in_a_message() {
     let text = format!("{GOOD}synapse: {{settings: {{recaptcha_private_key: hunter2}}}}\n");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{HttpUrl, Line, ProviderId};
+use super::text::{HttpUrl, Line, ProviderId, Scope};
 
 /// Logging in with an account of an OpenID Connect provider.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ pub struct OidcProvider {
     pub id_token_signing_alg_values_supported: Option<Vec<Line>>,
     /// What is asked of the provider. `openid` is always among it unless the provider speaks OAuth 2.0 only.
     #[serde(default = "openid")]
-    pub scopes: Vec<Line>,
+    pub scopes: Vec<Scope>,
     /// Without discovery: where people are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_endpoint: Option<HttpUrl>,
@@ -223,6 +223,6 @@ fn yes() -> bool {
     true
 }
 
-fn openid() -> Vec<Line> {
-    Line::try_from("openid".to_owned()).into_iter().collect()
+fn openid() -> Vec<Scope> {
+    Scope::try_from("openid".to_owned()).into_iter().collect()
 }

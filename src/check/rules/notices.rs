@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::render::consent::{form, html, text};
+use crate::render::consent::{Form, form, html, text};
 use crate::render::synapse::notices::MARKS;
 use crate::render::synapse::{app_services, percent};
 use crate::site::authentication::Method;
@@ -147,16 +147,23 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0513",
         severity: Error,
-        reason: "The page is served beside Synapse's own, and asks for an agreement: what runs a script, fetches something or is another form has no place on it.",
+        reason: "The page is served beside Synapse's own, and asks for an agreement: what runs a script, fetches something, is another form or a mark of a template has no place on it.",
         options: &["consent.documents"],
         breaches: |loaded| {
             documents(loaded)
                 .filter_map(|(version, document, bytes)| Some((version, document, form(document.file.as_str())?, std::str::from_utf8(bytes).ok()?)))
                 .flat_map(|(version, document, form, source)| {
-                    html::strangers(&text(form, source)).into_iter().map(move |what| Breach {
+                    let strangers = html::strangers(&text(form, source)).into_iter();
+                    let strangers = strangers.map(|what| (what, "leave it out; the form is added by itself, and a picture can be a data: address"));
+                    // In Markdown, which nobody writes templates in, such marks are there to be read.
+                    let mark = (form == Form::Html).then(|| html::mark(source)).flatten();
+                    let mark = mark.map(|mark| {
+                        (format!("has {mark}, which people would read as it is"), "leave the marks of a template out; the form is added by itself")
+                    });
+                    strangers.chain(mark).map(move |(what, remedy)| Breach {
                         option: place(version, "file"),
                         message: format!("{} {what}", document.file),
-                        remedy: "leave it out; the form is added by itself, and a picture can be a data: address".to_owned(),
+                        remedy: remedy.to_owned(),
                     })
                 })
                 .collect()
@@ -183,10 +190,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0515",
         severity: Warning,
-        reason: "A version that is no longer in force can only be kept from being edited by its hash.",
+        reason: "A version that is not in force can only be kept from being edited by its hash.",
         options: &["consent.documents"],
         breaches: |loaded| {
-            // Which one is earlier is not known while the current one is not there.
+            // Which ones are others is not known while the current one is not there.
             let current = consent(loaded).map(|consent| &consent.version).filter(|version| documents(loaded).any(|(there, ..)| there == *version));
             if current.is_none() {
                 return Vec::new();
@@ -195,7 +202,7 @@ pub(super) const RULES: &[Rule] = &[
                 .filter(|(version, document, bytes)| Some(*version) != current && document.sha256.is_none() && !bytes.is_empty())
                 .map(|(version, document, bytes)| Breach {
                     option: place(version, "file"),
-                    message: format!("is {}, an earlier version without a recorded hash", document.file),
+                    message: format!("is {}, another version without a recorded hash", document.file),
                     remedy: format!("sha256: {}", hash(bytes)),
                 })
                 .collect()

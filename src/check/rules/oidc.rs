@@ -2,12 +2,15 @@
 //! is in its config/oidc.py, config/sso.py and handlers/oidc.py.
 
 use minijinja::Environment;
+use serde_json::Value;
 
+use super::mail::is_local;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::site::authentication::Method;
 use crate::site::load::Loaded;
 use crate::site::oidc::{ClientAuth, OidcProvider, UserProfile};
+use crate::site::text::HttpUrl;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -117,9 +120,16 @@ pub(super) const RULES: &[Rule] = &[
                     ("jwks_uri", provider.jwks_uri.as_ref()),
                     ("userinfo_endpoint", provider.userinfo_endpoint.as_ref()),
                 ];
-                let (name, address) = addresses.into_iter().find_map(|(name, address)| Some((name, address.filter(|address| !address.is_https())?)))?;
-                (!provider.skip_verification)
-                    .then(|| Breach::at(&path(at, name), "is http://", format!("{name}: {}", address.as_str().replacen("http://", "https://", 1))))
+                // Synapse's own localhost is wrong with TLS, too: S0213 says so.
+                let astray = |name: &str, address: &HttpUrl| is_local(address.host()) && asked(provider).iter().any(|(other, _)| *other == name);
+                let (name, address) =
+                    addresses.into_iter().find_map(|(name, address)| Some((name, address.filter(|address| !address.is_https() && !astray(name, address))?)))?;
+                let remedy = if is_local(address.host()) {
+                    format!("{name}: the https:// address that other machines know it by")
+                } else {
+                    format!("{name}: {}", address.as_str().replacen("http://", "https://", 1))
+                };
+                (!provider.skip_verification).then(|| Breach::at(&path(at, name), "is http://", remedy))
             })
         },
     },
@@ -159,7 +169,13 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Without passwords people need another way in.",
         breaches: |loaded| {
             let site = &loaded.site;
-            let elsewhere = ["jwt_config", "cas_config", "modules"].iter().any(|name| site.synapse.settings.contains_key(*name));
+            // What each is without `enabled`: config/jwt.py, config/cas.py.
+            let enabled = |name: &str, unsaid: bool| {
+                let options = site.synapse.settings.get(name).and_then(Value::as_object).filter(|options| !options.is_empty());
+                options.is_some_and(|options| options.get("enabled").map_or(unsaid, |enabled| *enabled == Value::Bool(true)))
+            };
+            let modules = site.synapse.settings.get("modules").and_then(Value::as_array).is_some_and(|modules| !modules.is_empty());
+            let elsewhere = enabled("jwt_config", false) || enabled("cas_config", true) || modules;
             if site.authentication.method != Method::None || !site.oidc.oidc_providers.is_empty() || elsewhere || site.matrix_authentication_service.is_some() {
                 return Vec::new();
             }
@@ -238,8 +254,20 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn path(at: usize, member: &str) -> String {
+/// The option of a provider.
+pub(super) fn path(at: usize, member: &str) -> String {
     format!("oidc.oidc_providers.{at}.{member}")
+}
+
+/// The addresses that Synapse itself asks, by option; people's browsers go to `authorization_endpoint`.
+pub(super) fn asked(provider: &OidcProvider) -> Vec<(&'static str, &HttpUrl)> {
+    let addresses = [
+        ("issuer", Some(&provider.issuer).filter(|_| provider.discover)),
+        ("token_endpoint", provider.token_endpoint.as_ref()),
+        ("jwks_uri", provider.jwks_uri.as_ref()),
+        ("userinfo_endpoint", provider.userinfo_endpoint.as_ref()),
+    ];
+    addresses.into_iter().filter_map(|(name, address)| Some((name, address?))).collect()
 }
 
 fn each(loaded: &Loaded, look: impl Fn(usize, &OidcProvider) -> Option<Breach>) -> Vec<Breach> {
@@ -262,10 +290,14 @@ fn templates(provider: &OidcProvider) -> Vec<(String, String)> {
         .chain(extra)
         .filter_map(|(name, template, personal)| {
             let text = template.as_str();
-            if let Err(error) = Environment::new().template_from_str(text) {
-                return Some((name, format!("is no Jinja2 template: {error}")));
-            }
-            (personal && !text.contains("user")).then(|| (name, "takes no claim of the person, so all people get the same".to_owned()))
+            let environment = Environment::new();
+            let template = match environment.template_from_str(text) {
+                Ok(template) => template,
+                Err(error) => return Some((name, format!("is no Jinja2 template: {error}"))),
+            };
+            // `user.name` without its two pairs of braces is a text as any other.
+            (personal && !template.undeclared_variables(false).contains("user"))
+                .then(|| (name, "takes no claim of the person, so all people get the same".to_owned()))
         })
         .collect()
 }

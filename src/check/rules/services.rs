@@ -243,7 +243,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0213",
         severity: Error,
-        options: &["database.host", "redis.host", "ldap.uri", "ldap.further_uris"],
+        options: &[
+            "database.host",
+            "redis.host",
+            "ldap.uri",
+            "ldap.further_uris",
+            "matrix_authentication_service.endpoint",
+            "oidc.oidc_providers.issuer",
+            "oidc.oidc_providers.token_endpoint",
+            "oidc.oidc_providers.jwks_uri",
+            "oidc.oidc_providers.userinfo_endpoint",
+        ],
         reason: "Synapse runs in a container, and its localhost is that container, where none of these is.",
         breaches: |loaded| {
             let site = &loaded.site;
@@ -261,10 +271,20 @@ pub(super) const RULES: &[Rule] = &[
                 .map(|host| ("redis.host".to_owned(), host.as_str(), "host: redis.example.com, the name that other machines know it by"));
             let directory = site.ldap.iter().flat_map(crate::site::ldap::Ldap::uris);
             let directory = directory.map(|(option, uri)| (option, uri.host(), "ldap://ldap.example.com, the name that other machines know it by"));
+            let delegated = site.matrix_authentication_service.as_ref().map(|service| {
+                let remedy = "endpoint: http://mas.example.com:8080/, the name that other machines know it by";
+                ("matrix_authentication_service.endpoint".to_owned(), service.endpoint.host(), remedy)
+            });
+            let providers = site.oidc.oidc_providers.iter().enumerate().flat_map(|(at, provider)| {
+                let asked = super::oidc::asked(provider).into_iter();
+                asked.map(move |(name, address)| (super::oidc::path(at, name), address.host(), "write the https:// address that other machines know it by"))
+            });
             database
                 .into_iter()
                 .chain(redis)
                 .chain(directory)
+                .chain(delegated)
+                .chain(providers)
                 .filter(|(_, host, _)| is_local(host))
                 .map(|(option, host, remedy)| Breach::at(&option, format!("is {host}, which inside a container is the container"), remedy))
                 .collect()

@@ -54,6 +54,16 @@ pub fn strangers(html: &str) -> Vec<String> {
     found
 }
 
+/// The first mark of a Jinja2 template that people would see, or a browser would follow.
+pub fn mark(html: &str) -> Option<&'static str> {
+    let in_text = |text: &[u8]| ["{%", "{{"].into_iter().find(|mark| text.windows(2).any(|two| two == mark.as_bytes()));
+    tokens(html).find_map(|token| match token {
+        Token::String(text) => in_text(&text),
+        Token::StartTag(tag) => tag.attributes.values().find_map(|value| in_text(value)),
+        _ => None,
+    })
+}
+
 fn attributes(tag: &StartTag<usize>, element: &str, found: &mut Vec<String>) {
     for (attribute, value) in &tag.attributes {
         let (attribute, value) = (name(attribute), String::from_utf8_lossy(value));
@@ -90,6 +100,14 @@ mod tests {
         assert_eq!(end_of_body(open), Some(open.len()));
         let short = "<!doctype html>\u{1f600}<p>a</html>\n";
         assert_eq!(end_of_body(short), short.find("</html>"));
+    }
+
+    #[test]
+    fn a_mark_of_a_template_is_one_that_somebody_sees() {
+        assert_eq!(mark("<p>{% if has_consented %}<b>Thanks</b>{% endif %}</p>"), Some("{%"));
+        assert_eq!(mark("<p>Dear {{ user }}</p>"), Some("{{"));
+        assert_eq!(mark("<a href='{{ url }}'>b</a>"), Some("{{"));
+        assert_eq!(mark("<!-- {% if x %} --><style>p{a:b}</style><p>{ 100 % }</p>"), None);
     }
 
     #[test]

@@ -102,6 +102,8 @@ text_types! {
     BaseUrl, "base-url", parse::base_url, "https://matrix.example.com/", "an http or https address without query and fragment";
     /// A provider's name in Synapse's database: letters, digits and `._~-`, at most 250 (Synapse, config/oidc.py).
     ProviderId, "provider-id", parse::provider_id, "keycloak", "letters, digits and ._~-, 250 characters at most";
+    /// What is asked of a provider, one scope (RFC 6749, section 3.3).
+    Scope, "scope", parse::scope, "profile", "one scope without blanks";
     /// An `ldap` or `ldaps` address: scheme, host, optional port.
     LdapUri, "ldap-uri", parse::ldap_uri, "ldap://ldap.example.com:389", "an ldap:// or ldaps:// address";
     /// A network in CIDR notation, or a single address.

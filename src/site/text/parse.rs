@@ -114,6 +114,18 @@ pub(super) fn provider_id(text: &str) -> Parsed {
     }
 }
 
+pub(super) fn scope(text: &str) -> Parsed {
+    // A list that is written as one text is none to Synapse: it does not find "openid" in it.
+    if text.contains(' ') && !text.trim().is_empty() {
+        return Err(format!("{text:?} has a blank; write [{}]", text.split_whitespace().collect::<Vec<_>>().join(", ")));
+    }
+    match text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\\')) {
+        Some(bad) => Err(format!("{text:?} has the character {bad:?}")),
+        None if text.is_empty() => Err("is empty".to_owned()),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn ldap_uri(text: &str) -> Parsed {
     let rest = after_scheme(text, &["ldaps://", "ldap://"])?;
     host_port(rest.strip_suffix('/').unwrap_or(rest))

@@ -119,11 +119,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             if is_filter(filter.as_str()) {
                 return Vec::new();
             }
-            vec![Breach::at(
-                "ldap.filter",
-                format!("is {:?}, whose parentheses do not fit", filter.as_str()),
-                format!("write {:?}", format!("({})", filter.as_str().trim_matches(['(', ')']))),
-            )]
+            vec![Breach::at("ldap.filter", format!("is {:?}, whose parentheses do not fit", filter.as_str()), format!("write {:?}", fitted(filter.as_str())))]
         },
     },
     Rule {
@@ -164,4 +160,46 @@ fn is_filter(text: &str) -> bool {
         }
     }
     depth == 0
+}
+
+/// The filter with parentheses that fit: those that close nothing are left out, those that are missing stand at its end or around all.
+fn fitted(text: &str) -> String {
+    let mut depth = 0_usize;
+    let mut fitted: String = text
+        .chars()
+        .filter(|c| match c {
+            '(' => {
+                depth += 1;
+                true
+            }
+            ')' if depth == 0 => false,
+            ')' => {
+                depth -= 1;
+                true
+            }
+            _ => true,
+        })
+        .collect();
+    fitted.push_str(&")".repeat(depth));
+    if is_filter(&fitted) { fitted } else { format!("({fitted})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_proposed_for_a_filter_fits() {
+        for (written, proposed) in [
+            ("objectClass=posixAccount", "(objectClass=posixAccount)"),
+            ("(&(objectClass=posixAccount)(accountStatus=active)", "(&(objectClass=posixAccount)(accountStatus=active))"),
+            ("&(objectClass=posixAccount)(accountStatus=active)", "(&(objectClass=posixAccount)(accountStatus=active))"),
+            ("&(objectClass=posixAccount)(accountStatus=active))", "(&(objectClass=posixAccount)(accountStatus=active))"),
+            ("(objectClass=posixAccount))", "(objectClass=posixAccount)"),
+            ("objectClass=posixAccount)", "(objectClass=posixAccount)"),
+        ] {
+            assert!(!is_filter(written) && is_filter(proposed), "{written}");
+            assert_eq!(fitted(written), proposed, "{written}");
+        }
+    }
 }
