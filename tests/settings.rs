@@ -160,12 +160,71 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("{ experimental_features: { msc3266_enabled: true } }", "S0416", "experimental_features.msc3266_enabled", "remove it"),
         ("{ acme: { enabled: true } }", "S0416", "acme", "gateway.tls"),
         ("{ metrics_port: 9000 }", "S0417", "metrics_port", "say listeners.metrics"),
+        ("{ pid_file: /run/synapse.pid }", "S0401", "pid_file", "remove it"),
+        ("{ log_confg: /etc/log.yaml }", "S0411", "log_confg", "The tool sets it: remove it"),
+        ("{ caches: { log_config: /etc/log.yaml } }", "S0412", "caches.log_config", "is set by the tool: remove it"),
+        ("{ password_config: { pepper: S3kr3t } }", "S0401", "password_config", "say it there"),
+        ("{ email: { smtp_pass: S3kr3t } }", "S0401", "email", "say it there"),
+        ("{ database: { args: { password: S3kr3t } } }", "S0401", "database", "say it there"),
+        ("{ experimental_features: { msc4140_enabled: true } }", "S0412", "experimental_features.msc4140_enabled", "rtc.max_event_delay_duration"),
+        ("{ msc4140_enabled: true }", "S0411", "msc4140_enabled", "rtc.max_event_delay_duration"),
+        ("{ experimental_features: { msc4221_enabled: true } }", "S0412", "experimental_features.msc4221_enabled", "reads no such feature"),
+        ("{ experimental_features: { msc4388_enabled: true } }", "S0412", "experimental_features.msc4388_enabled", "\"msc4388_mode\""),
+        ("{ experimental_features: { msc4222_enable: true } }", "S0412", "experimental_features.msc4222_enable", "\"msc4222_enabled\""),
+        ("{ sentry: { dsn: \"https://a@sentry.example.com/1\" } }", "S0224", "sentry", "images/synapse/image.toml"),
+        ("{ opentracing: { enabled: true } }", "S0224", "opentracing.enabled", "images/synapse/image.toml"),
+        ("{ caches: { track_memory_usage: true } }", "S0224", "caches.track_memory_usage", "images/synapse/image.toml"),
     ] {
         let found = said(settings);
         assert_eq!(found.len(), 1, "{settings}: {found:?}");
         assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, place), "{settings}: {found:?}");
         assert!(found[0].2.contains(remedy), "{settings}: {found:?}");
     }
+}
+
+#[test]
+fn an_element_is_answered_without_the_name_of_its_list() {
+    for (settings, place, remedy) in [
+        ("{ gc_min_interval: [0.5s, 30s, 1m] }", "gc_min_interval[0]", "write 500"),
+        ("{ exclude_rooms_from_sync: [1] }", "exclude_rooms_from_sync[0]", "write \"1\""),
+    ] {
+        let found = said(settings);
+        assert_eq!(found.iter().map(|(_, place, remedy)| (place.as_str(), remedy.as_str())).collect::<Vec<_>>(), [(place, remedy)], "{settings}");
+    }
+}
+
+#[test]
+fn a_secret_is_found_in_modules_and_addresses_and_gets_a_name_of_its_own() {
+    let module = |config: &str| format!("{{ modules: [{{ module: my_module.MyModule, config: {config} }}] }}");
+    for (option, secret) in [
+        ("db_password: S3kr3t", "my_module_db_password"),
+        ("webhook_secret: S3kr3t", "my_module_webhook_secret"),
+        ("api_key: S3kr3t", "my_module_api_key"),
+        ("passwd: 12345", "my_module_passwd"),
+        ("token: S3kr3t", "my_module_token"),
+        ("bot_token: S3kr3t", "my_module_bot_token"),
+        ("secret_token: S3kr3t", "my_module_secret_token"),
+        ("db: { password: S3kr3t }", "my_module_db_password"),
+        ("db: \"postgresql://u:S3kr3t@db/x\"", "my_module_db"),
+        ("bots: [{ access-token: S3kr3t }]", "my_module_bots_access_token"),
+    ] {
+        let found: Vec<_> = said(&module(&format!("{{ {option} }}"))).into_iter().filter(|(code, ..)| code != "S0224").collect();
+        assert_eq!(found.len(), 1, "{option}: {found:?}");
+        assert_eq!(found[0].0, "S0402", "{option}: {found:?}");
+        assert!(found[0].1.starts_with("modules[0].config."), "{option}: {found:?}");
+        assert!(found[0].2.contains(&format!("{{ _secret: {secret} }}")), "{option}: {found:?}");
+    }
+    let found = said("{ http_proxy: \"http://u:S3kr3t@p:3128\" }");
+    assert!(found.iter().any(|(code, place, remedy)| code == "S0402" && place == "http_proxy" && remedy.contains("{ _secret: http_proxy }")), "{found:?}");
+    for harmless in [
+        "password: { _secret: mine }, requires_token: true, send_token: null, tokens: [one, two], api_key: \"\"",
+        "password_path: /a, token_file: /b, public_key: abc, recaptcha_public_key: abc, registration_requires_token: maybe",
+        "homepage: \"https://example.com:8443/@me\", user_token: { _secret: token }, proxy: \"http://p:3128\"",
+    ] {
+        let found = said(&module(&format!("{{ {harmless} }}")));
+        assert!(found.iter().all(|(code, ..)| code == "S0224"), "{harmless}: {found:?}");
+    }
+    assert_eq!(said("{ caches: { per_cache_factors: { get_user_by_access_token: 2 } } }"), []);
 }
 
 #[test]

@@ -24,6 +24,10 @@ pub const SECRET_MEMBERS: &[&str] = &[
     "shared_secret",
     "pepper",
     "admin_token",
+    "token",
+    "api_key",
+    "passwd",
+    "passphrase",
 ];
 
 /// Synapse's own options that hold secrets and are written from files of the target: here they would say them a second time, and
@@ -31,11 +35,16 @@ pub const SECRET_MEMBERS: &[&str] = &[
 pub const SECRET_OPTIONS: &[&str] =
     &["form_secret", "macaroon_secret_key", "registration_shared_secret", "signing_key", "turn_shared_secret", "worker_replication_secret"];
 
+/// How names of secrets end that are made of several words.
+const ENDS: &[&str] = &["_secret", "_secret_key", "_password", "_private_key", "_token", "_api_key", "_passwd", "_passphrase"];
+
 /// Whether an option of that name holds a secret, however the words are joined.
 pub fn names_secret(name: &str) -> bool {
     let name = name.replace('-', "_");
     let known = |list: &[&str]| list.contains(&name.as_str());
-    known(SECRET_MEMBERS) || known(SECRET_OPTIONS) || ["_secret", "_secret_key", "_password", "_private_key"].iter().any(|end| name.ends_with(end))
+    // `registration_requires_token` is a switch.
+    let ends = || ENDS.iter().any(|end| name.ends_with(end)) && !name.ends_with("_requires_token") && !name.ends_with("_require_token");
+    known(SECRET_MEMBERS) || known(SECRET_OPTIONS) || ends()
 }
 
 /// What to do about one that no section has.

@@ -8,7 +8,10 @@ use crate::check::synapse;
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
 use crate::site::schema::{OptionPath, nearest};
-use crate::site::synapse::SECRET_MEMBERS;
+use crate::site::synapse::{SECRET_MEMBERS, names_secret};
+
+/// The owner of options about the inside of a container, which no section has.
+pub(super) const TOOL: &str = "the tool";
 
 /// Synapse options that a section writes, and which.
 const OWNED: &[(&str, &str)] = &[
@@ -82,7 +85,7 @@ const OWNED: &[(&str, &str)] = &[
     ("limit_remote_rooms", "limits.limit_remote_rooms"),
     ("limit_usage_by_mau", "limits.limit_usage_by_mau"),
     ("listeners", "the section listeners"),
-    ("log_config", "the section logging"),
+    ("log_config", TOOL),
     ("login_via_existing_session", "authentication.login_via_existing_session"),
     ("macaroon_secret_key", "the secret macaroon_secret_key"),
     ("macaroon_secret_key_path", "the secret macaroon_secret_key"),
@@ -100,14 +103,14 @@ const OWNED: &[(&str, &str)] = &[
     ("max_spider_size", "media.max_spider_size"),
     ("max_upload_size", "media.max_upload_size"),
     ("media_retention", "media.local_media_lifetime and media.remote_media_lifetime"),
-    ("media_store_path", "the manifest: the media store is a volume"),
+    ("media_store_path", TOOL),
     ("media_upload_limits", "media.media_upload_limits"),
     ("nonrefreshable_access_token_lifetime", "authentication.nonrefreshable_access_token_lifetime"),
     ("oidc_config", "the section oidc"),
     ("oidc_providers", "the section oidc"),
     ("old_signing_keys", "server.old_signing_keys"),
     ("password_config", "the section authentication"),
-    ("pid_file", "nothing: a container has no use for it"),
+    ("pid_file", TOOL),
     ("presence", "the section presence"),
     ("prevent_media_downloads_from", "media.prevent_media_downloads_from"),
     ("public_baseurl", "server.public_baseurl"),
@@ -152,7 +155,7 @@ const OWNED: &[(&str, &str)] = &[
     ("server_notices", "the section server_notices"),
     ("session_lifetime", "authentication.session_lifetime"),
     ("signing_key", "the secret signing_key"),
-    ("signing_key_path", "the secret signing_key"),
+    ("signing_key_path", TOOL),
     ("sso", "the section oidc"),
     ("suppress_key_server_warning", "server.trusted_key_servers"),
     ("templates", "templates.custom_template_directory"),
@@ -179,7 +182,7 @@ const OWNED: &[(&str, &str)] = &[
     ("web_client_location", "server.web_client_location"),
     ("worker_app", "the section workers"),
     ("worker_listeners", "the section workers"),
-    ("worker_log_config", "the section logging"),
+    ("worker_log_config", TOOL),
     ("worker_name", "the section workers"),
     ("worker_replication_secret", "the secret worker_replication_secret"),
     ("worker_replication_secret_path", "the secret worker_replication_secret"),
@@ -225,7 +228,11 @@ pub(super) const RULES: &[Rule] = &[
             settings
                 .filter_map(|name| Some((name, owner(name)?)))
                 .map(|(name, owner)| {
-                    Breach::at(&format!("synapse.settings.{name}"), format!("is already written by {owner}"), "say it there, and remove it here")
+                    let (message, remedy) = match owner {
+                        TOOL => ("is set by the tool".to_owned(), "remove it"),
+                        _ => (format!("is already written by {owner}"), "say it there, and remove it here"),
+                    };
+                    Breach::at(&format!("synapse.settings.{name}"), message, remedy)
                 })
                 .collect()
         },
@@ -237,8 +244,16 @@ pub(super) const RULES: &[Rule] = &[
         reason: "What a description says is readable in the image, in the Nix store and in version control.",
         breaches: |loaded| {
             let mut breaches = Vec::new();
-            for (name, value) in &loaded.site.synapse.settings {
-                inline_secrets(&format!("synapse.settings.{name}"), name, value, &mut breaches);
+            // An option that cannot stand here has its answer already, and its secret another name.
+            for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| owner(name).is_none() && is_name(name)) {
+                inline_secrets(&OptionPath::dotted("synapse.settings").key(name), name, value, &mut breaches);
+                for (at, entry) in value.as_array().filter(|_| LOADED.contains(&name.as_str())).into_iter().flatten().enumerate() {
+                    let module = entry["module"].as_str().unwrap_or("module");
+                    // The class is not needed to tell modules apart: my_module.MyModule.
+                    let module = module.rsplit_once('.').map_or(module, |(package, _)| package);
+                    let path = OptionPath::dotted("synapse.settings").key(name).index(at).key("config");
+                    module_secrets(&path, module, &entry["config"], &mut breaches);
+                }
             }
             breaches
         },
@@ -354,30 +369,83 @@ fn marks(path: &OptionPath, value: &Value, breaches: &mut Vec<Breach>) {
     }
 }
 
-/// Whether a value is a secret in clear; a number is one, too, if that is how somebody wrote a password.
+/// Options that are lists of modules, each with a configuration of its own.
+const LOADED: &[&str] = &["modules", "media_storage_providers", "password_providers"];
+
+/// Whether a value is a secret in clear.
 pub(super) fn is_inline(name: &str, value: &Value) -> bool {
-    SECRET_MEMBERS.contains(&name) && (value.is_number() || value.as_str().is_some_and(|text| !text.is_empty()))
+    SECRET_MEMBERS.contains(&name) && is_written(value) || value.as_str().is_some_and(has_password)
 }
 
-fn inline_secrets(path: &str, name: &str, value: &Value, breaches: &mut Vec<Breach>) {
+/// Whether somebody wrote a value that can be a secret; a number is one, too, if that is how somebody wrote a password.
+fn is_written(value: &Value) -> bool {
+    value.is_number() || value.as_str().is_some_and(|text| !text.is_empty())
+}
+
+/// Whether a text holds an address with a password: `http://user:password@proxy:3128`.
+fn has_password(text: &str) -> bool {
+    text.split("://").skip(1).any(|rest| {
+        let authority = rest.split(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace()).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').map(|(user, _)| user);
+        user.and_then(|user| user.split_once(':')).is_some_and(|(_, password)| !password.is_empty())
+    })
+}
+
+fn in_clear(path: &OptionPath, value: &Value, secret: &str) -> Breach {
+    let remedy = format!("write {{ _secret: {secret} }} and put the value into secrets/{secret} on the target");
+    let message =
+        if value.as_str().is_some_and(has_password) { "holds a password, written into the description" } else { "is a secret, written into the description" };
+    Breach { option: path.clone(), message: message.to_owned(), remedy }
+}
+
+fn inline_secrets(path: &OptionPath, name: &str, value: &Value, breaches: &mut Vec<Breach>) {
     match value {
-        _ if is_inline(name, value) => breaches.push(Breach::at(
-            path,
-            "is a secret, written into the description",
-            format!("write {{ _secret: {name} }} and put the value into secrets/{name} on the target"),
-        )),
+        _ if is_inline(name, value) => breaches.push(in_clear(path, value, &secret_name(name))),
         Value::Object(members) => {
-            for (key, member) in members {
-                inline_secrets(&format!("{path}.{key}"), key, member, breaches);
+            // What modules are told has rules of its own, below.
+            let of_module = LOADED.contains(&name);
+            for (key, member) in members.iter().filter(|(key, _)| !(of_module && *key == "config")) {
+                inline_secrets(&path.key(key), key, member, breaches);
             }
         }
         Value::Array(elements) => {
-            for element in elements {
-                inline_secrets(path, name, element, breaches);
+            for (at, element) in elements.iter().enumerate() {
+                inline_secrets(&path.index(at), name, element, breaches);
             }
         }
         _ => {}
     }
+}
+
+/// The secrets in what a module is told: nobody lists all names of all modules, so all that look like one are meant. Not so outside of modules,
+/// where Synapse's names are known, and some only look so: `caches.per_cache_factors.get_user_by_access_token`.
+fn module_secrets(path: &OptionPath, scope: &str, value: &Value, breaches: &mut Vec<Breach>) {
+    match value {
+        Value::Object(members) => {
+            for (key, member) in members.iter().filter(|(key, _)| *key != "_secret") {
+                let (path, scope) = (path.key(key), format!("{scope}_{key}"));
+                if names_secret(&key.to_lowercase()) && is_written(member) {
+                    breaches.push(in_clear(&path, member, &secret_name(&scope)));
+                } else {
+                    module_secrets(&path, &scope, member, breaches);
+                }
+            }
+        }
+        Value::Array(elements) => {
+            for (at, element) in elements.iter().enumerate() {
+                module_secrets(&path.index(at), scope, element, breaches);
+            }
+        }
+        _ if value.as_str().is_some_and(has_password) => breaches.push(in_clear(path, value, &secret_name(scope))),
+        _ => {}
+    }
+}
+
+/// A name that a file under secrets/ can have.
+fn secret_name(text: &str) -> String {
+    let name: String = text.to_lowercase().chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '_' }).collect();
+    // The end says which option it is.
+    name[name.len().saturating_sub(64)..].to_owned()
 }
 
 fn bad_references(path: &str, value: &Value, breaches: &mut Vec<Breach>) {
@@ -405,6 +473,23 @@ fn bad_references(path: &str, value: &Value, breaches: &mut Vec<Breach>) {
 mod tests {
     use super::*;
     use crate::site::synapse::SECRET_OPTIONS;
+
+    #[test]
+    fn an_address_holds_a_password_behind_its_user_only() {
+        for address in ["http://u:S3kr3t@p:3128", "see postgresql://u:a@b@db/x", "//a http://:p@h"] {
+            assert!(has_password(address), "{address}");
+        }
+        for address in ["http://p:3128/", "http://u@p:3128", "http://u:@p", "https://a/x:y@z", "http://a:1 b:c@d", "@a:example.com", "u:p@h", ""] {
+            assert!(!has_password(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn every_name_becomes_one_that_a_file_of_a_secret_can_have() {
+        assert_eq!(secret_name("My-mod.sub_DB_password"), "my_mod_sub_db_password");
+        let long = secret_name(&format!("{}_é_password", "a".repeat(80)));
+        assert!(long.len() == 64 && long.ends_with("a___password"), "{long}");
+    }
 
     #[test]
     fn what_is_written_from_a_secret_is_known_to_evaluations() {

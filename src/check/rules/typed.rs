@@ -6,13 +6,13 @@ mod moved;
 
 use serde_json::Value;
 
-use super::settings::{is_inline, is_refused, owner};
+use super::settings::{TOOL, is_inline, is_refused, owner};
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::check::synapse::{self, Entry, Kind};
 use crate::render::secrets::reference;
 use crate::site::load::Loaded;
-use crate::site::schema::{OptionPath, nearest, shown};
+use crate::site::schema::{OptionPath, Step, nearest, shown};
 
 const SETTINGS: &[&str] = &["synapse.settings"];
 
@@ -119,6 +119,11 @@ impl Place {
     fn last(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or_default()
     }
+
+    /// A value as one writes it at this place: an element of a list has no name before it.
+    fn written(&self, value: &str) -> String {
+        if matches!(self.path.0.last(), Some(Step::Index(_))) { value.to_owned() } else { format!("{}: {value}", self.last()) }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -178,7 +183,7 @@ impl<'a> Walk<'a> {
                     "S0415",
                     place,
                     format!("found {}, allowed are {}", what(value, secret), list(choices.iter().map(ToString::to_string))),
-                    format!("write for example {}: {near}", place.last()),
+                    format!("write for example {}", place.written(&near)),
                 );
             }
             return;
@@ -189,7 +194,7 @@ impl<'a> Walk<'a> {
                     && let Err(why) = scale.check(text)
                 {
                     let write = scale.meant(text).unwrap_or_else(|| scale.example().to_owned());
-                    self.find("S0414", place, why, format!("write {}: {write}", place.last()));
+                    self.find("S0414", place, why, format!("write {}", place.written(&write)));
                 }
             }
             Value::Object(members) if !secret => {
@@ -247,8 +252,7 @@ fn expected(kinds: &[Kind]) -> String {
 
 /// What to write in the place of a value of another type: the same value in the right type, where that can be said.
 fn remedy(entry: &Entry, value: &Value, secret: bool, place: &Place) -> String {
-    let name = place.last();
-    let write = |value: String| format!("write {name}: {value}");
+    let write = |value: String| format!("write {}", place.written(&value));
     if value.is_null() {
         return "remove it; Synapse then takes its default, which nothing (null) is not".to_owned();
     }
@@ -273,7 +277,7 @@ fn remedy(entry: &Entry, value: &Value, secret: bool, place: &Place) -> String {
             }
             (Kind::Text, Value::Number(_) | Value::Bool(_)) => return write(format!("{:?}", value.to_string())),
             (Kind::List, Value::String(_) | Value::Number(_) | Value::Bool(_)) => return write(format!("[{value}]")),
-            (Kind::List, Value::Object(_)) if !secret => return format!("write {name} as a list, of which this is one element"),
+            (Kind::List, Value::Object(_)) if !secret => return format!("write {} as a list, of which this is one element", place.last()),
             _ => {}
         }
     }
@@ -282,11 +286,11 @@ fn remedy(entry: &Entry, value: &Value, secret: bool, place: &Place) -> String {
         Some(Kind::Map) if !members.is_empty() => format!("its members are {}", list(members.iter().map(|name| (*name).to_owned()))),
         Some(Kind::Map) => write("{ NAME: VALUE }".to_owned()),
         Some(Kind::List) => write("[VALUE]".to_owned()),
-        Some(Kind::Bool) => format!("write {name}: true, or {name}: false"),
-        Some(Kind::Int | Kind::Number) => format!("write the number without quotes, as in {name}: 10"),
+        Some(Kind::Bool) => format!("write {}, or {}", place.written("true"), place.written("false")),
+        Some(Kind::Int | Kind::Number) => format!("write the number without quotes, as in {}", place.written("10")),
         Some(Kind::Duration) => write("10m".to_owned()),
         Some(Kind::Size) => write("50M".to_owned()),
-        _ => format!("write text, as in {name}: \"some text\""),
+        _ => format!("write text, as in {}", place.written("\"some text\"")),
     }
 }
 
@@ -294,8 +298,12 @@ fn unknown_option(name: &str) -> String {
     if let Some(path) = synapse::elsewhere(name) {
         return there(name, &path);
     }
+    if let Some(number) = proposal(name) {
+        return feature(name, number, name);
+    }
     match nearest(name, synapse::options().names()) {
         Some(near) => match owner(near) {
+            Some(TOOL) => format!("did you mean {near:?}? The tool sets it: remove it"),
             Some(owner) => format!("did you mean {near:?}? It comes from {owner}: say it there"),
             None => format!("did you mean {near:?}?"),
         },
@@ -304,10 +312,18 @@ fn unknown_option(name: &str) -> String {
 }
 
 fn unknown_member(holder: &Entry, name: &str, outer: &str) -> String {
+    // Words such as `enabled` are in many places.
+    let exact = synapse::elsewhere(name);
+    if let Some(path) = exact.as_ref().filter(|_| name.contains('_')) {
+        return there(name, path);
+    }
+    if let Some(number) = proposal(name) {
+        return feature(name, number, &format!("{outer}.{name}"));
+    }
     if let Some(near) = nearest(name, holder.names()) {
         return format!("did you mean {near:?}?");
     }
-    if let Some(path) = synapse::elsewhere(name) {
+    if let Some(path) = exact {
         return there(name, &path);
     }
     let known: Vec<String> = holder.names().map(str::to_owned).collect();
@@ -315,10 +331,32 @@ fn unknown_member(holder: &Entry, name: &str, outer: &str) -> String {
     if known.len() > 20 { or_let_through(&format!("{outer}.{name}")) } else { format!("its members are {}", list(known)) }
 }
 
+/// The number in the name of a feature that a Matrix proposal (MSC) describes: `msc4140` of `msc4140_enabled`.
+fn proposal(name: &str) -> Option<&str> {
+    let digits = name.strip_prefix("msc")?;
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    (end > 0).then(|| &name[..name.len() - digits.len() + end])
+}
+
+/// What to write for an unknown feature. Names with other numbers look alike and are about other things.
+fn feature(name: &str, number: &str, place: &str) -> String {
+    // config/server.py: delayed events are on when they have a longest delay.
+    if number == "msc4140" {
+        return "remove it: delayed events (MSC4140) are switched on by rtc.max_event_delay_duration".to_owned();
+    }
+    let features = synapse::options().member("experimental_features");
+    let same = || features.into_iter().flat_map(Entry::names).filter(|known| proposal(known) == Some(number));
+    match nearest(name, same()).or_else(|| same().next()) {
+        Some(near) => format!("did you mean {near:?}, under experimental_features?"),
+        None => format!("Synapse {} reads no such feature: {}", synapse::version(), or_let_through(place)),
+    }
+}
+
 /// Where an option stands that was written somewhere else.
 fn there(name: &str, path: &str) -> String {
     let (top, rest) = path.split_once('.').unwrap_or((path, ""));
     match owner(top) {
+        Some(TOOL) => format!("{name} is set by the tool: remove it"),
         Some(owner) if rest.is_empty() => format!("{name} is an option of its own, and comes from {owner}: say it there"),
         Some(owner) => format!("{name} is a member of {top}, which comes from {owner}: say it there"),
         None if rest.is_empty() => format!("{name} is an option of its own: write it under synapse.settings itself"),

@@ -83,9 +83,28 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
     Rule {
         code: "S0224",
         severity: Warning,
-        options: &["synapse.settings.media_storage_providers", "synapse.settings.modules"],
+        options: &[
+            "synapse.settings.media_storage_providers",
+            "synapse.settings.modules",
+            "synapse.settings.caches",
+            "synapse.settings.opentracing",
+            "synapse.settings.sentry",
+        ],
         reason: "Synapse stops at start when it cannot import a module; the image holds Synapse's own and the directory's (images/synapse/image.toml).",
         breaches: |loaded| {
+            const REMEDY: &str = "add its package to images/synapse/image.toml and lock it, or to the packages in Nix, and accept this warning";
+            let settings = &loaded.site.synapse.settings;
+            let is_on = |option: &str, member: &str| settings.get(option).is_some_and(|value| value[member] == Value::Bool(true));
+            // Extras of the wheel that the image leaves out (config/metrics.py, tracer.py, cache.py, check_requirements).
+            let extras = [
+                ("sentry", "sentry-sdk", settings.get("sentry").is_some_and(Value::is_object)),
+                ("opentracing.enabled", "opentracing and jaeger-client", is_on("opentracing", "enabled")),
+                ("caches.track_memory_usage", "Pympler", is_on("caches", "track_memory_usage")),
+            ];
+            let extras = extras.into_iter().filter(|(_, _, on)| *on).map(|(option, package, _)| {
+                let message = format!("needs the Python package {package}, which is not in the image of Debian packages and wheels");
+                Breach::at(&format!("synapse.settings.{option}"), message, REMEDY)
+            });
             ["media_storage_providers", "modules"]
                 .into_iter()
                 .flat_map(|option| {
@@ -98,9 +117,10 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                     Breach::at(
                         &format!("synapse.settings.{option}.{at}"),
                         format!("names {module}, which is not in the image of Debian packages and wheels"),
-                        "add its package to images/synapse/image.toml and lock it, or to the packages in Nix, and accept this warning",
+                        REMEDY,
                     )
                 })
+                .chain(extras)
                 .collect()
         },
     },
