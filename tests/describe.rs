@@ -75,6 +75,15 @@ fn all_mistakes_at_once_with_places() {
 }
 
 #[test]
+fn what_is_sound_is_looked_at_beside_what_is_not() {
+    let found = codes(&format!(
+        "{GOOD}media: {{max_upload_size: 50MB, url_preview_url_blacklist: [{{}}]}}\nemail: {{smtp_host: localhost, notif_from: 'A <a@example.com>'}}\nsynapse: {{settings: {{recaptcha_private_key: x}}}}\nlimits: {{limit_usage_by_mau: true, max_mau_value: none}}\n"
+    ));
+    // S0321 looks at an option that is not sound: what it would say may not be so.
+    assert_eq!(found, ["S0005", "S0220", "S0501", "S0402", "S0002"]);
+}
+
+#[test]
 fn json_tells_places_and_duplicates_too() {
     let found = findings(
         "json",

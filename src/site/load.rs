@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::Site;
 use super::nix::{self, Evaluator};
 use super::position::{Oddity, Positions};
-use super::schema::{self, OptionPath};
-use crate::check::{Finding, Findings, Position, Severity};
+use super::schema::{self, OptionPath, Step};
+use crate::check::{Finding, Findings, Position, Severity, rules};
 use crate::error::{Error, Result};
 
 /// The largest description that is read, in bytes; hand-written ones have a few thousand.
@@ -81,8 +81,11 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     }
     findings.extend(odd(&file, &source.positions));
     let is_odd = |option: &OptionPath| source.positions.oddities.iter().any(|(at, ..)| at == option);
+    let mut unsound: Vec<OptionPath> = Vec::new();
     for (at, mut finding) in outcome.findings.into_iter().filter(|(at, _)| !is_odd(at)) {
         finding.position = source.position(&at);
+        // What is missing is missing from the set around it.
+        unsound.push(if finding.code == "S0006" { OptionPath(at.0[..at.0.len().saturating_sub(1)].to_vec()) } else { at });
         findings.push(finding);
     }
     let mut files = BTreeMap::new();
@@ -103,18 +106,26 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
             Ok(content) => {
                 files.insert(named, content);
             }
-            Err(error) => unreadable(&at, &beside, &error.to_string(), &format!("the file a plain one of at most {LARGEST} bytes")),
+            Err(error) => {
+                unsound.push(at.clone());
+                unreadable(&at, &beside, &error.to_string(), &format!("the file a plain one of at most {LARGEST} bytes"));
+            }
         }
     }
     for (at, named) in outcome.directories {
         let beside = base.join(&named);
         match read_directory(&beside) {
             Ok(found) => files.extend(found.into_iter().map(|(name, content)| (in_directory(&named, &name), content))),
-            Err((path, error)) => unreadable(&at, &path, &error.to_string(), &format!("the directory holds plain files of at most {LARGEST} bytes")),
+            Err((path, error)) => {
+                unsound.push(at.clone());
+                unreadable(&at, &path, &error.to_string(), &format!("the directory holds plain files of at most {LARGEST} bytes"));
+            }
         }
     }
     if !findings.is_empty() {
-        return Err(Error::Site(Findings::new(findings, &source.file, source.text.as_deref())));
+        unsound.extend(source.positions.duplicates.iter().map(|(at, _)| at.clone()));
+        unsound.extend(source.positions.oddities.iter().map(|(at, ..)| at.clone()));
+        return Err(Error::Site(with_rules(findings, &unsound, value, files, source)));
     }
     let site = serde_json::from_value(without_nulls(value)).map_err(|error| {
         Error::Site(Findings::from(Finding {
@@ -127,6 +138,31 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
         }))
     })?;
     Ok(Loaded { site, files, source })
+}
+
+/// What the types found, and what the rules find in everything else: who has to mend the one wants to know of the other.
+fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], mut value: Value, files: BTreeMap<String, Vec<u8>>, source: Source) -> Findings {
+    // A list with a wrong element is wrong as a whole.
+    let whole = |at: &OptionPath| OptionPath(at.0.iter().take_while(|step| matches!(step, Step::Key(_))).cloned().collect());
+    let unsound: Vec<OptionPath> = unsound.iter().map(whole).collect();
+    unsound.iter().for_each(|at| leave_out(&mut value, &at.0));
+    let all_unsound = unsound.iter().any(|at| at.0.is_empty());
+    let site = serde_json::from_value(without_nulls(value)).ok().filter(|_| !all_unsound);
+    let Some(site) = site else { return Findings::new(findings, &source.file, source.text.as_deref()) };
+    let loaded = Loaded { site, files, source };
+    let of_rules = rules::apply_to_sound(&loaded, &unsound);
+    findings.extend(of_rules.list);
+    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref())
+}
+
+fn leave_out(value: &mut Value, path: &[Step]) {
+    let Some((Step::Key(key), rest)) = path.split_first() else { return };
+    let Value::Object(members) = value else { return };
+    if rest.is_empty() {
+        members.remove(key);
+    } else if let Some(member) = members.get_mut(key) {
+        leave_out(member, rest);
+    }
 }
 
 /// What is written in YAML's own way and means nothing here.

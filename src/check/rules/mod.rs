@@ -138,6 +138,17 @@ pub fn apply(loaded: &Loaded) -> Findings {
     Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref()).accepting(&loaded.site.checks.accept)
 }
 
+/// Applies the rules that look at sound options only, for a description in which others are not; those were left out of it.
+pub fn apply_to_sound(loaded: &Loaded, unsound: &[OptionPath]) -> Findings {
+    let unsound: Vec<String> = unsound.iter().map(ToString::to_string).collect();
+    let within = |option: &str, other: &str| option == other || option.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
+    let sound = |rule: &&Rule| !rule.options.iter().any(|option| unsound.iter().any(|other| within(option, other) || within(other, option)));
+    // Whether an acceptance has its warning cannot be said before all rules were applied.
+    let rules = all().filter(|rule| !accepted::RULES.iter().any(|other| other.code == rule.code)).filter(sound);
+    let findings = rules.flat_map(|rule| found(rule, loaded)).collect();
+    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref()).accepting(&loaded.site.checks.accept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
