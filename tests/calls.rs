@@ -101,7 +101,7 @@ fn another_service_for_logging_in_is_agreed_with_everywhere() {
 
 #[test]
 fn calls_of_many_agree_about_one_address() {
-    let site = loaded(&format!("{COTURN}rtc:\n{LIVEKIT}  host: calls.example.com\n  relay: turn\n"));
+    let site = loaded(&format!("{COTURN}rtc:\n{LIVEKIT}  host: calls.example.com\n  external_ip: 203.0.113.11\n  relay: turn\n"));
     let rendered = render::render(&site);
     let url = "https://calls.example.com/livekit/jwt";
     let focus = json!([{ "type": "livekit", "livekit_service_url": url }]);
@@ -114,7 +114,7 @@ fn calls_of_many_agree_about_one_address() {
 
     let livekit = yaml(&rendered, "livekit", "/etc/livekit/livekit.yaml");
     assert_eq!(livekit["room"]["auto_create"], false);
-    assert_eq!(livekit["rtc"]["node_ip"], "203.0.113.10");
+    assert_eq!(livekit["rtc"]["node_ip"], "203.0.113.11");
     assert_eq!(livekit["rtc"]["stun_servers"], json!(["turn.example.com:3478"]));
     let relays: Vec<&Value> = livekit["rtc"]["turn_servers"].as_array().expect("two").iter().map(|server| &server["protocol"]).collect();
     assert_eq!(relays, ["udp", "tcp"]);
@@ -143,6 +143,9 @@ fn an_island_still_says_who_somebody_is() {
     let nginx = text(&island, "gateway", "/etc/nginx/nginx.conf");
     assert!(nginx.contains("location = /_matrix/federation/v1/openid/userinfo"));
     assert_eq!(resources(&with("")), json!(["client", "federation"]));
+    // The service of the calls looks for this server as other servers do.
+    let document: Value = serde_json::from_slice(&island.well_known["server"]).expect("JSON");
+    assert_eq!(document, json!({ "m.server": "matrix.example.com:443" }));
 }
 
 #[test]
@@ -186,6 +189,16 @@ fn images_of_others_start_with_launch_and_files_beside_the_manifest() {
 }
 
 #[test]
+fn a_relay_of_a_closed_network_may_relay_to_itself() {
+    let turn = |address: &str| {
+        let rendered = rendered(&format!("rtc:\n{LIVEKIT}  external_ip: {address}\n  relay: livekit\n  stun_servers: ['stun.example.com:3478']\n"));
+        yaml(&rendered, "livekit", "/etc/livekit/livekit.yaml")["turn"]["allow_restricted_peer_cidrs"].clone()
+    };
+    assert_eq!(turn("10.1.0.5"), json!(["10.1.0.5/32"]));
+    assert_eq!(turn("203.0.113.5"), Value::Null);
+}
+
+#[test]
 fn no_two_services_take_one_port() {
     let found = |rtc: &str| {
         let dir = tempfile::tempdir().expect("a directory");
@@ -195,6 +208,8 @@ fn no_two_services_take_one_port() {
         rules::apply(&loaded).list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect::<Vec<_>>()
     };
     assert_eq!(found(""), Vec::<String>::new());
+    assert_eq!(found("  relay: turn\n"), ["S0254 rtc.relay"]);
+    assert_eq!(found("  relay: turn\n  external_ip: 203.0.113.11\n"), Vec::<String>::new());
     assert_eq!(found("  udp_port: 3478\n"), ["S0302 rtc.udp_port"]);
     assert_eq!(found("  udp_port: 49160\n"), ["S0302 rtc.udp_port"]);
     assert_eq!(found("  relay: livekit\n  relay_min_port: 49200\n  relay_max_port: 49300\n"), ["S0302 rtc.relay_min_port"]);

@@ -256,6 +256,12 @@ fn a_mistake_of_somebody_who_knows_synapses_own_files_is_answered_with_what_was_
         ("rooms: { turn_allow_guests: true }", "write it as turn.turn_allow_guests"),
         ("ldap: { uri: 'ldaps://ldap.example.com', base: 'dc=example,dc=com', bind_password: hunter2 }", "remove it: a description holds no secrets"),
         ("turn: { turn_shared_secret: hunter2 }", "remove it: a description holds no secrets"),
+        ("redis: { password: hunter2 }", "remove it: a description holds no secrets"),
+        ("authentication: { pepper: hunter2 }", "remove it: a description holds no secrets"),
+        ("database: 'postgresql://synapse:hunter2@db/synapse'", "its options are"),
+        ("media: { max_avatar_size: 2M }", "write it as limits.max_avatar_size"),
+        ("turn_uris: ['turn:turn.example.com']", "write it as turn.turn_uris"),
+        ("consent: { enabled: true, version: '1' }", "remove it: the section alone says so"),
     ] {
         let Err(Error::Site(found)) = load_text("yaml", &format!("{GOOD}{written}\n")) else { panic!("{written} was taken") };
         let said: Vec<&str> = found.list.iter().filter_map(|finding| finding.remedy.as_deref()).collect();

@@ -145,7 +145,7 @@
     livekit_image = "docker.io/livekit/livekit-server:v1.13.0";
     authorisation_image = "ghcr.io/element-hq/lk-jwt-service:0.4.4";
     host = "matrix-rtc.example.org";
-    relay = "turn";
+    relay = "livekit";
   };
 
   draupnir = {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use regex::Regex;
 
 use super::{Finding, Position, Severity};
 use crate::site::synapse::names_secret;
@@ -13,8 +15,7 @@ const LONGEST: usize = 400;
 
 pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Option<&str>, text: Option<&str>) -> fmt::Result {
     let renderer = Renderer::plain();
-    let mut lines: Vec<&str> = text.unwrap_or_default().lines().collect();
-    hide_secrets(&mut lines, findings);
+    let lines: Vec<&str> = text.unwrap_or_default().lines().map(without_secret).collect();
     for (at, finding) in findings.iter().enumerate() {
         if at > 0 {
             writeln!(f)?;
@@ -40,18 +41,33 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Opti
     Ok(())
 }
 
-/// Ends each line with a secret that somebody wrote into it behind the secret's name: what is said goes into logs.
-fn hide_secrets(lines: &mut [&str], findings: &[Finding]) {
-    for finding in findings {
-        let name = finding.option.rsplit('.').next().unwrap_or_default();
-        let name = name.split('[').next().unwrap_or_default();
-        let Some(position) = finding.position.as_ref().filter(|_| names_secret(name)) else { continue };
-        if let Some(line) = position.line.checked_sub(1).and_then(|line| lines.get_mut(line))
-            && let Some(at) = line.find(name)
-        {
-            *line = &line[..at + name.len()];
+/// The line up to a secret that somebody wrote into it, behind the name of an option that holds one or into an address: what is said
+/// goes into logs. The name of a secret stays.
+fn without_secret(line: &str) -> &str {
+    static NAMED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"([A-Za-z][A-Za-z0-9_-]*|_secret)["']?\s*:(\s*)"#).expect("an expression"));
+    static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"^(\{\s*"?_secret"?\s*:\s*"?[a-z0-9_]{1,64}"?\s*\}|(true|false|null|~)\s*([,}#].*)?$|[#\[{]|$)"#).expect("an expression")
+    });
+    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"^"?[a-z0-9_]{1,64}"?\s*([},#]|$)"#).expect("an expression"));
+    static IN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"://[^/\s:@]*:[^/\s@]+@").expect("an expression"));
+    let named = NAMED.captures_iter(line).find_map(|found| {
+        let (whole, name) = (found.get(0)?, found.get(1)?);
+        let harmless = if name.as_str() == "_secret" { &NAME } else { &HARMLESS };
+        (names_secret(&in_snake_case(name.as_str())) && !harmless.is_match(&line[whole.end()..])).then_some(name.end())
+    });
+    let in_address = IN_ADDRESS.find(line).map(|found| found.start());
+    &line[..named.into_iter().chain(in_address).min().unwrap_or(line.len())]
+}
+
+/// `accessToken` as `access_token`.
+fn in_snake_case(name: &str) -> String {
+    name.chars().fold(String::new(), |mut snake, c| {
+        if c.is_ascii_uppercase() && snake.ends_with(|last: char| last.is_ascii_lowercase()) {
+            snake.push('_');
         }
-    }
+        snake.push(c.to_ascii_lowercase());
+        snake
+    })
 }
 
 /// The line of a position, and the bytes of the word that stands there.
@@ -63,4 +79,27 @@ fn shown<'a>(lines: &[&'a str], position: &Position) -> Option<(&'a str, Range<u
     // What comes before stays, for the column's sake.
     let end = line.floor_char_boundary((start + LONGEST).min(line.len()));
     Some((&line[..end], start..(start + length).min(end)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_where_a_secret_begins() {
+        for (line, left) in [
+            ("  smtp_pass: @S3kr3t", "  smtp_pass"),
+            ("{ \"a\": 1, \"accessToken\": \"S3kr3t\" }", "{ \"a\": 1, \"accessToken"),
+            ("redis: { password: S3kr3t, port: x }", "redis: { password"),
+            ("x: { _secret: \"S3kr3t-P4ss\" }", "x: { _secret"),
+            ("database: postgresql://synapse:S3kr3t@db/synapse", "database: postgresql"),
+        ] {
+            assert_eq!(without_secret(line), left);
+        }
+        let named =
+            ["recaptcha_private_key: { _secret: recaptcha_private_key }", "pepper: true", "client_secret: { ", "url: http://example.com:80/", "password:"];
+        for line in named {
+            assert_eq!(without_secret(line), line);
+        }
+    }
 }

@@ -31,7 +31,8 @@ impl Sections {
     pub fn open(path: &Path) -> Result<Self> {
         let damaged = |error: io::Error| {
             Error::environment(
-                format!("{} is no archive of images: {error}", path.display()),
+                // What comes behind the colon is what stands in the file, which may be anything.
+                format!("{} is no archive of images: {}", path.display(), error.to_string().split(':').next().unwrap_or_default()),
                 "name an images.tar as `synapse-site build` or `docker save` writes it, not compressed",
             )
         };

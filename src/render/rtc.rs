@@ -2,6 +2,8 @@
 //! `launch` completes in memory; the service reads one from a file. Names are LiveKit's (`config-sample.yaml`, pkg/config, 1.13) and
 //! those of the service's README (0.4).
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::secrets::placeholder;
@@ -107,7 +109,7 @@ fn configuration(site: &Site) -> Value {
         // Rooms are made by the authorisation service, for people who may; otherwise its refusal has no effect.
         "room": { "auto_create": false },
         "keys": { (KEY): placeholder("livekit_secret") },
-        // How the authorisation service learns that somebody has gone.
+        // How the authorisation service learns that somebody has gone; releases up to 0.5 have no such address, and answer 404.
         "webhook": { "api_key": KEY, "urls": [format!("http://{AUTHORISATION}:{AUTHORISATION_PORT}/sfu_webhook")] },
         "logging": { "level": "info", "json": true },
     });
@@ -129,9 +131,22 @@ fn configuration(site: &Site) -> Value {
                 "relay_range_start": rtc.relay_min_port,
                 "relay_range_end": rtc.relay_max_port,
             });
+            // Since 1.12 it relays to no private address, its own among them, unless it is named.
+            if let Some(address) = rtc.external_ip.as_ref().or(site.turn.external_ip.as_ref()).filter(|address| is_private(address.as_str())) {
+                let length = if address.as_str().contains(':') { 128 } else { 32 };
+                config["turn"]["allow_restricted_peer_cidrs"] = json!([format!("{address}/{length}")]);
+            }
         }
     }
     config
+}
+
+fn is_private(address: &str) -> bool {
+    match address.parse() {
+        Ok(IpAddr::V4(address)) => address.is_private() || address.is_loopback() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local(),
+        Err(_) => false,
+    }
 }
 
 fn stun_servers(site: &Site) -> Vec<String> {

@@ -26,7 +26,7 @@ pub fn reference(value: &Value) -> Option<Result<&str, String>> {
     let members = value.as_object().filter(|members| members.len() == 1)?;
     let name = members.get("_secret")?;
     let good = |name: &&str| !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    Some(name.as_str().filter(good).ok_or_else(|| format!("{name} is no name of a secret")))
+    Some(name.as_str().filter(good).ok_or_else(|| "what stands there is no name of a secret".to_owned()))
 }
 
 /// The path of a secret inside a container.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::Files;
 use crate::site::Site;
+use crate::site::rtc::RtcSource;
 
 /// The documents that a site has, by file name.
 pub(super) fn documents(site: &Site) -> Files {
@@ -27,7 +28,8 @@ pub(super) fn documents(site: &Site) -> Files {
         client.extend(well_known.extra_client_content.clone());
         add("client", &Value::Object(client));
     }
-    if well_known.server && site.listeners.federation {
+    // The calls' authorisation service finds this server as another server would, to ask it who somebody is.
+    if well_known.server && (site.listeners.federation || site.rtc.source != RtcSource::None) {
         let host = well_known.server_host.as_ref().map_or(base_url.host(), |host| host.as_str());
         let port = well_known.server_port.unwrap_or(base_url.port());
         let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };

@@ -108,13 +108,14 @@ struct Walk<'a> {
 }
 
 /// Synapse's own blocks that are a section under another name.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("password_config", "authentication"),
     ("user_consent", "consent"),
     ("oidc_config", "oidc"),
     ("modules", "synapse.settings"),
     ("databases", "database"),
     ("log_config", "logging"),
+    ("matrix_rtc", "rtc"),
     ("instance_map", "workers"),
     ("app_service_config_files", "app_services"),
 ];
@@ -151,8 +152,13 @@ impl Walk<'_> {
         let types = types(rules);
         if !types.is_empty() && !types.iter().any(|kind| is_of(found, kind)) {
             let example = || rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"));
-            let remedy = meant(rules, &types, found).or_else(example);
-            self.find(path, "S0002", format!("found {}, expected {}", shown(found), expected(rules, &types)), remedy);
+            let holds_secret = matches!(path.0.last(), Some(Step::Key(name)) if names_secret(name));
+            // A text in the place of a set may be an address with a password in it.
+            let may_be_secret = found.is_string() && (holds_secret || types.contains(&"object"));
+            let what = if may_be_secret { "a text".to_owned() } else { shown(found) };
+            let remedy = (found.is_string() && holds_secret).then(|| SECRET_REMEDY.to_owned());
+            let remedy = remedy.or_else(|| meant(rules, &types, found)).or_else(example);
+            self.find(path, "S0002", format!("found {what}, expected {}", expected(rules, &types)), remedy);
             return;
         }
         match found {
@@ -212,12 +218,15 @@ impl Walk<'_> {
         if names_secret(key) && !member.is_object() {
             return SECRET_REMEDY.to_owned();
         }
-        if let Some(near) = nearest(key, known()) {
-            return format!("did you mean {near:?}?");
+        if key == "enabled" && path.0.len() == 1 {
+            return "remove it: the section alone says so".to_owned();
         }
         let sections = self.whole["properties"].as_object().into_iter().flatten();
         if let Some((section, _)) = sections.into_iter().find(|(_, section)| members(section).is_some_and(|members| members.contains_key(key))) {
             return format!("write it as {section}.{key}");
+        }
+        if let Some(near) = nearest(key, known()) {
+            return format!("did you mean {near:?}?");
         }
         let known = known().collect::<Vec<_>>().join(", ");
         if path.0.is_empty() {

@@ -97,11 +97,19 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0254",
         severity: Error,
-        options: &["rtc.relay", "turn.source"],
-        reason: "A relay that is shared has to be there.",
+        options: &["rtc.relay", "rtc.external_ip", "turn.source", "turn.external_ip"],
+        reason: "A relay that is shared has to be there, and under an address of its own: what coturn is to send to its own public address it sends to itself (external-ip).",
         breaches: |loaded| {
             let site = &loaded.site;
-            if site.rtc.source != RtcSource::Bundled || site.rtc.relay != Relay::Turn || site.turn.source != TurnSource::None {
+            if site.rtc.source != RtcSource::Bundled || site.rtc.relay != Relay::Turn {
+                return Vec::new();
+            }
+            let calls = site.rtc.external_ip.as_ref().or(site.turn.external_ip.as_ref());
+            if site.turn.source == TurnSource::Bundled && calls == site.turn.external_ip.as_ref() {
+                let message = "is \"turn\", and the bundled TURN server has LiveKit's address, which it cannot relay to";
+                return vec![Breach::at("rtc.relay", message, "rtc.relay: livekit; or another address of this host in rtc.external_ip")];
+            }
+            if site.turn.source != TurnSource::None {
                 return Vec::new();
             }
             vec![Breach::at("rtc.relay", "is \"turn\", but turn.source is \"none\"", "turn.source: bundled (or external); or rtc.relay: livekit (or none)")]

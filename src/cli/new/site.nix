@@ -21,5 +21,5 @@
   # turn = { source = "bundled"; host = "turn.example.com"; external_ip = "203.0.113.10"; };
 
   # Every other Synapse option, by Synapse's own name:
-  # synapse.settings.allow_public_rooms_over_federation = true;
+  # synapse.settings.event_cache_size = "20K";
 }
