@@ -102,7 +102,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                 ("caches.track_memory_usage", "Pympler", is_on("caches", "track_memory_usage")),
             ];
             let extras = extras.into_iter().filter(|(_, _, on)| *on).map(|(option, package, _)| {
-                let message = format!("needs the Python package {package}, which is not in the image of Debian packages and wheels");
+                let message = format!("needs {package} (Python), which the image of Debian packages and wheels has not");
                 Breach::at(&format!("synapse.settings.{option}"), message, REMEDY)
             });
             ["media_storage_providers", "modules"]
