@@ -224,14 +224,31 @@ fn no_two_services_take_one_port() {
 
 #[test]
 fn the_admin_api_is_for_administrators_networks_only() {
-    let nginx = text(
-        &rendered("admin_ui: {image: 'ghcr.io/etkecc/ketesa:v1.0.0', host: admin.example.com, allow: [192.0.2.0/24, '2001:db8::/32']}\n"),
-        "gateway",
-        "/etc/nginx/nginx.conf",
-    );
+    let site = rendered("admin_ui: {image: 'ghcr.io/etkecc/ketesa:v1.0.0', host: admin.example.com, allow: [192.0.2.0/24, '2001:db8::/32']}\n");
+    let nginx = text(&site, "gateway", "/etc/nginx/nginx.conf");
     let (others, page) = nginx.split_at(nginx.find("server_name admin.example.com;").expect("a host"));
     assert!(!others.contains("_synapse/admin"));
     let allowed = page.find("allow 192.0.2.0/24;").expect("allowed");
     assert!(allowed < page.find("deny all;").expect("denied") && page.contains("allow 2001:db8::/32;"));
-    assert!(page.contains("restrictBaseUrl\":\"https://admin.example.com\""));
+    let configuration: Value = serde_json::from_str(&text(&site, "gateway", "/etc/nginx/admin-ui/config.json")).expect("JSON");
+    // What the well-known document names has no admin API.
+    assert_eq!(configuration, json!({ "restrictBaseUrl": "https://admin.example.com", "wellKnownDiscovery": false }));
+    assert!(!page.contains("return 200"), "nginx answers that before it looks who asks");
+}
+
+#[test]
+fn administrators_are_logged_in_by_the_service_that_logs_in_everybody() {
+    let page = "admin_ui: {image: 'ghcr.io/etkecc/ketesa:v1.0.0', host: admin.example.com, allow: [192.0.2.0/24]}\n";
+    let delegated = "authentication: {method: none}\nmatrix_authentication_service: {endpoint: 'http://mas.internal.example.com:8080/', issuer: 'https://account.example.com/', allow: [192.0.2.10]}\n";
+    let host = |more: &str| {
+        let nginx = text(&rendered(&format!("{page}{more}")), "gateway", "/etc/nginx/nginx.conf");
+        nginx[nginx.find("server_name admin.example.com;").expect("a host")..].to_owned()
+    };
+    let with = host(delegated);
+    // nginx takes the first expression that matches.
+    let theirs = with.find("(login|logout|refresh)(/|$)").expect("a route");
+    assert!(theirs < with.find("(_synapse/admin|_matrix)").expect("Synapse"));
+    assert!(with[theirs..].contains("proxy_pass http://$delegated;"));
+    assert!(!with.contains("/_synapse/mas/"), "that is for the other service, under the usual name");
+    assert!(!host("").contains("(login|logout|refresh)"));
 }

@@ -58,12 +58,13 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     }
 }
 
-/// The page's own configuration: it talks to this server and to no other.
+/// The page's own configuration: it talks to this server, under its own name, and to no other. The well-known document names the
+/// public address, where there is no admin API, so it is not to be asked (Ketesa, docs/well-known-discovery.md).
 pub(super) fn page_configuration(site: &Site) -> Option<Value> {
     let page = site.admin_ui.as_ref()?;
     let base = &site.server.public_baseurl;
     let scheme = if base.is_https() { "https" } else { "http" };
     let usual = if base.is_https() { 443 } else { 80 };
     let port = if base.port() == usual { String::new() } else { format!(":{}", base.port()) };
-    Some(json!({ "restrictBaseUrl": format!("{scheme}://{}{port}", page.host) }))
+    Some(json!({ "restrictBaseUrl": format!("{scheme}://{}{port}", page.host), "wellKnownDiscovery": false }))
 }

@@ -54,6 +54,7 @@ ORDER = (
     "test_starter",
     "test_tls",
     "test_others",
+    "test_admin_page",
     # On the second site; what changes its policy and how people log in comes last.
     "test_oidc",
     "test_mail",

@@ -18,6 +18,7 @@ const WELL_KNOWN: &str = "well-known";
 const CONFIG: &str = "/etc/nginx/nginx.conf";
 const DOCUMENTS_CONFIG: &str = "/etc/nginx/well-known.conf";
 const DOCUMENTS: &str = "/etc/nginx/well-known";
+const ADMIN_UI: &str = "/etc/nginx/admin-ui";
 /// Ports inside the container; a service that is not root has those above 1023.
 const HTTP_PORT: u16 = 8080;
 const HTTPS_PORT: u16 = 8443;
@@ -30,6 +31,9 @@ const ENGINE_NETWORKS: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/
 pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     let site = &loaded.site;
     rendered.add(IMAGE, CONFIG, template("nginx.conf", include_str!("nginx.conf.j2"), variables(site)));
+    if let Some(configuration) = helpers::page_configuration(site) {
+        rendered.add(IMAGE, &format!("{ADMIN_UI}/config.json"), configuration.to_string() + "\n");
+    }
     let names: Vec<String> = rendered.well_known.keys().cloned().collect();
     let documents = json!({ "server_name": site.server.server_name, "documents": names, "directory": DOCUMENTS });
     let config = template("well-known.conf", include_str!("well-known.conf.j2"), documents);
@@ -150,7 +154,7 @@ fn variables(site: &Site) -> Value {
         "admin_ui": site.admin_ui.as_ref().map(|page| json!({
             "service": helpers::ADMIN_UI,
             "port": page.port,
-            "configuration": helpers::page_configuration(site).unwrap_or_default().to_string(),
+            "directory": ADMIN_UI,
         })),
         "delegation": delegation(site),
         "workers": !workers.is_empty(),
