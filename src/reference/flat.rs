@@ -66,6 +66,7 @@ fn whose(image: &str, path: &str) -> &'static str {
         "synapse" if path.ends_with(".yaml") => "Synapse",
         "synapse" => "files for Synapse",
         "gateway" if path.contains("/well-known/") => well_known(name),
+        "gateway" if path.contains("/admin-ui/") => "Ketesa",
         "gateway" => "nginx",
         "coturn" => "coturn",
         "postgres" => "PostgreSQL",
