@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "Redis",
     "LiveKit",
     "Draupnir",
+    "Ketesa",
     "the manifest",
     "secrets",
     "the other services",
