@@ -85,6 +85,9 @@ pub struct AdminUser {
     /// The secret with the first password; none where people log in through a directory: the account then belongs to
     /// the directory's user of that name.
     pub password_secret: Option<String>,
+    /// Whether it is a program and no person: it agrees to no policy, and writes as fast as it wants.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bot: bool,
 }
 
 /// One way to start an image.

@@ -185,6 +185,7 @@ fn images_of_others_start_with_launch_and_files_beside_the_manifest() {
     assert_eq!(synapse.roles["main"].secrets.iter().find(theirs), None, "a process has no secret that it does not need");
     let made: Vec<&str> = synapse.admin.iter().flat_map(|admin| &admin.users).map(|user| user.localpart.as_str()).collect();
     assert_eq!(made, ["draupnir"], "nobody would make the bot's account");
+    assert!(synapse.admin.iter().flat_map(|admin| &admin.users).all(|user| user.bot));
     assert!(rendered.secrets.iter().any(|secret| secret.name == "administrator_password_draupnir"));
 }
 

@@ -19,8 +19,8 @@ pub struct Draupnir {
     /// The room from which moderators command it, its alias or its identifier. Everybody in it is a moderator.
     #[schemars(regex(pattern = r"^[#!][^:\s]+(:.+)?$"), example = "#moderators:example.com")]
     pub management_room: Line,
-    /// The localpart of its account, which `docker compose run --rm admin` makes as an administrator. Its access token is the secret
-    /// `draupnir_access_token`.
+    /// The localpart of its account, which `docker compose run --rm admin` makes as an administrator without rate limits. Its access
+    /// token is the secret `draupnir_access_token`.
     #[serde(default = "draupnir")]
     pub localpart: Localpart,
     /// Further options of its own `production.yaml`, by its own names. What it says here about `homeserverUrl`, `accessToken` and

@@ -46,6 +46,7 @@ CALLBACK = f"https://{MATRIX_HOST}/_synapse/client/oidc/callback"
 OIDC_SECRET = "oidc_client_secret_house"
 CALLS = "https://matrix-rtc.campus.test/livekit/jwt"
 ADMINISTRATOR = "admin"
+BOT = "moderator"
 NOTICES = "notices"
 SYNAPSE_SERVICES = ("synapse", "synapse-generic-worker-1")
 SERVICES = (*SYNAPSE_SERVICES, "postgres", "redis", "gateway", "well-known")
@@ -89,6 +90,8 @@ def site(gateway: int, smtp: int, issuer: str, pages: str) -> dict[str, Any]:
             "ca_certificates": ["authority.pem"],
         },
         "administrators": [ADMINISTRATOR],
+        # Its image is somebody else's, and not here; its account is.
+        "draupnir": {"image": "docker.io/gnuxie/draupnir:v2.7.0", "management_room": f"#moderators:{SERVER_NAME}", "localpart": BOT},
         "authentication": {
             "method": "local",
             "policy": {
@@ -393,7 +396,8 @@ def start(stack: Stack) -> Campus:
     # This machine is the mail server, the provider and what else the site talks to, as DNS would have it.
     hosts = (SMTP_HOST, ID_HOST, PAGES_HOST, f"deeply.hidden.{PAGES_HOST}", BRIDGE_HOST, description.LDAP_HOST)
     service = {"extra_hosts": [f"{host}:{address}" for host in hosts]}
-    override.write_text(json.dumps({"services": {name: service for name in SYNAPSE_SERVICES}}))
+    services = {name: service for name in SYNAPSE_SERVICES} | {"draupnir": {"profiles": ["others"]}}
+    override.write_text(json.dumps({"services": services}))
     project = Compose(compose.classic(), home / "target", f"{stack.project}campus", (override,))
     server = Server("127.0.0.1", chosen.gateway, MATRIX_HOST)
     files = {

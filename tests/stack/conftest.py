@@ -61,6 +61,7 @@ ORDER = (
     "test_registration",
     "test_previews",
     "test_limits",
+    "test_moderator",
     "test_bridge",
     "test_logs",
     "test_consent",

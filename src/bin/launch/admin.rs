@@ -1,6 +1,6 @@
 //! `launch admin`: makes the site's administrators. A new account is registered with the shared secret. An account that
-//! exists already cannot be changed that way, so a temporary administrator is registered, gives it the rights, and is
-//! closed again, whatever happened in between.
+//! exists already cannot be changed that way, nor can limits be lifted for a program's, so a temporary administrator is
+//! registered, does that, and is closed again, whatever happened in between.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use synapse_site::launch::{Admin, AdminUser, Plan, Probe, Wait};
 
 use crate::place::Place;
 use crate::signals::Stop;
-use crate::synapse_api::{Failure, Registration, Synapse};
+use crate::synapse_api::{BOT, Failure, Registration, Synapse};
 use crate::values::{Value, Values};
 use crate::wait;
 
@@ -37,10 +37,10 @@ pub fn run(place: &Place, plan: &Plan, stop: &Stop) -> Result<()> {
     };
     let mut failures = Vec::new();
     let existing = site.register_all(&mut failures)?;
-    if !existing.is_empty() {
+    if !existing.is_empty() || admin.users.iter().any(|user| user.bot) {
         // A signal now would leave a temporary administrator behind.
         let _unfinished = stop.finish_first();
-        site.promote_all(&existing, stop, &mut failures)?;
+        site.finish_all(&existing, stop, &mut failures)?;
     }
     stop.give_way();
     if failures.is_empty() {
@@ -74,7 +74,7 @@ impl Work<'_> {
                     &unknown
                 }
             };
-            let wanted = Registration { localpart: &user.localpart, password, user_type: None, log_in: false };
+            let wanted = Registration { localpart: &user.localpart, password, user_type: user.bot.then_some(BOT), log_in: false };
             match self.synapse.register_administrator(self.secret, &wanted) {
                 Ok(registered) => {
                     // Asked not to, Synapse opens no session; one that is open all the same is closed.
@@ -90,13 +90,14 @@ impl Work<'_> {
         Ok(existing)
     }
 
-    /// Makes existing accounts administrators through a temporary one.
-    fn promote_all(&self, users: &[&AdminUser], stop: &Stop, failures: &mut Vec<String>) -> Result<()> {
+    /// Does through a temporary administrator what the shared secret is not enough for: existing accounts get their rights, and
+    /// programs their freedom.
+    fn finish_all(&self, existing: &[&AdminUser], stop: &Stop, failures: &mut Vec<String>) -> Result<()> {
         const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
         let localpart = format!("setup-{}", generate::characters(LETTERS, 12)?);
         let password = Value::new(generate::unknown_password()?);
         // A bot: no consent to ask for, and no person in the counts of users.
-        let wanted = Registration { localpart: &localpart, password: &password, user_type: Some("bot"), log_in: true };
+        let wanted = Registration { localpart: &localpart, password: &password, user_type: Some(BOT), log_in: true };
         let temporary = match self.synapse.register_administrator(self.secret, &wanted) {
             Ok(temporary) => temporary,
             Err(failure) => {
@@ -108,13 +109,17 @@ impl Work<'_> {
             failures.push(format!("Synapse gave no session to the temporary administrator {}: deactivate that account by hand", temporary.user_id));
             return Ok(());
         };
-        for user in users {
-            if stop.is_requested() {
-                break;
-            }
+        for user in existing.iter().take_while(|_| !stop.is_requested()) {
             let user_id = self.user_id(user);
             match self.promote(token, &user_id) {
                 Ok(what) => println!("{user_id}: {what}. {}", how_to_log_in(user)),
+                Err(failure) => failures.push(format!("{user_id}: {}", failure.message)),
+            }
+        }
+        for bot in self.admin.users.iter().filter(|user| user.bot).take_while(|_| !stop.is_requested()) {
+            let user_id = self.user_id(bot);
+            match self.free(token, &user_id) {
+                Ok(()) => println!("{user_id}: a program, without rate limits"),
                 Err(failure) => failures.push(format!("{user_id}: {}", failure.message)),
             }
         }
@@ -135,6 +140,14 @@ impl Work<'_> {
         }
         self.synapse.promote(token, user_id)?;
         Ok("the account was there, now an administrator")
+    }
+
+    /// A program is asked to agree to no policy, and answers many people at once.
+    fn free(&self, token: &Value, user_id: &str) -> std::result::Result<(), Failure> {
+        if self.synapse.account(token, user_id)?.user_type.as_deref() != Some(BOT) {
+            self.synapse.make_bot(token, user_id)?;
+        }
+        self.synapse.lift_limits(token, user_id)
     }
 
     /// Synapse registers localparts in lower case.

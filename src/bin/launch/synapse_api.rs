@@ -1,4 +1,4 @@
-//! The five requests to Synapse that making an administrator takes (Synapse documentation: "Shared-Secret Registration",
+//! The requests to Synapse that making an administrator takes (Synapse documentation: "Shared-Secret Registration",
 //! "User Admin API"). Takes values and gives what Synapse says; decides nothing.
 
 use std::time::Duration;
@@ -16,6 +16,9 @@ use crate::values::Value;
 const LIMIT: Duration = Duration::from_secs(30);
 /// All but the unreserved characters of RFC 3986, section 2.3: `@`, `:` and `/` of a user id are data within one segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Synapse's kind of user for a program (api/constants.py, UserTypes).
+pub const BOT: &str = "bot";
 
 /// One Synapse server.
 pub struct Synapse {
@@ -52,6 +55,9 @@ pub struct Account {
     /// Whether it was closed.
     #[serde(default)]
     pub deactivated: bool,
+    /// Synapse's kind of user: none for a person.
+    #[serde(default)]
+    pub user_type: Option<String>,
 }
 
 /// Whom to register.
@@ -102,6 +108,17 @@ impl Synapse {
     /// Gives an existing account administrator's rights.
     pub fn promote(&self, token: &Value, user_id: &str) -> Outcome<()> {
         self.call("PUT", &user_path(user_id), Some(token), Some(&json!({ "admin": true }))).map(drop)
+    }
+
+    /// Makes an existing account one of a program, which is asked to agree to no policy.
+    pub fn make_bot(&self, token: &Value, user_id: &str) -> Outcome<()> {
+        self.call("PUT", &user_path(user_id), Some(token), Some(&json!({ "user_type": BOT }))).map(drop)
+    }
+
+    /// Lets an account write as fast as it wants; zeros mean that there is no limit.
+    pub fn lift_limits(&self, token: &Value, user_id: &str) -> Outcome<()> {
+        let path = format!("/_synapse/admin/v1/users/{}/override_ratelimit", segment(user_id));
+        self.call("POST", &path, Some(token), Some(&json!({ "messages_per_second": 0, "burst_count": 0 }))).map(drop)
     }
 
     /// Ends a session.

@@ -100,13 +100,18 @@ pub(super) fn admin(site: &Site) -> Option<Admin> {
         return None;
     }
     let local = secrets::local_passwords(site);
+    let bot = site.draupnir.as_ref().map(|draupnir| &draupnir.localpart);
     Some(Admin {
         host: SERVICE.to_owned(),
         port: PORT,
         registration_secret: "registration_shared_secret".to_owned(),
         users: people
             .into_iter()
-            .map(|person| AdminUser { localpart: person.to_string(), password_secret: local.then(|| secrets::administrator_password(person.as_str())) })
+            .map(|person| AdminUser {
+                localpart: person.to_string(),
+                password_secret: local.then(|| secrets::administrator_password(person.as_str())),
+                bot: bot == Some(person),
+            })
             .collect(),
     })
 }
