@@ -1,7 +1,12 @@
 """What the gateway makes of requests that lie about themselves: addresses, names, paths and sizes."""
 
+import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
+import description
+from commands import run
+from matrix import Response, Session
 from stack import Stack
 from waiting import eventually
 
@@ -74,3 +79,54 @@ def test_large_bodies_are_for_uploads_only(running: Stack) -> None:
     announced = b" HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: 14000000\r\n\r\n"
     answer = raw(running, b"PUT /_matrix/client/v3/profile/@a:b/displayname" + announced)
     assert b" 413 " in answer, answer
+
+
+def waiting(container: str) -> int:
+    """Requests of the gateway that have arrived at Synapse's listener in a container, and that nobody has read yet."""
+    rows = run(["docker", "exec", container, description.PYTHON, "-c", "print(open('/proc/net/tcp').read())"]).stdout.splitlines()[1:]
+    count = 0
+    # proc(5): a number, the local address and port, the remote ones, the state (01: established), bytes to send and to read.
+    for _, local, _, state, queues, *_ in (row.split() for row in rows if row):
+        address, _, port = local.partition(":")
+        unread = int(queues.partition(":")[2], 16)
+        # Health checks come to 127.0.0.1.
+        count += state == "01" and address != "0100007F" and int(port, 16) == description.SYNAPSE_PORT and unread > 0
+    return count
+
+
+def test_what_a_dying_worker_may_have_done_is_not_done_again(running: Stack, alice: Session) -> None:
+    def ask(method: str, path: str, content: object = None) -> Response:
+        headers = {"Authorization": f"Bearer {alice.token}", "Content-Type": "application/json"}
+        body = None if content is None else json.dumps(content).encode()
+        return running.gateway.request(method, f"/_matrix/client/v3/{path}", body=body, headers=headers)
+
+    def rooms() -> set[str]:
+        return set(alice.call("GET", "/v3/joined_rooms")["joined_rooms"])
+
+    profile = f"profile/{alice.user_id}/displayname"
+    name = alice.call("GET", f"/v3/{profile}")["displayname"]
+    before = rooms()
+    worker = running.compose.container(description.WORKERS[0]).id
+    try:
+        with ThreadPoolExecutor() as pool:
+            run(["docker", "kill", "--signal", "STOP", worker])
+            read = pool.submit(ask, "GET", "joined_rooms")
+            written = pool.submit(ask, "PUT", profile, {"displayname": name})
+            made = pool.submit(ask, "POST", "createRoom", {"name": "once or not at all"})
+            eventually("three requests at the worker", lambda: waiting(worker) == 3)
+            run(["docker", "kill", worker])
+        # Asking or saying the same twice is the same as once: the main process answers.
+        assert (read.result().status, written.result().status) == (200, 200)
+        # A second room is not: the client is told that nobody knows.
+        answer = made.result()
+        assert answer.status == 502, answer
+        assert (answer.json()["errcode"], answer.headers["Access-Control-Allow-Origin"]) == ("M_UNKNOWN", "*")
+        assert rooms() == before
+        # What has reached no worker is done, whatever it is.
+        later = ask("POST", "createRoom", {"name": "by the main process"})
+        assert later.status == 200, later
+        assert rooms() == before | {later.json()["room_id"]}
+    finally:
+        run(["docker", "kill", worker], expect=None)
+        running.compose.run("start", description.WORKERS[0])
+        running.compose.wait_healthy(description.SERVICES)
