@@ -45,6 +45,17 @@ def test_refused(running: Stack, user: str, whose_password: str) -> None:
     assert (refused.value.status, refused.value.errcode) == (403, "M_FORBIDDEN")
 
 
+def test_the_log_says_whose_login_it_was(running: Stack) -> None:
+    running.gateway.login("alice", running.directory.people["alice"].password).logout()
+    with pytest.raises(MatrixError):
+        running.gateway.login("carol", running.directory.people["carol"].password)
+    said = [line for service in description.SYNAPSE_SERVICES for line in running.compose.logs(service).splitlines()]
+    assert [line for line in said if "from sentinel context" in line] == []
+    # Lines of the module, which come after the directory has answered.
+    mine = [line for line in said if " - ldap_auth_provider - " in line]
+    assert mine and all(" - POST-" in line for line in mine), mine
+
+
 def login_by_address(running: Stack, address: str, password: str) -> dict[str, Any]:
     identifier = {"type": "m.id.thirdparty", "medium": "email", "address": address}
     return call(running.gateway, "POST", "/_matrix/client/v3/login", {"type": "m.login.password", "identifier": identifier, "password": password})
