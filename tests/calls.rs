@@ -134,6 +134,36 @@ fn calls_of_many_agree_about_one_address() {
 }
 
 #[test]
+fn livekit_hands_out_every_way_to_the_relay_that_synapse_hands_out() {
+    let relays = |turn: &str| {
+        let site = rendered(&format!("{turn}rtc:\n{LIVEKIT}  host: calls.example.com\n  external_ip: 203.0.113.11\n  relay: turn\n"));
+        let livekit = yaml(&site, "livekit", "/etc/livekit/livekit.yaml");
+        let servers = livekit["rtc"]["turn_servers"].as_array().expect("a list").clone();
+        assert!(servers.iter().all(|server| server["secret"] == "@@secret:turn_shared_secret@@"), "{servers:?}");
+        // How LiveKit puts the address together (pkg/service/roommanager.go, iceServersForParticipant).
+        let told: Vec<String> = servers
+            .iter()
+            .map(|server| {
+                let (scheme, transport) = match server["protocol"].as_str() {
+                    Some("tls") => ("turns", "tcp"),
+                    Some("udp") => ("turn", "udp"),
+                    _ => ("turn", "tcp"),
+                };
+                format!("{scheme}:{}:{}?transport={transport}", server["host"].as_str().unwrap_or_default(), server["port"])
+            })
+            .collect();
+        let synapse = yaml(&site, "synapse", "/etc/matrix-synapse/conf.d/turn.yaml")["turn_uris"].clone();
+        (told, synapse)
+    };
+    let (told, synapse) = relays("turn: {source: bundled, host: turn.example.com, external_ip: 203.0.113.10, tls: true}\n");
+    assert_eq!(told, ["turn:turn.example.com:3478?transport=udp", "turn:turn.example.com:3478?transport=tcp", "turns:turn.example.com:5349?transport=tcp"]);
+    assert_eq!(synapse, json!(["turn:turn.example.com?transport=udp", "turn:turn.example.com?transport=tcp", "turns:turn.example.com?transport=tcp"]));
+    let external = json!(["turn:turn.example.com:3479?transport=udp", "turns:[2001:db8::7]:443?transport=tcp"]);
+    let (told, synapse) = relays(&format!("turn: {{source: external, turn_uris: {external}}}\n"));
+    assert_eq!((json!(told), &synapse), (external.clone(), &external));
+}
+
+#[test]
 fn an_island_still_says_who_somebody_is() {
     let external = "rtc: {source: external, livekit_service_url: 'https://calls.example.com/livekit/jwt'}\n";
     let with = |more: &str| rendered(&format!("{external}{more}"));

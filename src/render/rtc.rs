@@ -109,7 +109,8 @@ fn configuration(site: &Site) -> Value {
         // Rooms are made by the authorisation service, for people who may; otherwise its refusal has no effect.
         "room": { "auto_create": false },
         "keys": { (KEY): placeholder("livekit_secret") },
-        // How the authorisation service learns that somebody has gone; releases up to 0.5 have no such address, and answer 404.
+        // How the authorisation service learns that somebody has gone. Releases up to 0.5.0 have no such address and answer 404, which LiveKit
+        // takes as heard.
         "webhook": { "api_key": KEY, "urls": [format!("http://{AUTHORISATION}:{AUTHORISATION_PORT}/sfu_webhook")] },
         "logging": { "level": "info", "json": true },
     });
@@ -163,7 +164,10 @@ fn turn_servers(turn: &Turn) -> Vec<Value> {
     let server =
         |host: &str, port: u16, protocol: &str| json!({ "host": host, "port": port, "protocol": protocol, "secret": placeholder("turn_shared_secret") });
     match (&turn.host, turn.source) {
-        (Some(host), TurnSource::Bundled) => ["udp", "tcp"].iter().map(|protocol| server(host.as_str(), turn.port, protocol)).collect(),
+        (Some(host), TurnSource::Bundled) => {
+            let secure = turn.tls.then_some((turn.tls_port, "tls"));
+            [(turn.port, "udp"), (turn.port, "tcp")].into_iter().chain(secure).map(|(port, protocol)| server(host.as_str(), port, protocol)).collect()
+        }
         _ => turn
             .turn_uris
             .iter()
