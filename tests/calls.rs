@@ -254,6 +254,18 @@ fn no_two_services_take_one_port() {
 }
 
 #[test]
+fn a_bot_with_a_room_is_not_told_to_make_one() {
+    // Draupnir 3.1 ends at its start when it is told both (apps/draupnir/src/config.ts).
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("site.yaml");
+    let bot = "draupnir: {image: 'docker.io/gnuxie/draupnir:v3.1.0', management_room: '#m:example.com', settings: {initialManager: '@a:example.com'}}\n";
+    std::fs::write(&file, format!("{SERVER}{bot}")).expect("written");
+    let found = rules::apply(&load::load(&file).unwrap_or_else(|error| panic!("{error}")));
+    let found: Vec<String> = found.list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect();
+    assert_eq!(found, ["S0260 draupnir.settings.initialManager"]);
+}
+
+#[test]
 fn the_admin_api_is_for_administrators_networks_only() {
     let site = rendered("admin_ui: {image: 'ghcr.io/etkecc/ketesa:v1.0.0', host: admin.example.com, allow: [192.0.2.0/24, '2001:db8::/32']}\n");
     let nginx = text(&site, "gateway", "/etc/nginx/nginx.conf");

@@ -12,7 +12,8 @@ pub const DRAUPNIR: &str = "draupnir";
 /// The page's service.
 pub const ADMIN_UI: &str = "admin-ui";
 /// Options of the bot that follow from the description.
-pub const DRAUPNIR_OWNED: &[&str] = &["homeserverUrl", "rawHomeserverUrl", "accessToken", "dataPath", "managementRoom"];
+/// (`initialManager` beside `managementRoom` keeps Draupnir 3.1 from starting.)
+pub const DRAUPNIR_OWNED: &[&str] = &["homeserverUrl", "rawHomeserverUrl", "accessToken", "dataPath", "managementRoom", "initialManager"];
 
 pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     if let Some(draupnir) = &site.draupnir {
@@ -38,7 +39,7 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
             from: Some(Foreign { reference: draupnir.image.to_string(), user: None }),
             command: command.into_iter().chain([format!("{SECRETS_DIR}/draupnir_access_token")]).collect(),
             volumes: vec![("draupnir", "/data".to_owned())],
-            // Outward for policy lists of other servers' rooms, which it reads through Synapse, and for what its plug-ins ask.
+            // No way out: it reads policy lists of other servers' rooms through Synapse.
             networks: vec![Network::Front],
             secrets: vec!["draupnir_access_token".to_owned()],
             after: vec![synapse::SERVICE.to_owned()],
