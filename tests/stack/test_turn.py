@@ -56,6 +56,17 @@ def test_data_is_relayed_over_tls(running: Stack, credentials: dict[str, object]
     assert result.allocated and result.relayed, f"{result.output}\n{running.compose.logs('coturn', 30)}"
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["1.0", "1.1"])
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_old_tls_is_refused(running: Stack, version: ssl.TLSVersion) -> None:
+    context = ssl.create_default_context(cafile=str(running.directory.ca))
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    with socket.create_connection(("127.0.0.1", running.ports.turn_tls), timeout=10) as connection:
+        with pytest.raises(ssl.SSLError):
+            context.wrap_socket(connection, server_hostname=description.TURN_HOST)
+
+
 def test_relay_ports_are_those_of_the_site(running: Stack, credentials: dict[str, object]) -> None:
     result = attempt(running, credentials, FORBIDDEN_PEER)
     ports = result.relay_ports
