@@ -41,6 +41,8 @@ PYTHON = os.environ.get("STACK_PYTHON", "/usr/bin/python3.13")
 LDAP_BIND_SECRET = "ldap_bind_password"
 TURN_CERTIFICATE_SECRET = "turn_tls_certificate"
 TURN_KEY_SECRET = "turn_tls_certificate_key"
+# What Synapse and the relay share, made by the tool.
+TURN_SECRET = "turn_shared_secret"
 SECRETS_DIR = "secrets"
 # What `build` writes beside the images.
 OUTPUTS = (".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "well-known", "sbom")

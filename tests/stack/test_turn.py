@@ -3,8 +3,11 @@ else."""
 
 import base64
 import binascii
+import hashlib
+import hmac
 import ssl
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,18 @@ def test_data_is_relayed_over_tls(running: Stack, credentials: dict[str, object]
             assert secure.version() in ("TLSv1.2", "TLSv1.3")
     with turn.echo(running.directory.address, running.ports.peer):
         result = attempt(running, credentials, running.directory.address, ca=running.directory.ca)
+    assert result.allocated and result.relayed, f"{result.output}\n{running.compose.logs('coturn', 30)}"
+
+
+@pytest.mark.parametrize("way", ["udp", "tcp", "tls"])
+def test_livekit_can_share_the_relay(running: Stack, way: str) -> None:
+    # As LiveKit makes credentials for somebody in a call (pkg/service/roommanager.go): no user of Synapse, but the same secret.
+    username = f"{int(time.time()) + 14400}:PA_bKp3vUzq7RtN"
+    secret = (running.secrets / description.TURN_SECRET).read_bytes().strip()
+    credentials = {"username": username, "password": base64.b64encode(hmac.digest(secret, username.encode(), hashlib.sha1)).decode()}
+    with turn.echo(running.directory.address, running.ports.peer):
+        ca = running.directory.ca if way == "tls" else None
+        result = attempt(running, credentials, running.directory.address, tcp=way == "tcp", ca=ca)
     assert result.allocated and result.relayed, f"{result.output}\n{running.compose.logs('coturn', 30)}"
 
 
