@@ -45,6 +45,7 @@ ORDER = (
     "test_admin",
     "test_exposure",
     "test_gateway",
+    "test_routes",
     "test_confinement",
     "test_secrets",
     "test_restart",
