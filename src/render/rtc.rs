@@ -2,7 +2,7 @@
 //! `launch` completes in memory; the service reads one from a file. Names are LiveKit's (`config-sample.yaml`, pkg/config, 1.13) and
 //! those of the service's README (0.4).
 
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
@@ -134,8 +134,7 @@ fn configuration(site: &Site) -> Value {
             });
             // Since 1.12 it relays to no private address, its own among them, unless it is named.
             if let Some(address) = rtc.external_ip.as_ref().or(site.turn.external_ip.as_ref()).filter(|address| is_private(address.as_str())) {
-                let length = if address.as_str().contains(':') { 128 } else { 32 };
-                config["turn"]["allow_restricted_peer_cidrs"] = json!([format!("{address}/{length}")]);
+                config["turn"]["allow_restricted_peer_cidrs"] = json!([format!("{address}/32")]);
             }
         }
     }
@@ -143,11 +142,7 @@ fn configuration(site: &Site) -> Value {
 }
 
 fn is_private(address: &str) -> bool {
-    match address.parse() {
-        Ok(IpAddr::V4(address)) => address.is_private() || address.is_loopback() || address.is_link_local(),
-        Ok(IpAddr::V6(address)) => address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local(),
-        Err(_) => false,
-    }
+    address.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private() || address.is_loopback() || address.is_link_local())
 }
 
 fn stun_servers(site: &Site) -> Vec<String> {

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Address, Duration, HostName, HttpUrl, ImageReference, Line, ServerName};
+use super::text::{Duration, HostName, HttpUrl, ImageReference, Line, RelayAddress, ServerName};
 
 /// Calls of any number of people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +26,7 @@ pub struct Rtc {
     /// `server.public_baseurl`.
     pub host: Option<HostName>,
     /// Bundled only: the address that the rest of the world sees this target under; media go there. Absent: `turn.external_ip`.
-    pub external_ip: Option<Address>,
+    pub external_ip: Option<RelayAddress>,
     /// Bundled only: the UDP port of all media.
     #[schemars(range(min = 1, max = 65535))]
     pub udp_port: u16,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Address, Cidr, Duration, HostName, TurnUri};
+use super::text::{Cidr, Duration, HostName, RelayAddress, TurnUri};
 
 /// The TURN server for one-to-one calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,7 +14,7 @@ pub struct Turn {
     /// Bundled only: the host name that clients are told. Its address record is the target's own.
     pub host: Option<HostName>,
     /// Bundled only: the address that the rest of the world sees this target under; relayed media go there.
-    pub external_ip: Option<Address>,
+    pub external_ip: Option<RelayAddress>,
     /// Bundled only: UDP and TCP port.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,

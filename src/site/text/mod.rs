@@ -110,6 +110,8 @@ text_types! {
     Cidr, "cidr", parse::cidr, "192.168.0.0/16", "an IP network in CIDR notation";
     /// An IPv4 or IPv6 address.
     Address, "ip-address", parse::address, "203.0.113.10", "an IPv4 or IPv6 address";
+    /// The public address of a relay: an IPv4 one, since the containers' networks have no other (Docker, "Enable IPv6 support").
+    RelayAddress, "ipv4-address", parse::ipv4_address, "203.0.113.10", "an IPv4 address";
     /// The localpart of a Matrix ID: `a-z 0-9 . _ = - / +` (Matrix specification, appendices, "User Identifiers").
     Localpart, "localpart", parse::localpart, "alice", "a localpart of the letters a-z, digits and ._=-/+";
     /// A file beside the description, or an absolute path; read when the description is loaded.
@@ -355,6 +357,13 @@ mod tests {
         assert!(refused("cidr", "10.0.0.1/8").contains("beyond its prefix"));
         assert!(refused("cidr", "2001:db8::1/32").contains("beyond its prefix"));
         assert!(refused("cidr", "10.0.0.0/0").contains("beyond its prefix"));
+    }
+
+    #[test]
+    fn relays_have_addresses_of_ipv4() {
+        check_format("ipv4-address", "203.0.113.10").expect("good");
+        assert!(refused("ipv4-address", "2001:db8::10").contains("IPv6"));
+        assert!(refused("ipv4-address", "203.0.113").contains("no IP address"));
     }
 
     #[test]

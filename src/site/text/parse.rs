@@ -135,6 +135,14 @@ pub(super) fn address(text: &str) -> Parsed {
     text.parse::<IpAddr>().map(drop).map_err(|_| format!("{text:?} is no IP address"))
 }
 
+pub(super) fn ipv4_address(text: &str) -> Parsed {
+    match text.parse() {
+        Ok(IpAddr::V4(_)) => Ok(()),
+        Ok(IpAddr::V6(_)) => Err(format!("{text:?} is an IPv6 address, which no container of the relay has")),
+        Err(_) => Err(format!("{text:?} is no IP address")),
+    }
+}
+
 pub(super) fn cidr(text: &str) -> Parsed {
     let (address, prefix) = match text.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix)),
