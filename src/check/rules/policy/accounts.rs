@@ -1,7 +1,9 @@
 //! S014x: addresses of people, sessions, profiles, and the names that a directory is asked for.
 
 use crate::check::Severity::{Error, Warning};
+use crate::check::rules::accounts::is_open;
 use crate::check::rules::{Breach, Rule};
+use crate::site::authentication::Authentication;
 use crate::site::registration::ThirdParty;
 
 pub(in crate::check::rules) const RULES: &[Rule] = &[
@@ -37,8 +39,11 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         breaches: |loaded| {
             let authentication = &loaded.site.authentication;
             let Some(session) = &authentication.session_lifetime else { return Vec::new() };
+            // Its default gives way to a shorter login without a word.
+            let refreshable = &authentication.refreshable_access_token_lifetime;
+            let refreshable = Some(refreshable).filter(|time| **time != Authentication::default().refreshable_access_token_lifetime);
             [
-                ("refreshable_access_token_lifetime", Some(&authentication.refreshable_access_token_lifetime)),
+                ("refreshable_access_token_lifetime", refreshable),
                 ("refresh_token_lifetime", authentication.refresh_token_lifetime.as_ref()),
                 ("nonrefreshable_access_token_lifetime", authentication.nonrefreshable_access_token_lifetime.as_ref()),
             ]
@@ -61,7 +66,9 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         reason: "Synapse cannot send text messages: it stops at start when it has to verify telephone numbers without a service that does (rest/client/register.py).",
         breaches: |loaded| {
             let registration = &loaded.site.registration;
-            if !registration.registrations_require_3pid.contains(&ThirdParty::Msisdn) || registration.account_threepid_delegates.msisdn.is_some() {
+            let wants = registration.registrations_require_3pid.contains(&ThirdParty::Msisdn);
+            // As with S0108.
+            if !wants || registration.account_threepid_delegates.msisdn.is_some() || loaded.site.matrix_authentication_service.is_some() {
                 return Vec::new();
             }
             vec![Breach::at(
@@ -152,7 +159,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         breaches: |loaded| {
             let settings = &loaded.site.synapse.settings;
             let captcha = settings.get("enable_registration_captcha").is_some_and(|value| value == true);
-            if !captcha || !loaded.site.registration.enable_registration {
+            if !captcha || !is_open(&loaded.site) {
                 return Vec::new();
             }
             let said = |name: &str| settings.get(name).is_some_and(|value| !value.is_null() && value != "");
