@@ -137,7 +137,8 @@ fn rules_find_what_types_cannot() {
     assert!(with("authentication: {session_lifetime: 2m}\n").is_empty());
     assert_eq!(with("authentication: {session_lifetime: 2m, refreshable_access_token_lifetime: 3m}\n"), ["S0141"]);
     assert_eq!(ldap("uri: 'ldaps://l.example'}\nregistration: {enable_registration: true"), ["S0111"]);
-    let delegated = "authentication: {method: none}\nmatrix_authentication_service: {endpoint: 'http://m.example/', issuer: 'https://a.example/', allow: [192.0.2.1]}\n";
+    let delegated =
+        "authentication: {method: none}\nmatrix_authentication_service: {endpoint: 'http://m.example/', issuer: 'https://a.example/', allow: [192.0.2.1]}\n";
     assert_eq!(with(&format!("{delegated}registration: {{enable_registration: true}}\n")), ["S0134"]);
     assert!(with(&format!("{delegated}registration: {{registrations_require_3pid: [email]}}\n")).is_empty());
     assert_eq!(with("administrators: [a, b, a]\n"), ["S0110"]);

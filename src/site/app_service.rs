@@ -183,7 +183,10 @@ fn namespaces(value: Option<&Value>, say: &mut impl FnMut(String, &str)) -> Vec<
                 (None, _) => say(format!("has in namespaces.{kind}[{at}] no regex that is a text"), example),
                 (_, Value::Null) => say(format!("has in namespaces.{kind}[{at}] no exclusive"), example),
                 (_, other) => {
-                    say(format!("has in namespaces.{kind}[{at}] an exclusive that is {}, not true or false", shown(other)), &format!("write exclusive: {}", switch(other)));
+                    say(
+                        format!("has in namespaces.{kind}[{at}] an exclusive that is {}, not true or false", shown(other)),
+                        &format!("write exclusive: {}", switch(other)),
+                    );
                 }
             }
         }
@@ -233,7 +236,10 @@ mod tests {
     #[test]
     fn words_of_older_yaml_are_told_as_they_stand() {
         let wrong = parse(GOOD.replace("exclusive: true", "exclusive: no").as_bytes()).expect_err("bad");
-        assert_eq!(wrong, [("has in namespaces.users[0] an exclusive that is the text \"no\", not true or false".to_owned(), "write exclusive: false".to_owned())]);
+        assert_eq!(
+            wrong,
+            [("has in namespaces.users[0] an exclusive that is the text \"no\", not true or false".to_owned(), "write exclusive: false".to_owned())]
+        );
         let wrong = parse(format!("{GOOD}rate_limited: yes\n").as_bytes()).expect_err("bad");
         assert_eq!(wrong, [("has a rate_limited that is the text \"yes\", not true or false".to_owned(), "write rate_limited: true".to_owned())]);
     }

@@ -166,7 +166,11 @@ fn features(loaded: &Loaded) -> Vec<Breach> {
     }
     let delegation = features.get("msc4108_delegation_endpoint").is_some_and(|value| !value.is_null());
     if site.matrix_authentication_service.is_some() && delegation && on("msc4108_enabled") {
-        breaches.push(at("msc4108_delegation_endpoint", "is set beside msc4108_enabled: another service and Synapse cannot both do it", "remove one of the two"));
+        breaches.push(at(
+            "msc4108_delegation_endpoint",
+            "is set beside msc4108_enabled: another service and Synapse cannot both do it",
+            "remove one of the two",
+        ));
     }
     if site.matrix_authentication_service.is_none() {
         let codes = features.get("msc4388_mode").is_some_and(|mode| mode != "off");

@@ -55,7 +55,11 @@ pub(super) const RULES: &[Rule] = &[
             if database.cp_min <= database.cp_max {
                 return Vec::new();
             }
-            vec![Breach::at("database.cp_min", format!("is {}, more than cp_max ({})", database.cp_min, database.cp_max), format!("database.cp_min: {}", database.cp_max))]
+            vec![Breach::at(
+                "database.cp_min",
+                format!("is {}, more than cp_max ({})", database.cp_min, database.cp_max),
+                format!("database.cp_min: {}", database.cp_max),
+            )]
         },
     },
     Rule {

@@ -218,7 +218,7 @@ impl<'a> Walk<'a> {
             return;
         }
         if !secret {
-            self.taken(value, place);
+            self.taken(entry, value, place);
         }
         match value {
             Value::String(text) => {
@@ -248,7 +248,7 @@ impl<'a> Walk<'a> {
 
 impl Walk<'_> {
     /// Whether Synapse can do something with a value of the right type.
-    fn taken(&mut self, value: &Value, place: &Place) {
+    fn taken(&mut self, entry: &Entry, value: &Value, place: &Place) {
         let is_element = matches!(place.path.0.last(), Some(Step::Index(_)));
         if let Some((message, remedy)) = range::beyond(&place.name, is_element, value) {
             self.find("S0420", place, message, remedy);
@@ -268,7 +268,7 @@ impl Walk<'_> {
                 if let Some((message, remedy)) = Some(members).filter(|_| name == "user_types").and_then(range::stray_user_type) {
                     self.find("S0420", &place.key("default_user_type"), message, remedy);
                 }
-                let missing = needs::missing(name, members);
+                let missing = needs::missing(name, entry, members);
                 if !missing.is_empty() {
                     let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
                     let values: Vec<String> = missing.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -276,7 +276,7 @@ impl Walk<'_> {
                 }
             }
             (name, value) if is_element && needs::has_members(name) => {
-                let values: Vec<String> = needs::missing(name, &serde_json::Map::new()).iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                let values: Vec<String> = needs::missing(name, entry, &serde_json::Map::new()).iter().map(|(name, value)| format!("{name}: {value}")).collect();
                 self.find("S0413", place, format!("found {}, expected a set of options", shown(value)), format!("write {{ {} }}", values.join(", ")));
             }
             _ => {}

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::check::synapse::Entry;
+use crate::site::schema::nearest;
+
 /// An option, and the members that belong together in it. In a list each element has them.
 struct Need {
     option: &'static str,
@@ -51,8 +54,8 @@ pub(super) fn has_members(option: &str) -> bool {
     NEEDS.iter().any(|need| need.option == option)
 }
 
-/// The members that an option lacks, each with a value to paste.
-pub(super) fn missing(option: &str, there: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
+/// The members that an option lacks, each with a value to paste. One whose name somebody only misspelt has its finding.
+pub(super) fn missing(option: &str, entry: &Entry, there: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
     let Some(need) = NEEDS.iter().find(|need| need.option == option) else { return Vec::new() };
     let asked = match need.when {
         When::There => true,
@@ -60,7 +63,8 @@ pub(super) fn missing(option: &str, there: &Map<String, Value>) -> Vec<(&'static
         When::Enabled(unsaid) => !there.is_empty() && there.get("enabled").map_or(unsaid, |enabled| *enabled == Value::Bool(true)),
     };
     let lacks = |(name, _): &&(&str, &str)| !there.get(*name).is_some_and(|value| !value.is_null() && value != "");
-    need.members.iter().filter(|_| asked).filter(lacks).copied().collect()
+    let misspelt = |name: &str| there.keys().any(|other| entry.member(other).is_none() && nearest(other, std::iter::once(name)).is_some());
+    need.members.iter().filter(|_| asked).filter(lacks).filter(|(name, _)| !misspelt(name)).copied().collect()
 }
 
 #[cfg(test)]
@@ -80,7 +84,10 @@ mod tests {
 
     #[test]
     fn what_is_off_needs_nothing_unless_synapse_reads_it_all_the_same() {
-        let missing = |option, text| missing(option, serde_json::from_str::<Value>(text).expect("JSON").as_object().expect("a set")).len();
+        let missing = |option, text| {
+            let entry = options().member(option).expect("read");
+            missing(option, entry, serde_json::from_str::<Value>(text).expect("JSON").as_object().expect("a set")).len()
+        };
         for (option, text, count) in [
             ("account_validity", r#"{ "period": "6w" }"#, 0),
             ("account_validity", r#"{ "enabled": false }"#, 0),
@@ -91,6 +98,7 @@ mod tests {
             ("jwt_config", "{}", 0),
             ("jwt_config", r#"{ "enabled": false }"#, 2),
             ("sentry", r#"{ "dsn": null }"#, 1),
+            ("jwt_config", r#"{ "secrets": "a" }"#, 1),
             ("push", "{}", 0),
         ] {
             assert_eq!(missing(option, text), count, "{option} {text}");

@@ -27,7 +27,9 @@ const RANGES: &[(&str, Range)] = &[
     // handlers/jwt.py; RFC 7518, section 3.1, and RFC 8037. With another every token is refused.
     (
         "jwt_config.algorithm",
-        Range::OneOf(&["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "ES256K", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"]),
+        Range::OneOf(&[
+            "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "ES256K", "PS256", "PS384", "PS512", "EdDSA", "Ed25519",
+        ]),
     ),
     // push_rules.py
     ("push_rules.limits.rule_count", Range::AtLeast(0)),
