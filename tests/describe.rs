@@ -134,6 +134,13 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("registration: {enable_registration: true}\n"), ["S0107"]);
     assert_eq!(with("registration: {enable_registration: true, registrations_require_3pid: [email]}\n"), ["S0108"]);
     assert_eq!(with("registration: {enable_registration: true, enable_registration_without_verification: true}\n"), ["S0109"]);
+    assert!(with("authentication: {session_lifetime: 2m}\n").is_empty());
+    assert_eq!(with("authentication: {session_lifetime: 2m, refreshable_access_token_lifetime: 3m}\n"), ["S0141"]);
+    assert_eq!(ldap("uri: 'ldaps://l.example'}\nregistration: {enable_registration: true"), ["S0111"]);
+    let delegated =
+        "authentication: {method: none}\nmatrix_authentication_service: {endpoint: 'http://m.example/', issuer: 'https://a.example/', allow: [192.0.2.1]}\n";
+    assert_eq!(with(&format!("{delegated}registration: {{enable_registration: true}}\n")), ["S0134"]);
+    assert!(with(&format!("{delegated}registration: {{registrations_require_3pid: [email]}}\n")).is_empty());
     assert_eq!(with("administrators: [a, b, a]\n"), ["S0110"]);
     assert_eq!(with("database: {source: external}\n"), ["S0201"]);
     assert_eq!(with("database: {host: db.example}\n"), ["S0201"]);
@@ -159,15 +166,69 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("synapse: {settings: {turn-shared-secret: x}}\n"), ["S0405"]);
     assert_eq!(with("synapse: {settings: {server_context: 'a@@secret:signing_key@@'}}\n"), ["S0406"]);
     assert_eq!(with("synapse: {settings: {stream_writers: {}}}\n"), ["S0407"]);
+    assert_eq!(with("synapse: {settings: {saml2_config: {sp_config: {}}}}\nauthentication: {method: none}\n"), ["S0407"]);
+    assert_eq!(with("synapse: {settings: {experimental_features: {msc3861: {enabled: false}}}}\n"), ["S0138"]);
+    assert_eq!(with("synapse: {settings: {auto_accept_invites: {worker_to_run_on: main}}}\n"), ["S0420"]);
+    assert!(with("workers: {generic: 1}\nsynapse: {settings: {auto_accept_invites: {worker_to_run_on: synapse-generic-worker-1}}}\n").is_empty());
+    assert_eq!(with("synapse: {settings: {media_storage_providers: [file_system]}}\n"), ["S0413"]);
+    assert_eq!(with("synapse: {settings: {spam_checker: {config: {}}}}\n"), ["S0419"]);
+    assert!(with("synapse: {unchecked: [gc_thresholds, sentry], settings: {gc_thresholds: [1]}}\n").contains(&"S0418".to_owned()));
     assert_eq!(with("database: {source: external, host: 'db example'}\n"), ["S0211"]);
     assert!(with("database: {source: external, host: /var/run/postgresql}\n").is_empty());
     assert_eq!(with("database: {user: postgres}\n"), ["S0210"]);
+    assert_eq!(with("database: {user: public, dbname: template1}\n"), ["S0210", "S0210"]);
+    assert!(with("database: {user: templates, dbname: pg_synapse}\n").is_empty());
+    let bound = |name: &str| ldap(&format!("uri: 'ldaps://l.example', bind_dn: '{name}'"));
+    assert!(bound("matrix@example.com").is_empty() && bound("EXAMPLE\\matrix").is_empty());
+    assert_eq!(bound("matrix"), ["S0144"]);
 }
 
 /// What the rules say about a site: code, option, remedy.
 fn told(more: &str) -> Vec<(String, String, String)> {
     let loaded = load_text("yaml", &format!("{GOOD}{more}")).unwrap_or_else(|error| panic!("{more}: {error}"));
     rules::apply(&loaded).list.into_iter().map(|finding| (finding.code.to_owned(), finding.option, finding.remedy.unwrap_or_default())).collect()
+}
+
+/// Where other servers come, and whether somebody is there.
+#[test]
+fn other_servers_find_an_open_door() {
+    let with = |name: &str, base: &str, more: &str| codes(&format!("server: {{server_name: '{name}', public_baseurl: '{base}'}}\n{more}"));
+    let (there, matrix) = ("https://example.com/", "https://matrix.example.com/");
+    let tls = |more: &str| format!("gateway: {{tls: files, {more}}}\n");
+    for (name, base, more) in [
+        ("example.com", matrix, ""),
+        ("example.com", matrix, "well_known: {serve: false}\n"),
+        ("example.com:443", there, ""),
+        ("example.com:8448", "https://example.com:8448/", ""),
+        ("example.com:8448", there, "listeners: {federation: false}\n"),
+        ("example.com:8448", matrix, "listeners: {federation: false}\n"),
+        ("example.com:8448", there, &tls("federation_port: 8448")),
+        ("192.0.2.1:443", "https://192.0.2.1/", ""),
+        ("[2001:db8::1]:443", "https://[2001:db8::1]/", ""),
+        ("example.com", matrix, &format!("{}well_known: {{server_port: 8448}}\n", tls("federation_port: 8448"))),
+        ("example.com", matrix, "well_known: {server_host: matrix.example.com}\n"),
+        // A router may change the port.
+        ("example.com", matrix, &tls("https_port: 8443")),
+        ("example.com", there, &format!("{}well_known: {{server: false}}\n", tls("federation_port: 8448"))),
+    ] {
+        assert!(with(name, base, more).is_empty(), "{name} {base} {more}: {:?}", with(name, base, more));
+    }
+    for (code, name, base, more) in [
+        ("S0306", "example.com:8448", matrix, tls("federation_port: 8448").as_str()),
+        ("S0306", "example.com", matrix, "well_known: {server: false}\n"),
+        ("S0306", "example.com", matrix, &format!("{}well_known: {{server_host: other.example.com}}\n", tls(""))),
+        ("S0306", "192.0.2.1", matrix, &tls("")),
+        ("S0307", "example.com:8448", there, ""),
+        ("S0307", "example.com:8448", matrix, ""),
+        ("S0307", "example.com:8448", there, &tls("")),
+        ("S0307", "example.com:443", matrix, &tls("trusted_proxies: [192.0.2.10/32]")),
+        ("S0307", "192.0.2.1", "https://192.0.2.1/", ""),
+        ("S0307", "example.com", there, "well_known: {server: false}\n"),
+        ("S0307", "example.com", matrix, "well_known: {server_port: 8448}\n"),
+        ("S0307", "example.com", matrix, "well_known: {server_host: other.example.com}\n"),
+    ] {
+        assert_eq!(with(name, base, more), [code], "{name} {base} {more}");
+    }
 }
 
 fn provider(more: &str) -> String {
@@ -216,8 +277,24 @@ fn another_way_to_log_in_is_one_only_when_it_is_on() {
     for off in ["cas_config: {enabled: false, server_url: 'https://cas.example.com'}", "cas_config: {}", "jwt_config: {algorithm: HS256}", "modules: []"] {
         assert!(nothing(&with(off)), "{off}: {:?}", with(off));
     }
-    for on in ["cas_config: {server_url: 'https://cas.example.com'}", "jwt_config: {enabled: true, algorithm: HS256, secret: {_secret: jwt}}"] {
+    for on in [
+        "cas_config: {server_url: 'https://cas.example.com'}",
+        "jwt_config: {enabled: true, algorithm: HS256, secret: {_secret: jwt}}",
+        "password_providers: [{module: my.Provider}]",
+        // Which cannot be said at all, as another finding tells.
+        "saml2_config: {sp_config: {}}",
+    ] {
         assert!(!nothing(&with(on)), "{on}: {:?}", with(on));
+    }
+    let with = |settings: &str| {
+        let service = "{endpoint: 'http://mas.example.com:8080/', issuer: 'https://account.example.com/', allow: [192.0.2.10]}";
+        told(&format!("authentication: {{method: none}}\nmatrix_authentication_service: {service}\nsynapse: {{settings: {{{settings}}}}}\n"))
+    };
+    for off in ["cas_config: {enabled: false}", "jwt_config: {}", "enable_registration_captcha: false", "password_providers: []"] {
+        assert_eq!(with(off), [], "{off}");
+    }
+    for on in ["cas_config: {server_url: 'https://cas.example.com'}", "enable_registration_captcha: true"] {
+        assert_eq!(with(on).iter().map(|(code, ..)| code.as_str()).collect::<Vec<_>>(), ["S0136"], "{on}");
     }
 }
 

@@ -58,6 +58,9 @@ fn filled_in(starter: &str, server_name: &str) -> String {
     let host = &server_name[..end];
     // An address has no hosts below it; there, clients find the server at the address itself.
     let is_address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
+    // To an address, and to a name with a port, other servers go straight (8448 where none is said), so that is where the server is.
+    let has_port = host.len() < server_name.len();
+    let straight = if has_port { server_name.to_owned() } else { format!("{host}:8448") };
     let mut text = String::with_capacity(starter.len());
     let mut rest = starter;
     while let Some(at) = rest.find(EXAMPLE) {
@@ -66,6 +69,9 @@ fn filled_in(starter: &str, server_name: &str) -> String {
         if label == 0 {
             text.push_str(before);
             text.push_str(server_name);
+        } else if (is_address || has_port) && before.ends_with("//matrix.") {
+            text.push_str(&before[..before.len() - label]);
+            text.push_str(&straight);
         } else if is_address {
             text.push_str(&before[..before.len() - label]);
             text.push_str(host);
@@ -87,8 +93,8 @@ mod tests {
     fn any_server_name_fits() {
         let fill = |name: &str| filled_in("n: \"example.com\"\nu: https://matrix.example.com/\n", name);
         assert_eq!(fill("chat.example.com"), "n: \"chat.example.com\"\nu: https://matrix.chat.example.com/\n");
-        assert_eq!(fill("matrix.example.com:8448"), "n: \"matrix.example.com:8448\"\nu: https://matrix.matrix.example.com/\n");
-        assert_eq!(fill("192.0.2.1:8448"), "n: \"192.0.2.1:8448\"\nu: https://192.0.2.1/\n");
-        assert_eq!(fill("[2001:db8::1]"), "n: \"[2001:db8::1]\"\nu: https://[2001:db8::1]/\n");
+        assert_eq!(fill("matrix.example.com:8448"), "n: \"matrix.example.com:8448\"\nu: https://matrix.example.com:8448/\n");
+        assert_eq!(fill("192.0.2.1:8448"), "n: \"192.0.2.1:8448\"\nu: https://192.0.2.1:8448/\n");
+        assert_eq!(fill("[2001:db8::1]"), "n: \"[2001:db8::1]\"\nu: https://[2001:db8::1]:8448/\n");
     }
 }

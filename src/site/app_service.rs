@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::schema::shown;
 use crate::render::secrets;
 
 /// What a registration may say at its top (names with a dot are experiments and taken as they are).
@@ -98,8 +99,10 @@ pub fn parse(bytes: &[u8]) -> Result<Registration, Vec<(String, String)>> {
         }
     };
     let exclusive_users = namespaces(content.get("namespaces"), &mut say);
+    if let Some(limited) = content.get("rate_limited").filter(|limited| !limited.is_boolean()) {
+        say(format!("has a rate_limited that is {}, not true or false", shown(limited)), &format!("write rate_limited: {}", switch(limited)));
+    }
     for (name, right, what) in [
-        ("rate_limited", content.get("rate_limited").is_none_or(Value::is_boolean), "true or false"),
         ("protocols", strings(content.get("protocols")), "a list of texts"),
         ("ip_range_whitelist", strings(content.get("ip_range_whitelist")), "a list of networks"),
     ] {
@@ -138,6 +141,15 @@ fn text(content: &Map<String, Value>, name: &str, example: &str, say: &mut impl 
     }
 }
 
+/// What somebody meant who wrote one of the words that older YAML has for true and false.
+fn switch(value: &Value) -> &'static str {
+    match value.as_str().map(str::to_lowercase).as_deref() {
+        Some("yes" | "on" | "y" | "true") => "true",
+        Some("no" | "off" | "n" | "false") => "false",
+        _ => "true, or false",
+    }
+}
+
 fn strings(value: Option<&Value>) -> bool {
     value.is_none_or(|value| value.is_null() || value.as_array().is_some_and(|list| list.iter().all(Value::is_string)))
 }
@@ -159,16 +171,23 @@ fn namespaces(value: Option<&Value>, say: &mut impl FnMut(String, &str)) -> Vec<
             continue;
         };
         for (at, entry) in entries.iter().enumerate() {
-            match (entry["regex"].as_str(), entry["exclusive"].as_bool()) {
-                (Some(regex), Some(alone)) => {
+            match (entry["regex"].as_str(), &entry["exclusive"]) {
+                (Some(regex), Value::Bool(alone)) => {
                     if let Some(why) = broken(regex) {
                         say(format!("has in namespaces.{kind}[{at}] a regex that is none: {why}"), "mend the expression");
                     }
-                    if kind == "users" && alone {
+                    if kind == "users" && *alone {
                         exclusive.push(regex.to_owned());
                     }
                 }
-                _ => say(format!("has in namespaces.{kind}[{at}] no regex that is a text or no exclusive that is true or false"), example),
+                (None, _) => say(format!("has in namespaces.{kind}[{at}] no regex that is a text"), example),
+                (_, Value::Null) => say(format!("has in namespaces.{kind}[{at}] no exclusive"), example),
+                (_, other) => {
+                    say(
+                        format!("has in namespaces.{kind}[{at}] an exclusive that is {}, not true or false", shown(other)),
+                        &format!("write exclusive: {}", switch(other)),
+                    );
+                }
             }
         }
     }
@@ -212,6 +231,17 @@ mod tests {
             assert!(parse(text.as_bytes()).is_err(), "{text:?}");
         }
         assert!(parse(&[0xff]).is_err());
+    }
+
+    #[test]
+    fn words_of_older_yaml_are_told_as_they_stand() {
+        let wrong = parse(GOOD.replace("exclusive: true", "exclusive: no").as_bytes()).expect_err("bad");
+        assert_eq!(
+            wrong,
+            [("has in namespaces.users[0] an exclusive that is the text \"no\", not true or false".to_owned(), "write exclusive: false".to_owned())]
+        );
+        let wrong = parse(format!("{GOOD}rate_limited: yes\n").as_bytes()).expect_err("bad");
+        assert_eq!(wrong, [("has a rate_limited that is the text \"yes\", not true or false".to_owned(), "write rate_limited: true".to_owned())]);
     }
 
     #[test]

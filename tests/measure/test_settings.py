@@ -57,6 +57,7 @@ BESIDE: dict[str, dict[str, Any]] = {
 }
 # Values that are right, where the type alone does not make them so.
 SPECIAL: dict[str, list[Any]] = {
+    "auto_accept_invites.worker_to_run_on": [None],  # the name of a process
     "account_validity.account_renewed_html_path": ["account_renewed.html"],
     "account_validity.invalid_token_html_path": ["invalid_token.html"],
     "account_validity.template_dir": ["/tmp", None],
@@ -75,6 +76,7 @@ SPECIAL: dict[str, list[Any]] = {
     "http_proxy": ["http://proxy.example.com:8080"],
     "https_proxy": ["http://proxy.example.com:8080"],
     "jwt_config": [None],
+    "jwt_config.algorithm": ["HS256", "EdDSA"],
     "manhole_settings.ssh_priv_key_path": [],  # names a key
     "manhole_settings.ssh_pub_key_path": [],
     "media_storage_providers.[].module": [BACKEND["module"]],
@@ -86,12 +88,13 @@ SPECIAL: dict[str, list[Any]] = {
     "spam_checker.module": [BACKEND["module"]],
     "spam_checker.[].module": [BACKEND["module"]],
     "third_party_event_rules.module": [BACKEND["module"]],
+    "thumbnail_sizes.[].method": ["crop", "scale"],
     "user_types.default_user_type": ["bot", None],
 }
 # Lists of a fixed length.
 LENGTH = {"gc_min_interval.[]": 3, "gc_thresholds.[]": 3, "room_prejoin_state.additional_event_types.[].[]": 2}
 # What other rules find in these samples says nothing about types; a secret in clear is found as such.
-TYPED = {"S0411", "S0412", "S0413", "S0414", "S0415", "S0416", "S0417"}
+TYPED = {"S0411", "S0412", "S0413", "S0414", "S0415", "S0416", "S0417", "S0419", "S0420", "S0421"}
 SECRETS = ("jwt_config.secret", "manhole_settings.password", "recaptcha_private_key")
 # Of so many options of one set and one type Synapse is asked what it does with wrong values.
 ALIKE = 3

@@ -2,6 +2,7 @@
 
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
+use crate::site::Site;
 use crate::site::authentication::Method;
 use crate::site::ldap::Mode;
 use crate::site::load::Loaded;
@@ -123,7 +124,7 @@ pub(super) const RULES: &[Rule] = &[
                 || registration.registration_requires_token
                 || !registration.registrations_require_3pid.is_empty()
                 || settings.get("enable_registration_captcha").is_some_and(|value| value == true);
-            if !registration.enable_registration || verified {
+            if !is_open(&loaded.site) || verified {
                 return Vec::new();
             }
             vec![Breach::at(
@@ -140,7 +141,8 @@ pub(super) const RULES: &[Rule] = &[
         reason: "An address can only be verified by sending mail to it; Synapse stops at start, whether registration is open or not (rest/client/register.py).",
         breaches: |loaded| {
             let wants = loaded.site.registration.registrations_require_3pid.contains(&ThirdParty::Email);
-            if !wants || loaded.site.email.is_some() {
+            // Where another service logs people in Synapse has nothing to verify, and does not look (rest/client/register.py).
+            if !wants || loaded.site.email.is_some() || loaded.site.matrix_authentication_service.is_some() {
                 return Vec::new();
             }
             vec![Breach::at(
@@ -157,7 +159,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Registration by anybody without proof is found by spammers within hours (Synapse documentation, enable_registration_without_verification).",
         breaches: |loaded| {
             let registration = &loaded.site.registration;
-            if !(registration.enable_registration && registration.enable_registration_without_verification) {
+            if !(is_open(&loaded.site) && registration.enable_registration_without_verification) {
                 return Vec::new();
             }
             vec![Breach::at(
@@ -199,3 +201,8 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// Whether people may make accounts here, and not where their passwords or logins are, which other rules say: the directory or another service.
+pub(super) fn is_open(site: &Site) -> bool {
+    site.registration.enable_registration && site.authentication.method != Method::Ldap && site.matrix_authentication_service.is_none()
+}

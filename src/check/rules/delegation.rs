@@ -7,8 +7,19 @@ use crate::check::Severity::{Error, Warning};
 use crate::site::authentication::Method;
 use crate::site::load::Loaded;
 
-/// Options of Synapse without a field of their own that log people in, or end their sessions, by another way.
-const OTHER_WAYS: &[&str] = &["cas_config", "enable_registration_captcha", "jwt_config", "password_providers", "saml2_config"];
+/// Options of Synapse without a field of their own that log people in by another way, or ask them something when they register, and whether
+/// each is on where it does not say so itself (config/cas.py, jwt.py). SAML is S0407's.
+const OTHER_WAYS: &[(&str, bool)] = &[("cas_config", true), ("enable_registration_captcha", true), ("jwt_config", false), ("password_providers", true)];
+
+/// Whether one of them is on.
+fn is_on(value: &Value, unsaid: bool) -> bool {
+    match value {
+        Value::Bool(on) => *on,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(members) => !members.is_empty() && members.get("enabled").map_or(unsaid, |enabled| *enabled == Value::Bool(true)),
+        _ => false,
+    }
+}
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -102,8 +113,8 @@ pub(super) const RULES: &[Rule] = &[
                 ("authentication.login_via_existing_session", authentication.login_via_existing_session.enabled),
             ];
             let typed = typed.into_iter().filter(|(_, used)| *used).map(|(option, _)| option.to_owned());
-            let settings = site.synapse.settings.keys().filter(|name| OTHER_WAYS.contains(&name.as_str()));
-            let used = typed.chain(settings.map(|name| format!("synapse.settings.{name}")));
+            let settings = OTHER_WAYS.iter().filter(|(name, unsaid)| site.synapse.settings.get(*name).is_some_and(|value| is_on(value, *unsaid)));
+            let used = typed.chain(settings.map(|(name, _)| format!("synapse.settings.{name}")));
             used.map(|option| {
                 Breach::at(&option, "does not go with matrix_authentication_service", "remove it; what it decides is decided in the other service")
             })
@@ -148,11 +159,20 @@ fn features(loaded: &Loaded) -> Vec<Breach> {
     let at = |name: &str, message: &str, remedy: &str| Breach::at(&format!("synapse.settings.experimental_features.{name}"), message, remedy);
     let on = |name: &str| features.get(name).is_some_and(|value| *value == Value::Bool(true));
     let mut breaches = Vec::new();
-    if features.get("msc3861").is_some_and(|value| value.as_object().is_some_and(|members| !members.is_empty())) {
-        breaches.push(at("msc3861", "was removed from Synapse", "describe the section matrix_authentication_service"));
+    if let Some(members) = features.get("msc3861").and_then(Value::as_object).filter(|members| !members.is_empty()) {
+        let wanted = members.get("enabled") != Some(&Value::Bool(false)) && site.matrix_authentication_service.is_none();
+        let remedy = if wanted { "remove it, and describe the section matrix_authentication_service" } else { "remove it" };
+        breaches.push(at("msc3861", "was removed from Synapse, which ends as long as something is in it", remedy));
+    }
+    let delegation = features.get("msc4108_delegation_endpoint").is_some_and(|value| !value.is_null());
+    if site.matrix_authentication_service.is_some() && delegation && on("msc4108_enabled") {
+        breaches.push(at(
+            "msc4108_delegation_endpoint",
+            "is set beside msc4108_enabled: another service and Synapse cannot both do it",
+            "remove one of the two",
+        ));
     }
     if site.matrix_authentication_service.is_none() {
-        let delegation = features.get("msc4108_delegation_endpoint").is_some_and(|value| !value.is_null());
         let codes = features.get("msc4388_mode").is_some_and(|mode| mode != "off");
         for (name, wanted) in [("msc4108_enabled", on("msc4108_enabled")), ("msc4108_delegation_endpoint", delegation), ("msc4388_mode", codes)] {
             if wanted {

@@ -132,4 +132,21 @@ pub(super) const RULES: &[Rule] = &[
             _ => Vec::new(),
         },
     },
+    Rule {
+        code: "S0508",
+        severity: Warning,
+        reason: "Who is to renew an account is told by mail, and without a mail server nobody is: the account ends all the same (handlers/account_validity.py).",
+        options: &["synapse.settings.account_validity", "email"],
+        breaches: |loaded| {
+            let Some(validity) = loaded.site.synapse.settings.get("account_validity") else { return Vec::new() };
+            if loaded.site.email.is_some() || validity["enabled"] != true || validity["renew_at"].is_null() {
+                return Vec::new();
+            }
+            vec![Breach::at(
+                "synapse.settings.account_validity.renew_at",
+                "is set, and the server cannot send mail",
+                "describe the mail server in the section email (smtp_host, notif_from, …), or remove renew_at",
+            )]
+        },
+    },
 ];

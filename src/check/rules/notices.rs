@@ -317,7 +317,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0541",
         severity: Error,
-        reason: "Synapse looks for its own names only; a file with another name is never read (config/_base.py, read_templates).",
+        reason: "Synapse looks for its own names only; a file with another name that no other template includes is never read (config/_base.py, read_templates).",
         options: &[TEMPLATE_OPTION],
         breaches: |loaded| {
             if loaded.site.templates.custom_template_directory.is_none() {
@@ -327,7 +327,18 @@ pub(super) const RULES: &[Rule] = &[
             if all.is_empty() {
                 return vec![Breach::at(TEMPLATE_OPTION, "is a directory without a template", "put a template into it, or leave the option out")];
             }
-            let known = |name: &str| TEMPLATES.contains(&name) || FIXED_TEMPLATES.contains(&name) || name.starts_with("mail-") && name.ends_with(".css");
+            // A part that one of them includes, extends or imports, and one that the older options of account_validity name, have names of their own.
+            let part = |name: &str| {
+                let quoted = [format!("\"{name}\""), format!("'{name}'")];
+                all.iter().any(|(other, content)| *other != name && quoted.iter().any(|quoted| String::from_utf8_lossy(content).contains(quoted.as_str())))
+            };
+            let named = |name: &str| {
+                let members = loaded.site.synapse.settings.get("account_validity").and_then(serde_json::Value::as_object).into_iter().flatten();
+                members.into_iter().any(|(member, value)| member.ends_with("_html_path") && value == name)
+            };
+            let known = |name: &str| {
+                TEMPLATES.contains(&name) || FIXED_TEMPLATES.contains(&name) || name.starts_with("mail-") && name.ends_with(".css") || part(name) || named(name)
+            };
             all.iter()
                 .filter(|(name, _)| !known(name))
                 .map(|(name, _)| {

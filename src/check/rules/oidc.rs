@@ -174,8 +174,10 @@ pub(super) const RULES: &[Rule] = &[
                 let options = site.synapse.settings.get(name).and_then(Value::as_object).filter(|options| !options.is_empty());
                 options.is_some_and(|options| options.get("enabled").map_or(unsaid, |enabled| *enabled == Value::Bool(true)))
             };
-            let modules = site.synapse.settings.get("modules").and_then(Value::as_array).is_some_and(|modules| !modules.is_empty());
-            let elsewhere = enabled("jwt_config", false) || enabled("cas_config", true) || modules;
+            let listed = |name: &str| site.synapse.settings.get(name).and_then(Value::as_array).is_some_and(|modules| !modules.is_empty());
+            // SAML cannot be said in this version, which S0407 says.
+            let saml = site.synapse.settings.contains_key("saml2_config");
+            let elsewhere = enabled("jwt_config", false) || enabled("cas_config", true) || saml || listed("modules") || listed("password_providers");
             if site.authentication.method != Method::None || !site.oidc.oidc_providers.is_empty() || elsewhere || site.matrix_authentication_service.is_some() {
                 return Vec::new();
             }

@@ -1,7 +1,10 @@
 //! S03xx: what the outside sees: names, ports, certificates, well-known documents.
 
+use std::net::IpAddr;
+
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
+use crate::site::Site;
 use crate::site::gateway::Tls;
 
 pub(super) const RULES: &[Rule] = &[
@@ -88,19 +91,125 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0306",
         severity: Error,
-        options: &["well_known.server", "server.server_name", "server.public_baseurl", "listeners.federation"],
-        reason: "Without the server document other servers look for the server name itself on port 8448 (Matrix specification, Resolving server names).",
+        options: DOOR_OPTIONS,
+        reason: "Other servers go where the server document says; to a server name with a port or to an address they go straight, and without a document to port 8448 (Matrix specification, Resolving server names). The gateway answers them under the host of public_baseurl only.",
         breaches: |loaded| {
-            let (site, server) = (&loaded.site, &loaded.site.server);
-            let same = server.server_name.host() == server.public_baseurl.host();
-            if !site.listeners.federation || site.well_known.server || same || server.server_name.port().is_some() {
+            let site = &loaded.site;
+            let base = &site.server.public_baseurl;
+            let Some(door) = Door::of(site).filter(|door| !is_same(door.host, base.host()) && door.is_shut(site)) else { return Vec::new() };
+            let (message, remedy) = match door.option {
+                "server.server_name" => (
+                    format!("sends other servers straight to {}, and the gateway answers them under {} only", door.written(), base.host()),
+                    format!("server.public_baseurl: https://{}/; or, before the first start, a server_name without a port", door.authority(443)),
+                ),
+                "well_known.server" => (
+                    format!("is false although {} is served under {}: no other server would find it", site.server.server_name, base.host()),
+                    "leave well_known.server on, or turn listeners.federation off".to_owned(),
+                ),
+                _ => (
+                    format!("sends other servers to {}, and the gateway answers them under {} only", door.written(), base.host()),
+                    "leave well_known.server_host out".to_owned(),
+                ),
+            };
+            vec![Breach::at(door.option, message, remedy)]
+        },
+    },
+    Rule {
+        code: "S0307",
+        severity: Warning,
+        options: DOOR_OPTIONS,
+        reason: "Where other servers go (see S0306) somebody has to listen, and a proxy in front of the gateway to pass them on under the name that it knows.",
+        breaches: |loaded| {
+            let site = &loaded.site;
+            let base = &site.server.public_baseurl;
+            let Some(door) = Door::of(site) else { return Vec::new() };
+            let known = is_same(door.host, base.host());
+            if known && door.is_listened_at(site) || !known && door.is_shut(site) {
                 return Vec::new();
             }
-            vec![Breach::at(
-                "well_known.server",
-                format!("is false although {} is served under {}: no other server would find it", server.server_name, server.public_baseurl.host()),
-                "leave well_known.server on, or turn listeners.federation off",
-            )]
+            let why = match door.option {
+                "server.server_name" => "sends other servers straight to",
+                "well_known.server" => "is false, which sends other servers to",
+                _ => "sends other servers to",
+            };
+            let missing = if known { "where nothing in this description listens" } else { "a name that the gateway does not answer under" };
+            let message = format!("{why} {}, {missing}", door.written());
+            let remedy = if known && site.gateway.tls == Tls::Files {
+                format!("gateway.federation_port: {}", door.port)
+            } else {
+                format!("let the proxy in front pass {} on with Host: {}, and accept this warning", door.written(), base.host())
+            };
+            vec![Breach::at(door.option, message, remedy)]
         },
     },
 ];
+
+const DOOR_OPTIONS: &[&str] = &[
+    "server.server_name",
+    "server.public_baseurl",
+    "well_known.server",
+    "well_known.server_host",
+    "well_known.server_port",
+    "listeners.federation",
+    "gateway.tls",
+    "gateway.https_port",
+    "gateway.federation_port",
+    "gateway.trusted_proxies",
+];
+
+/// Where other servers come.
+struct Door<'a> {
+    /// The option that sends them there.
+    option: &'static str,
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> Door<'a> {
+    /// The place, unless the site is an island.
+    fn of(site: &'a Site) -> Option<Self> {
+        let (name, base, well_known) = (&site.server.server_name, &site.server.public_baseurl, &site.well_known);
+        if !site.listeners.federation {
+            return None;
+        }
+        let is_address = name.host().trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        let port = name.port().unwrap_or(8448);
+        Some(if is_address || name.port().is_some() {
+            Self { option: "server.server_name", host: name.host(), port }
+        } else if !well_known.server {
+            Self { option: "well_known.server", host: name.host(), port }
+        } else {
+            let option = if well_known.server_host.is_some() { "well_known.server_host" } else { "well_known.server_port" };
+            let host = well_known.server_host.as_ref().map_or(base.host(), |host| host.as_str());
+            Self { option, host, port: well_known.server_port.unwrap_or(base.port()) }
+        })
+    }
+
+    /// Whether nobody between other servers and the gateway can pass them on under another name.
+    fn is_shut(&self, site: &Site) -> bool {
+        // A server document costs nothing, so without one there is no reason to leave this to a proxy.
+        self.option == "well_known.server" || site.gateway.tls == Tls::Files && site.gateway.trusted_proxies.is_empty()
+    }
+
+    /// Whether the description says that there is something at the port: clients come there, or the gateway is published on it.
+    fn is_listened_at(&self, site: &Site) -> bool {
+        let gateway = &site.gateway;
+        let published = gateway.tls == Tls::Files && (gateway.https_port == self.port || gateway.federation_port == Some(self.port));
+        self.port == site.server.public_baseurl.port() || published
+    }
+
+    fn written(&self) -> String {
+        self.authority(0)
+    }
+
+    /// Host and port, the port left out where it is that one.
+    fn authority(&self, unsaid: u16) -> String {
+        let host = if self.host.contains(':') && !self.host.starts_with('[') { format!("[{}]", self.host) } else { self.host.to_owned() };
+        if self.port == unsaid { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// Whether two texts are one host.
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim_matches(['[', ']']).eq_ignore_ascii_case(other.trim_matches(['[', ']']))
+}

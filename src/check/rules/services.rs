@@ -47,15 +47,19 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "S0203",
-        severity: Error,
+        severity: Warning,
         options: &["database.cp_min", "database.cp_max"],
-        reason: "A pool cannot be larger at rest than at work (twisted.enterprise.adbapi).",
+        reason: "A pool is never larger at rest than at work: of a larger cp_min Twisted makes cp_max without a word (twisted/enterprise/adbapi.py).",
         breaches: |loaded| {
             let database = &loaded.site.database;
             if database.cp_min <= database.cp_max {
                 return Vec::new();
             }
-            vec![Breach::at("database.cp_min", format!("is {}, more than cp_max ({})", database.cp_min, database.cp_max), "make cp_min the smaller of the two")]
+            vec![Breach::at(
+                "database.cp_min",
+                format!("is {}, more than cp_max ({})", database.cp_min, database.cp_max),
+                format!("database.cp_min: {}", database.cp_max),
+            )]
         },
     },
     Rule {
@@ -184,16 +188,19 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0210",
         severity: Error,
         options: &["database.user", "database.dbname"],
-        reason: "These names belong to PostgreSQL itself (its documentation, predefined roles and template databases).",
+        reason: "These names belong to PostgreSQL itself (its documentation, CREATE ROLE, Predefined Roles and Template Databases).",
         breaches: |loaded| {
             let database = &loaded.site.database;
             if database.source == Source::External {
                 return Vec::new();
             }
-            [("database.user", &database.user), ("database.dbname", &database.dbname)]
+            let (user, dbname) = (database.user.as_str(), database.dbname.as_str());
+            let kept_user = user.starts_with("pg_") || ["postgres", "public", "none"].contains(&user);
+            let kept_dbname = ["postgres", "template0", "template1"].contains(&dbname);
+            [("database.user", &database.user, kept_user), ("database.dbname", &database.dbname, kept_dbname)]
                 .into_iter()
-                .filter(|(_, name)| name.as_str() == "postgres" || name.as_str().starts_with("pg_") || name.as_str().starts_with("template"))
-                .map(|(option, name)| {
+                .filter(|(.., kept)| *kept)
+                .map(|(option, name, _)| {
                     Breach::at(option, format!("is {name:?}, a name that PostgreSQL keeps for itself", name = name.as_str()), "use a name such as \"synapse\"")
                 })
                 .collect()

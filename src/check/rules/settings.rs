@@ -208,6 +208,16 @@ pub(super) fn owner(name: &str) -> Option<&'static str> {
     OWNED.iter().find(|(owned, _)| *owned == name).map(|(_, owner)| *owner)
 }
 
+/// The secret that is the owner, if it is one.
+fn secret_of(owner: &str) -> Option<&str> {
+    owner.strip_prefix("the secret ")
+}
+
+/// Where to say an option of that owner, once somebody has the wrong place for it.
+pub(super) fn say_it(owner: &str) -> String {
+    secret_of(owner).map_or_else(|| "say it there".to_owned(), |secret| format!("its value is the file secrets/{secret} on the target"))
+}
+
 /// Whether another rule of this room already says that the option cannot stand here.
 pub(super) fn is_refused(name: &str) -> bool {
     owner(name).is_some() || UNSUPPORTED.contains(&name) || !is_name(name)
@@ -228,9 +238,13 @@ pub(super) const RULES: &[Rule] = &[
             settings
                 .filter_map(|name| Some((name, owner(name)?)))
                 .map(|(name, owner)| {
-                    let (message, remedy) = match owner {
-                        TOOL => ("is set by the tool".to_owned(), "remove it"),
-                        _ => (format!("is already written by {owner}"), "say it there, and remove it here"),
+                    let (message, remedy) = match (owner, secret_of(owner)) {
+                        (TOOL, _) => ("is set by the tool".to_owned(), "remove it".to_owned()),
+                        (_, Some(secret)) => (
+                            format!("is a secret, read from the file secrets/{secret} on the target"),
+                            format!("remove it here; a value that is to stay goes into secrets/{secret}, where `synapse-site secrets init` leaves it alone"),
+                        ),
+                        _ => (format!("is already written by {owner}"), "say it there, and remove it here".to_owned()),
                     };
                     Breach::at(&format!("synapse.settings.{name}"), message, remedy)
                 })
@@ -275,7 +289,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0404",
         severity: Error,
         options: &["synapse.settings.modules"],
-        reason: "Synapse ignores options it does not know; the LDAP module has a section of its own, and under this name it registers nothing.",
+        reason: "The directory has a section of its own, which keeps its password out of the image and brings its authority; the module's older class, LdapAuthProvider, registers nothing in this list (ldap_auth_provider.py).",
         breaches: |loaded| {
             let Some(modules) = loaded.site.synapse.settings.get("modules").and_then(Value::as_array) else { return Vec::new() };
             modules
@@ -296,7 +310,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0405",
         severity: Error,
         options: &["synapse.settings"],
-        reason: "A hyphen in an option's name is always a typing error: Synapse's names have underscores, and it ignores all others.",
+        reason: "A hyphen, a capital or a blank in an option's name is a typing error: Synapse's names are of a-z, 0-9 and _, and it ignores all others.",
         breaches: |loaded| {
             let settings = loaded.site.synapse.settings.keys();
             settings

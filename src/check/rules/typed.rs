@@ -3,14 +3,19 @@
 
 mod form;
 mod moved;
+mod needs;
+mod power;
+mod range;
+mod unknown;
 
 use serde_json::Value;
 
-use super::settings::{TOOL, is_inline, is_refused, owner};
+use super::settings::{is_inline, is_refused};
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::check::synapse::{self, Entry, Kind};
 use crate::render::secrets::reference;
+use crate::render::synapse::workers;
 use crate::site::load::Loaded;
 use crate::site::schema::{OptionPath, Step, nearest, shown};
 
@@ -81,6 +86,27 @@ pub(super) const RULES: &[Rule] = &[
             unchecked.filter(idle).map(breach).collect()
         },
     },
+    Rule {
+        code: "S0419",
+        severity: Error,
+        options: SETTINGS,
+        reason: "Some members of an option belong together: without one of them Synapse ends at start, often with a bare KeyError (config/jwt.py, cas.py, account_validity.py, cache.py, repository.py).",
+        breaches: |loaded| found(loaded, "S0419"),
+    },
+    Rule {
+        code: "S0420",
+        severity: Error,
+        options: SETTINGS,
+        reason: "A value of the right type can still be none that Synapse takes: it ends at start, or does nothing with it and says nothing (config/server.py, user_types.py, push_rules.py, auto_accept_invites.py).",
+        breaches: |loaded| found(loaded, "S0420"),
+    },
+    Rule {
+        code: "S0421",
+        severity: Error,
+        options: &["synapse.settings.default_power_level_content_override"],
+        reason: "Synapse ends with a kind of room that it does not know; whether the powers are any it looks when somebody makes a room, who then cannot (config/room.py, events/validator.py).",
+        breaches: |loaded| found(loaded, "S0421"),
+    },
 ];
 
 /// What one rule finds, but for what the description lets through.
@@ -96,11 +122,14 @@ fn is_within(name: &str, outer: &str) -> bool {
 
 struct Walk<'a> {
     unchecked: &'a [&'a str],
+    /// Names of processes that can be told to do something.
+    workers: Vec<String>,
     /// The code, the option's name with dots and without indexes, and the rest.
     found: Vec<(&'static str, String, Breach)>,
 }
 
 /// The place of a value: as the user wrote it, and as the table has it.
+#[derive(Clone)]
 struct Place {
     path: OptionPath,
     name: String,
@@ -128,7 +157,7 @@ impl Place {
 
 impl<'a> Walk<'a> {
     fn over(loaded: &Loaded, unchecked: &'a [&'a str]) -> Self {
-        let mut walk = Self { unchecked, found: Vec::new() };
+        let mut walk = Self { unchecked, workers: workers::names(&loaded.site), found: Vec::new() };
         let top = Place { path: OptionPath::dotted("synapse.settings"), name: String::new() };
         for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| !is_refused(name)) {
             walk.member(synapse::options(), name, value, &top.key(name));
@@ -158,11 +187,11 @@ impl<'a> Walk<'a> {
             self.value(entry, value, place);
         } else if place.name == key {
             let message = format!("is no option that Synapse {} reads", synapse::version());
-            self.find("S0411", place, message, unknown_option(key));
+            self.find("S0411", place, message, unknown::option(key));
         } else if holder.is_closed() {
             let outer = place.name.strip_suffix(key).map_or("", |outer| outer.trim_end_matches('.'));
             let message = format!("is no option that Synapse {} reads in {outer}", synapse::version());
-            self.find("S0412", place, message, unknown_member(holder, key, outer));
+            self.find("S0412", place, message, unknown::member(holder, key, outer));
         }
     }
 
@@ -188,6 +217,9 @@ impl<'a> Walk<'a> {
             }
             return;
         }
+        if !secret {
+            self.taken(entry, value, place);
+        }
         match value {
             Value::String(text) => {
                 if let Some(scale) = form::Scale::of(&entry.kinds)
@@ -208,6 +240,44 @@ impl<'a> Walk<'a> {
                         self.value(entry, element, &place.index(at));
                     }
                 }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Whether Synapse can do something with a value of the right type.
+    fn taken(&mut self, entry: &Entry, value: &Value, place: &Place) {
+        let is_element = matches!(place.path.0.last(), Some(Step::Index(_)));
+        if let Some((message, remedy)) = range::beyond(&place.name, is_element, value) {
+            self.find("S0420", place, message, remedy);
+        }
+        match (place.name.as_str(), value) {
+            ("auto_accept_invites.worker_to_run_on", Value::String(name)) if !self.workers.contains(name) => {
+                let known = if self.workers.is_empty() { "has no worker that takes this".to_owned() } else { format!("has {}", self.workers.join(", ")) };
+                self.find("S0420", place, format!("is {name:?}, and the site {known}: nobody would do it"), "remove it: the main process does it then");
+            }
+            ("default_power_level_content_override", value) => {
+                for (steps, message, remedy) in power::wrong(value) {
+                    let place = steps.iter().fold(place.clone(), |place, step| place.key(step));
+                    self.find("S0421", &place, message, remedy);
+                }
+            }
+            (name, Value::Object(members)) => {
+                if let Some((message, remedy)) = Some(members).filter(|_| name == "user_types").and_then(range::stray_user_type) {
+                    self.find("S0420", &place.key("default_user_type"), message, remedy);
+                }
+                let missing = needs::missing(name, entry, members);
+                if !missing.is_empty() {
+                    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+                    let values: Vec<String> = missing.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                    self.find("S0419", place, format!("lacks {}", names.join(", ")), format!("add {}", values.join(", ")));
+                }
+            }
+            (name, value) if is_element && needs::has_members(name) => {
+                let values: Vec<String> = needs::missing(name, entry, &serde_json::Map::new()).iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                self.find("S0413", place, format!("found {}, expected a set of options", shown(value)), format!("write {{ {} }}", values.join(", ")));
             }
             _ => {}
         }
@@ -292,84 +362,6 @@ fn remedy(entry: &Entry, value: &Value, secret: bool, place: &Place) -> String {
         Some(Kind::Size) => write("50M".to_owned()),
         _ => format!("write text, as in {}", place.written("\"some text\"")),
     }
-}
-
-fn unknown_option(name: &str) -> String {
-    if let Some(path) = synapse::elsewhere(name) {
-        return there(name, &path);
-    }
-    if let Some(number) = proposal(name) {
-        return feature(name, number, name);
-    }
-    match nearest(name, synapse::options().names()) {
-        Some(near) => match owner(near) {
-            Some(TOOL) => format!("did you mean {near:?}? The tool sets it: remove it"),
-            Some(owner) => format!("did you mean {near:?}? It comes from {owner}: say it there"),
-            None => format!("did you mean {near:?}?"),
-        },
-        None => or_let_through(name),
-    }
-}
-
-fn unknown_member(holder: &Entry, name: &str, outer: &str) -> String {
-    // Words such as `enabled` are in many places.
-    let exact = synapse::elsewhere(name);
-    if let Some(path) = exact.as_ref().filter(|_| name.contains('_')) {
-        return there(name, path);
-    }
-    if let Some(number) = proposal(name) {
-        return feature(name, number, &format!("{outer}.{name}"));
-    }
-    if let Some(near) = nearest(name, holder.names()) {
-        return format!("did you mean {near:?}?");
-    }
-    if let Some(path) = exact {
-        return there(name, &path);
-    }
-    let known: Vec<String> = holder.names().map(str::to_owned).collect();
-    // Of very many names a list helps nobody.
-    if known.len() > 20 { or_let_through(&format!("{outer}.{name}")) } else { format!("its members are {}", list(known)) }
-}
-
-/// The number in the name of a feature that a Matrix proposal (MSC) describes: `msc4140` of `msc4140_enabled`.
-fn proposal(name: &str) -> Option<&str> {
-    let digits = name.strip_prefix("msc")?;
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    (end > 0).then(|| &name[..name.len() - digits.len() + end])
-}
-
-/// What to write for an unknown feature. Names with other numbers look alike and are about other things.
-fn feature(name: &str, number: &str, place: &str) -> String {
-    // config/server.py: delayed events are on when they have a longest delay.
-    if number == "msc4140" {
-        return "remove it: delayed events (MSC4140) are switched on by rtc.max_event_delay_duration".to_owned();
-    }
-    let features = synapse::options().member("experimental_features");
-    let same = || features.into_iter().flat_map(Entry::names).filter(|known| proposal(known) == Some(number));
-    match nearest(name, same()).or_else(|| same().next()) {
-        Some(near) => format!("did you mean {near:?}, under experimental_features?"),
-        None => format!("Synapse {} reads no such feature: {}", synapse::version(), or_let_through(place)),
-    }
-}
-
-/// Where an option stands that was written somewhere else.
-fn there(name: &str, path: &str) -> String {
-    let (top, rest) = path.split_once('.').unwrap_or((path, ""));
-    match owner(top) {
-        Some(TOOL) => format!("{name} is set by the tool: remove it"),
-        Some(owner) if rest.is_empty() => format!("{name} is an option of its own, and comes from {owner}: say it there"),
-        Some(owner) => format!("{name} is a member of {top}, which comes from {owner}: say it there"),
-        None if rest.is_empty() => format!("{name} is an option of its own: write it under synapse.settings itself"),
-        None => {
-            let written =
-                rest.rsplit('.').fold("…".to_owned(), |inner, step| if inner == "…" { format!("{step}: …") } else { format!("{step}: {{ {inner} }}") });
-            format!("{name} is a member of {top}: write {top}: {{ {written} }}")
-        }
-    }
-}
-
-fn or_let_through(name: &str) -> String {
-    format!("remove it; or, if your images hold a Synapse that reads it, write synapse.unchecked: [{name}]")
 }
 
 fn list(values: impl IntoIterator<Item = String>) -> String {

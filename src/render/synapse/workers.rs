@@ -18,7 +18,7 @@ fn senders(site: &Site) -> Vec<String> {
 }
 
 /// The names of all workers.
-pub(super) fn names(site: &Site) -> Vec<String> {
+pub fn names(site: &Site) -> Vec<String> {
     generic(site).into_iter().chain(senders(site)).collect()
 }
 

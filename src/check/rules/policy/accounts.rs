@@ -1,7 +1,9 @@
 //! S014x: addresses of people, sessions, profiles, and the names that a directory is asked for.
 
 use crate::check::Severity::{Error, Warning};
+use crate::check::rules::accounts::is_open;
 use crate::check::rules::{Breach, Rule};
+use crate::site::authentication::Authentication;
 use crate::site::registration::ThirdParty;
 
 pub(in crate::check::rules) const RULES: &[Rule] = &[
@@ -37,8 +39,11 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         breaches: |loaded| {
             let authentication = &loaded.site.authentication;
             let Some(session) = &authentication.session_lifetime else { return Vec::new() };
+            // Its default gives way to a shorter login without a word.
+            let refreshable = &authentication.refreshable_access_token_lifetime;
+            let refreshable = Some(refreshable).filter(|time| **time != Authentication::default().refreshable_access_token_lifetime);
             [
-                ("refreshable_access_token_lifetime", Some(&authentication.refreshable_access_token_lifetime)),
+                ("refreshable_access_token_lifetime", refreshable),
                 ("refresh_token_lifetime", authentication.refresh_token_lifetime.as_ref()),
                 ("nonrefreshable_access_token_lifetime", authentication.nonrefreshable_access_token_lifetime.as_ref()),
             ]
@@ -61,7 +66,9 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         reason: "Synapse cannot send text messages: it stops at start when it has to verify telephone numbers without a service that does (rest/client/register.py).",
         breaches: |loaded| {
             let registration = &loaded.site.registration;
-            if !registration.registrations_require_3pid.contains(&ThirdParty::Msisdn) || registration.account_threepid_delegates.msisdn.is_some() {
+            let wants = registration.registrations_require_3pid.contains(&ThirdParty::Msisdn);
+            // As with S0108.
+            if !wants || registration.account_threepid_delegates.msisdn.is_some() || loaded.site.matrix_authentication_service.is_some() {
                 return Vec::new();
             }
             vec![Breach::at(
@@ -99,7 +106,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             names
                 .into_iter()
                 .filter_map(|(option, name)| Some((option, name?.as_str())))
-                .filter(|(_, name)| !is_entry_name(name))
+                .filter(|(option, name)| !(is_entry_name(name) || *option == "ldap.bind_dn" && is_account(name)))
                 .map(|(option, name)| {
                     let domain: Vec<String> = name.split('.').map(|label| format!("dc={label}")).collect();
                     let like_domain = name.contains('.') && !name.contains(['=', ',', ' ', '@']);
@@ -139,12 +146,48 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             )]
         },
     },
+    Rule {
+        code: "S0147",
+        severity: Error,
+        options: &[
+            "registration.enable_registration",
+            "synapse.settings.enable_registration_captcha",
+            "synapse.settings.recaptcha_public_key",
+            "synapse.settings.recaptcha_private_key",
+        ],
+        reason: "The captcha is shown with one key and looked at with the other; Synapse starts without them, and then nobody gets past it (handlers/ui_auth/checkers.py, rest/client/register.py).",
+        breaches: |loaded| {
+            let settings = &loaded.site.synapse.settings;
+            let captcha = settings.get("enable_registration_captcha").is_some_and(|value| value == true);
+            if !captcha || !is_open(&loaded.site) {
+                return Vec::new();
+            }
+            let said = |name: &str| settings.get(name).is_some_and(|value| !value.is_null() && value != "");
+            let keys = [("recaptcha_public_key", "\"6Le…\""), ("recaptcha_private_key", "{ _secret: recaptcha_private_key }")];
+            let missing: Vec<_> = keys.into_iter().filter(|(name, _)| !said(name) && !said(&format!("{name}_path"))).collect();
+            if missing.is_empty() {
+                return Vec::new();
+            }
+            let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+            let values: Vec<String> = missing.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            vec![Breach::at(
+                "synapse.settings.enable_registration_captcha",
+                format!("is true, and {} is missing: nobody could register", names.join(" and ")),
+                format!("add {}; or remove it, and write registration.registration_requires_token: true", values.join(", ")),
+            )]
+        },
+    },
 ];
 
 /// Whether a text is a list of `attribute=value`, as far as commas tell.
 fn is_entry_name(text: &str) -> bool {
     let text = text.replace("\\,", "");
     text.split(',').all(|part| part.split_once('=').is_some_and(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty()))
+}
+
+/// Whether a text is the name of an account as Active Directory knows it, too: `matrix@example.com`, `EXAMPLE\matrix`.
+fn is_account(text: &str) -> bool {
+    !text.contains('=') && text.split_once(['@', '\\']).is_some_and(|(one, other)| !one.is_empty() && !other.is_empty())
 }
 
 /// Whether a text is one or more parts in parentheses that fit.
@@ -187,6 +230,12 @@ fn fitted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn accounts_of_active_directory_are_told_from_text() {
+        assert!(is_account("matrix@example.com") && is_account("EXAMPLE\\matrix"));
+        assert!(!is_account("matrix") && !is_account("@example.com") && !is_account("cn=a@b"));
+    }
 
     #[test]
     fn what_is_proposed_for_a_filter_fits() {

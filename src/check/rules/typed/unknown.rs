@@ -1,0 +1,86 @@
+//! S0411 and S0412: what somebody may have meant by a name that Synapse does not know.
+
+use super::list;
+use crate::check::rules::settings::{TOOL, owner, say_it};
+use crate::check::synapse::{self, Entry};
+use crate::site::schema::nearest;
+
+/// What to do about an option that Synapse does not read.
+pub(super) fn option(name: &str) -> String {
+    if let Some(path) = synapse::elsewhere(name) {
+        return there(name, &path);
+    }
+    if let Some(number) = proposal(name) {
+        return feature(name, number, name);
+    }
+    match nearest(name, synapse::options().names()) {
+        Some(near) => match owner(near) {
+            Some(TOOL) => format!("did you mean {near:?}? The tool sets it: remove it"),
+            Some(owner) => format!("did you mean {near:?}? It comes from {owner}: {}", say_it(owner)),
+            None => format!("did you mean {near:?}?"),
+        },
+        None => or_let_through(name),
+    }
+}
+
+/// What to do about a member that Synapse does not read in an option that it does.
+pub(super) fn member(holder: &Entry, name: &str, outer: &str) -> String {
+    // Words such as `enabled` are in many places.
+    let exact = synapse::elsewhere(name);
+    if let Some(path) = exact.as_ref().filter(|_| name.contains('_')) {
+        return there(name, path);
+    }
+    if let Some(number) = proposal(name) {
+        return feature(name, number, &format!("{outer}.{name}"));
+    }
+    if let Some(near) = nearest(name, holder.names()) {
+        return format!("did you mean {near:?}?");
+    }
+    if let Some(path) = exact {
+        return there(name, &path);
+    }
+    let known: Vec<String> = holder.names().map(str::to_owned).collect();
+    // Of very many names a list helps nobody.
+    if known.len() > 20 { or_let_through(&format!("{outer}.{name}")) } else { format!("its members are {}", list(known)) }
+}
+
+/// The number in the name of a feature that a Matrix proposal (MSC) describes: `msc4140` of `msc4140_enabled`.
+fn proposal(name: &str) -> Option<&str> {
+    let digits = name.strip_prefix("msc")?;
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    (end > 0).then(|| &name[..name.len() - digits.len() + end])
+}
+
+/// What to write for an unknown feature. Names with other numbers look alike and are about other things.
+fn feature(name: &str, number: &str, place: &str) -> String {
+    // config/server.py: delayed events are on when they have a longest delay.
+    if number == "msc4140" {
+        return "remove it: delayed events (MSC4140) are switched on by rtc.max_event_delay_duration".to_owned();
+    }
+    let features = synapse::options().member("experimental_features");
+    let same = || features.into_iter().flat_map(Entry::names).filter(|known| proposal(known) == Some(number));
+    match nearest(name, same()).or_else(|| same().next()) {
+        Some(near) => format!("did you mean {near:?}, under experimental_features?"),
+        None => format!("Synapse {} reads no such feature: {}", synapse::version(), or_let_through(place)),
+    }
+}
+
+/// Where an option stands that was written somewhere else.
+fn there(name: &str, path: &str) -> String {
+    let (top, rest) = path.split_once('.').unwrap_or((path, ""));
+    match owner(top) {
+        Some(TOOL) => format!("{name} is set by the tool: remove it"),
+        Some(owner) if rest.is_empty() => format!("{name} is an option of its own, and comes from {owner}: {}", say_it(owner)),
+        Some(owner) => format!("{name} is a member of {top}, which comes from {owner}: {}", say_it(owner)),
+        None if rest.is_empty() => format!("{name} is an option of its own: write it under synapse.settings itself"),
+        None => {
+            let written =
+                rest.rsplit('.').fold("…".to_owned(), |inner, step| if inner == "…" { format!("{step}: …") } else { format!("{step}: {{ {inner} }}") });
+            format!("{name} is a member of {top}: write {top}: {{ {written} }}")
+        }
+    }
+}
+
+fn or_let_through(name: &str) -> String {
+    format!("remove it; or, if your images hold a Synapse that reads it, write synapse.unchecked: [{name}]")
+}
