@@ -162,9 +162,11 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("synapse: {settings: {jwt_config: {secret: 12345, algorithm: HS256}}}\n"), ["S0402"]);
     assert!(with("synapse: {settings: {recaptcha_private_key: {_secret: recaptcha}}}\n").is_empty());
     assert_eq!(with("synapse: {settings: {recaptcha_private_key: {_secret: ../x}}}\n"), ["S0403"]);
+    assert_eq!(with("synapse: {settings: {exclude_rooms_from_sync: [{_secret: ../x}]}}\n"), ["S0403"]);
     assert_eq!(with("synapse: {settings: {modules: [{module: ldap_auth_provider.LdapAuthProvider}]}}\n"), ["S0404"]);
     assert_eq!(with("synapse: {settings: {turn-shared-secret: x}}\n"), ["S0405"]);
     assert_eq!(with("synapse: {settings: {server_context: 'a@@secret:signing_key@@'}}\n"), ["S0406"]);
+    assert_eq!(with("synapse: {settings: {caches: {per_cache_factors: {'@@secret:signing_key@@': 2}}}}\n"), ["S0406"]);
     assert_eq!(with("synapse: {settings: {stream_writers: {}}}\n"), ["S0407"]);
     assert_eq!(with("synapse: {settings: {saml2_config: {sp_config: {}}}}\nauthentication: {method: none}\n"), ["S0407"]);
     assert_eq!(with("synapse: {settings: {experimental_features: {msc3861: {enabled: false}}}}\n"), ["S0138"]);
@@ -181,6 +183,18 @@ fn rules_find_what_types_cannot() {
     let bound = |name: &str| ldap(&format!("uri: 'ldaps://l.example', bind_dn: '{name}'"));
     assert!(bound("matrix@example.com").is_empty() && bound("EXAMPLE\\matrix").is_empty());
     assert_eq!(bound("matrix"), ["S0144"]);
+    assert_eq!(with("limits: {allowed_avatar_mimetypes: [image/png]}\nchecks: {accept: [{code: S0320, reason: '  '}]}\n"), ["S0601"]);
+}
+
+/// Git keeps no empty directory, so this is no site of a rule.
+#[test]
+fn a_directory_without_a_template_is_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("templates")).expect("a directory");
+    let file = dir.path().join("site.yaml");
+    std::fs::write(&file, format!("{GOOD}templates: {{custom_template_directory: templates}}\n")).expect("written");
+    let loaded = load::load(&file).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(rules::apply(&loaded).list.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["S0541"]);
 }
 
 /// What the rules say about a site: code, option, remedy.

@@ -2,7 +2,7 @@
 //! from an example is kept as plain files under `tests/snapshots/<example>/`; `make snapshots` writes them again, and the diff
 //! is the review.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -103,10 +103,13 @@ fn snapshots_are_what_the_examples_render() {
         }
         return;
     }
+    let named: BTreeSet<String> =
+        std::fs::read_dir(all).expect("snapshots").map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(named, examples().into_keys().collect(), "left: directories of snapshots, right: examples");
     let mut report = String::new();
     for (name, example) in examples() {
         let (old, new) = (kept(&all.join(&name)), rendered(&load(&example)));
-        let paths: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for path in paths {
             let here = format!("tests/snapshots/{name}/{path}");
             match (old.get(path), new.get(path)) {

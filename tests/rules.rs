@@ -1,5 +1,5 @@
-//! Every code of `check` has two small sites under `tests/rules/CODE/`: `bad.yaml` has that finding and no other, `good.yaml` has none. Both go
-//! through the program as a user runs it. `by-hand.yaml`, where there is one, holds what somebody without this program would have written into
+//! Every code of `check` has two small sites under `tests/rules/CODE/`: `bad.yaml` has that finding and no other, `good.yaml` has none. A rule with
+//! several branches has a `bad-WORD.yaml` for each further one. All go through the program as a user runs it. `by-hand.yaml`, where there is one, holds what somebody without this program would have written into
 //! Synapse's own files for the same mistake.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,16 @@ fn directory(code: &str) -> PathBuf {
     Path::new("tests/rules").join(code)
 }
 
+/// The bad sites of a code.
+fn bad_sites(code: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory(code)).expect("the directory").map(|entry| entry.expect("an entry").path());
+    let is_bad = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "bad" || stem.to_string_lossy().starts_with("bad-"));
+    let mut found: Vec<PathBuf> = entries.filter(is_bad).filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
+    found.sort();
+    assert!(found.contains(&directory(code).join("bad.yaml")), "{code} has no bad.yaml");
+    found
+}
+
 fn plain_codes() -> impl Iterator<Item = &'static str> {
     rules::explanations().map(|explanation| explanation.code).filter(|code| !NIX_ONLY.contains(code))
 }
@@ -52,12 +62,13 @@ fn every_code_has_its_sites_and_every_directory_its_code() {
 #[test]
 fn the_bad_site_has_that_finding_and_no_other() {
     for explanation in rules::explanations().filter(|explanation| !NIX_ONLY.contains(&explanation.code)) {
-        let file = directory(explanation.code).join("bad.yaml");
-        let (code, found) = check(&file);
-        let codes: BTreeSet<&str> = found.iter().filter_map(|finding| finding["code"].as_str()).collect();
-        assert_eq!(codes, BTreeSet::from([explanation.code]), "{}: {found:#?}", file.display());
-        assert!(found.iter().all(|finding| finding["severity"] == serde_json::json!(explanation.severity)));
-        assert_eq!(code, Some(i32::from(explanation.severity == synapse_site::check::Severity::Error)), "{}", file.display());
+        for file in bad_sites(explanation.code) {
+            let (code, found) = check(&file);
+            let codes: BTreeSet<&str> = found.iter().filter_map(|finding| finding["code"].as_str()).collect();
+            assert_eq!(codes, BTreeSet::from([explanation.code]), "{}: {found:#?}", file.display());
+            assert!(found.iter().all(|finding| finding["severity"] == serde_json::json!(explanation.severity)));
+            assert_eq!(code, Some(i32::from(explanation.severity == synapse_site::check::Severity::Error)), "{}", file.display());
+        }
     }
 }
 
@@ -76,7 +87,8 @@ fn the_good_site_has_no_finding() {
 #[test]
 fn findings_stand_where_the_rule_looks() {
     for explanation in rules::explanations().filter(|explanation| explanation.found_by == FoundBy::Rule && !explanation.options.is_empty()) {
-        for finding in check(&directory(explanation.code).join("bad.yaml")).1 {
+        let found = bad_sites(explanation.code).into_iter().flat_map(|file| check(&file).1);
+        for finding in found {
             let option = without_indexes(finding["option"].as_str().expect("an option"));
             let below = |watched: &&str| option == **watched || option.strip_prefix(*watched).is_some_and(|rest| rest.starts_with('.'));
             assert!(explanation.options.iter().any(below), "{}: {option} is not among {:?}", explanation.code, explanation.options);

@@ -147,6 +147,10 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("{ push: { colour: red } }", "S0412", "push.colour", "its members are enabled, group_unread_count_by_room"),
         ("{ thumbnail_sizes: [{ width: 32, height: 32, methode: crop }] }", "S0412", "thumbnail_sizes[0].methode", "\"method\"?"),
         ("{ push: { enabled: \"off\" } }", "S0413", "push.enabled", "write enabled: false"),
+        ("{ task_scheduler: { max_concurrent_tasks: 2.5 } }", "S0413", "task_scheduler.max_concurrent_tasks", "max_concurrent_tasks: 10"),
+        ("{ redaction_allowed_period: 0.5 }", "S0413", "redaction_allowed_period", "write redaction_allowed_period: 10m"),
+        ("{ thumbnail_sizes: { width: 32, height: 32, method: crop } }", "S0413", "thumbnail_sizes", "as a list, of which this is one element"),
+        ("{ caches: { _secret: factors } }", "S0413", "caches", "its members are"),
         ("{ caches: { global_factor: \"2.5\" } }", "S0413", "caches.global_factor", "write global_factor: 2.5"),
         ("{ caches: { per_cache_factors: { users: many } } }", "S0413", "caches.per_cache_factors.users", "as in users: 10"),
         ("{ recaptcha_public_key: 0.10 }", "S0413", "recaptcha_public_key", "write recaptcha_public_key: \"0.1\""),
@@ -171,6 +175,7 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("{ experimental_features: { msc4221_enabled: true } }", "S0412", "experimental_features.msc4221_enabled", "reads no such feature"),
         ("{ experimental_features: { msc4388_enabled: true } }", "S0412", "experimental_features.msc4388_enabled", "\"msc4388_mode\""),
         ("{ experimental_features: { msc4222_enable: true } }", "S0412", "experimental_features.msc4222_enable", "\"msc4222_enabled\""),
+        ("{ modules: [{ module: synapse.module_of_its_own.Module }, { module: theirs.Module }] }", "S0224", "modules[1]", "images/synapse/image.toml"),
         ("{ sentry: { dsn: \"https://a@sentry.example.com/1\" } }", "S0224", "sentry", "images/synapse/image.toml"),
         ("{ opentracing: { enabled: true } }", "S0224", "opentracing.enabled", "images/synapse/image.toml"),
         ("{ caches: { track_memory_usage: true } }", "S0224", "caches.track_memory_usage", "images/synapse/image.toml"),
@@ -179,6 +184,20 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         assert_eq!(found.len(), 1, "{settings}: {found:?}");
         assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, place), "{settings}: {found:?}");
         assert!(found[0].2.contains(remedy), "{settings}: {found:?}");
+    }
+}
+
+#[test]
+fn a_value_in_another_form_is_answered_with_the_right_one_alone() {
+    for (settings, remedy) in [
+        ("{ push: { enabled: \"Yes\" } }", "write enabled: true"),
+        ("{ push: { enabled: \"n\" } }", "write enabled: false"),
+        ("{ push: { enabled: 1 } }", "write enabled: true"),
+        ("{ push: { enabled: maybe } }", "write enabled: true, or enabled: false"),
+        ("{ task_scheduler: { max_concurrent_tasks: \"20\" } }", "write max_concurrent_tasks: 20"),
+    ] {
+        let found = said(settings);
+        assert_eq!(found.iter().map(|(_, _, remedy)| remedy.as_str()).collect::<Vec<_>>(), [remedy], "{settings}");
     }
 }
 
@@ -206,6 +225,7 @@ fn a_secret_is_found_in_modules_and_addresses_and_gets_a_name_of_its_own() {
         ("secret_token: S3kr3t", "my_module_secret_token"),
         ("db: { password: S3kr3t }", "my_module_db_password"),
         ("db: \"postgresql://u:S3kr3t@db/x\"", "my_module_db"),
+        ("Bot_Token: S3kr3t", "my_module_bot_token"),
         ("bots: [{ access-token: S3kr3t }]", "my_module_bots_access_token"),
     ] {
         let found: Vec<_> = said(&module(&format!("{{ {option} }}"))).into_iter().filter(|(code, ..)| code != "S0224").collect();
@@ -216,6 +236,8 @@ fn a_secret_is_found_in_modules_and_addresses_and_gets_a_name_of_its_own() {
     }
     let found = said("{ http_proxy: \"http://u:S3kr3t@p:3128\" }");
     assert!(found.iter().any(|(code, place, remedy)| code == "S0402" && place == "http_proxy" && remedy.contains("{ _secret: http_proxy }")), "{found:?}");
+    let found = said("{ no_proxy_hosts: [a.example.com, \"http://u:S3kr3t@p:3128\"] }");
+    assert!(found.iter().any(|(code, place, _)| code == "S0402" && place == "no_proxy_hosts[1]"), "{found:?}");
     for harmless in [
         "password: { _secret: mine }, requires_token: true, send_token: null, tokens: [one, two], api_key: \"\"",
         "password_path: /a, token_file: /b, public_key: abc, recaptcha_public_key: abc, registration_requires_token: maybe",

@@ -1,7 +1,7 @@
 //! What has to be on a page somewhere.
 
 use synapse_site::check::rules;
-use synapse_site::site::schema;
+use synapse_site::site::{load, schema};
 
 use super::page;
 
@@ -42,4 +42,29 @@ fn codes_on_pages_are_codes_of_findings() {
         }
     }
     assert!(named > 100, "only {named} codes were found");
+}
+
+/// A page that shows a finding shows it as the code's bad site has it, but for the place.
+#[test]
+fn findings_on_pages_are_in_the_words_of_the_program() {
+    let words = |text: &str| -> Vec<String> {
+        let said = text.lines().filter(|line| line.starts_with("error[") || line.starts_with("warning[") || line.contains("= help: "));
+        said.map(|line| line.trim().to_owned()).collect()
+    };
+    let mut shown = 0;
+    for page in page::all() {
+        for block in page.blocks().iter().filter(|block| block.text.starts_with("error[") || block.text.starts_with("warning[")) {
+            shown += 1;
+            let code = block.text.split(['[', ']']).nth(1).expect("a code");
+            let found = match load::load(format!("tests/rules/{code}/bad.yaml").as_ref()) {
+                Ok(loaded) => rules::apply(&loaded).to_string(),
+                Err(error) => error.to_string(),
+            };
+            let found = words(&found);
+            for line in words(&block.text) {
+                assert!(found.contains(&line), "{}: {line:?} is not among {found:#?}", block.place);
+            }
+        }
+    }
+    assert!(shown >= 2, "only {shown} findings were found");
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ IMPOSSIBLE = REPOSITORY / "tests" / "impossible"
 MOUNT = "/cases"
 # Codes whose sites are Nix, which the tests of modules try; Synapse reads the same files as for a site without the finding.
 NIX_ONLY = {"S0010"}
+# Both kinds of them.
+WORKERS = "{ generic: 1, federation_senders: 1 }"
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,19 @@ class Case:
     by_hand: dict[str, Any] | str = field(default_factory=dict)
     # Questions to a running main process; None means that it is not started.
     ask: list[dict[str, Any]] | None = None
+    # Whether the site is tried with workers though its description has none.
+    workers_added: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.name.endswith("-bad")
 
     def line(self) -> str:
         """The case as the program in the container reads it."""
         rendered = f"{MOUNT}/{self.name}"
-        return json.dumps({"name": self.name, "rendered": rendered, "by_hand": self.by_hand, "ask": self.ask})
+        asked = {"ask": self.ask, "start_workers": self.is_good}
+        return json.dumps({"name": self.name, "rendered": rendered, "by_hand": self.by_hand} | asked)
 
 
 def codes() -> list[str]:
@@ -78,6 +89,12 @@ def pairs() -> dict[str, tuple[Case, Case]]:
     return {code: of_code(code) for code in codes()} | {name: of_mistake(name) for name in mistakes()}
 
 
+def with_workers() -> list[Case]:
+    """The good site of every code that has no workers, with two."""
+    goods = [(code, RULES / code / "good.yaml") for code in codes()]
+    return [Case(f"{code}-workers", site, workers_added=True) for code, site in goods if "workers" not in read(site)]
+
+
 def of_examples() -> list[Case]:
     """Every example."""
     sites = [next(path for path in (directory / "site.yaml", directory / "site.nix") if path.is_file()) for directory in examples()]
@@ -102,11 +119,21 @@ def read(path: Path, *, broken: bool = False) -> Any:
         return path.read_text()
 
 
+def add_workers(case: Case, below: Path) -> Path:
+    """A copy of a description, with the files that lie beside it and with workers."""
+    directory = below / case.name
+    shutil.copytree(case.site.parent, directory)
+    site = directory / case.site.name
+    site.write_text(f"{site.read_text()}\nworkers: {WORKERS}\n")
+    return site
+
+
 def render(tool: Path, cases: list[Case], below: Path) -> dict[str, str]:
     """Renders every case, wrong ones too, and gives what was said about those that could not be."""
 
     def one(case: Case) -> tuple[str, str]:
-        command = [tool, "render", case.site, "--out", below / case.name, "--in-spite-of-errors"]
+        site = add_workers(case, below.with_name("sites")) if case.workers_added else case.site
+        command = [tool, "render", site, "--out", below / case.name, "--in-spite-of-errors"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return case.name, "" if done.returncode == 0 else done.stderr
 

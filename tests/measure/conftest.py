@@ -44,7 +44,7 @@ def measured(request: pytest.FixtureRequest) -> Iterator[Measured]:
     below.mkdir(parents=True)
     # Examples first: they need more of Synapse than others, and the first case warms up.
     pairs = {case.name: case for pair in cases.pairs().values() for case in pair}
-    wanted = cases.of_examples() + list(pairs.values())
+    wanted = cases.of_examples() + list(pairs.values()) + cases.with_workers()
     unrendered = cases.render(tool, wanted, below)
     laboratory = Laboratory(request.config.getoption("--images").resolve(), HOME, below)
     try:

@@ -55,14 +55,16 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     CONFIG.symlink_to(Path(case["rendered"]) / "synapse/etc/matrix-synapse")
     plan = json.loads((Path(case["rendered"]) / "synapse/etc/synapse-site/launch.json").read_text())
     workers = sorted(name for name, role in plan["roles"].items() if role["exec"][0] == "synapse_worker")
-    answer: dict[str, Any] = {"parsed": {}}
-    for role in ["main", *workers]:
-        command = completed(plan, role, case.get("by_hand") or {})
-        answer["parsed"]["main" if role == "main" else "worker"] = worst(
-            answer["parsed"].get("main" if role == "main" else "worker"), apart(parse, role == "main", command[1:])
-        )
+    by_hand = case.get("by_hand") or {}
+    processes = {role: apart(parse, role == "main", completed(plan, role, by_hand)[1:]) for role in ["main", *workers]}
+    answer: dict[str, Any] = {"processes": processes, "parsed": {"main": processes["main"]}}
+    if workers:
+        answer["parsed"]["worker"] = worst([processes[role] for role in workers])
     if case.get("ask") is not None:
-        answer.update(started(completed(plan, "main", case.get("by_hand") or {}), case["ask"]))
+        answer.update(started(completed(plan, "main", by_hand), case["ask"]))
+        # The database is there now, and the main process has gone; a worker waits for nobody to listen.
+        if case["start_workers"] and answer["start"]["outcome"] == "runs":
+            answer["workers"] = {role: started(completed(plan, role, by_hand), [])["start"] for role in workers}
     return answer
 
 
@@ -113,32 +115,54 @@ def overlaid(command: list[str], role: str, by_hand: dict[str, Any] | str) -> li
     return [command[0], "--config-path", str(target)]
 
 
-def parse(is_main: bool, arguments: list[str]) -> dict[str, str]:
+def parse(is_main: bool, arguments: list[str]) -> dict[str, Any]:
     """What Synapse's own parser makes of a configuration."""
     os.chdir(STATE)
     # The case's own modules lie where those of the case before lay.
     sys.path_importer_cache.clear()
     try:
         if is_main:
-            HomeServerConfig.load_or_generate_config("Synapse Homeserver", arguments)
+            config = HomeServerConfig.load_or_generate_config("Synapse Homeserver", arguments)
         else:
-            HomeServerConfig.load_config("Synapse worker", arguments)
+            config = HomeServerConfig.load_config("Synapse worker", arguments)
     except ConfigError as error:
         return {"outcome": "refuse", "says": type(error).__name__, "text": str(error)}
     except SystemExit as error:
         return {"outcome": "refuse", "says": "SystemExit", "text": str(error)}
     except BaseException as error:  # noqa: BLE001 - what is measured is that anything at all comes out raw
         return {"outcome": "crash", "says": type(error).__name__, "text": str(error)}
-    return {"outcome": "accept"}
+    return {"outcome": "accept", "read": understood(config)}
 
 
-def worst(one: dict[str, str] | None, other: dict[str, str]) -> dict[str, str]:
-    """Of several processes of a kind, the one that is worse off."""
+def understood(config: HomeServerConfig) -> dict[str, Any]:
+    """As whom a process would run and what it would do, as Synapse has understood it (synapse/config/workers.py)."""
+    worker = config.worker
+    listeners = worker.worker_listeners if worker.worker_app else config.server.listeners
+    http = [(str(one.port), one.http_options.resources) for one in listeners if one.type == "http"]
+    served = {port: sorted(name for resource in resources for name in resource.names) for port, resources in http}
+    return {
+        "name": worker.worker_name,
+        "app": worker.worker_app,
+        "serves": served,
+        "map": {name: str(getattr(place, "port", "")) for name, place in worker.instance_map.items()},
+        "writers": sorted({name for names in vars(worker.writers).values() for name in names}),
+        "duties": {
+            "background tasks": worker.run_background_tasks,
+            "application services": worker.should_notify_appservices,
+            "the user directory": worker.should_update_user_directory,
+            "sending to other servers": worker.send_federation,
+            "push messages": worker.start_pushers,
+        },
+    }
+
+
+def worst(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of several processes of a kind, the one that is worst off."""
     order = ["accept", "crash", "refuse"]
-    return other if one is None or order.index(other["outcome"]) > order.index(one["outcome"]) else one
+    return max(answers, key=lambda answer: order.index(answer["outcome"]))
 
 
-def apart(function: Any, *arguments: Any) -> dict[str, str]:
+def apart(function: Any, *arguments: Any) -> dict[str, Any]:
     """Calls a function in a process of its own."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -157,7 +181,7 @@ def apart(function: Any, *arguments: Any) -> dict[str, str]:
 
 
 def started(command: list[str], questions: list[dict[str, Any]]) -> dict[str, Any]:
-    """Starts the main process, waits until it answers or ends, asks, and ends it."""
+    """Starts a process, waits until it answers or ends, asks, and ends it."""
     log = SCRATCH / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=STATE, stdout=out, stderr=out, stdin=subprocess.DEVNULL)

@@ -27,20 +27,73 @@ def test_every_case_was_rendered(measured: Measured) -> None:
     assert not measured.unrendered, "\n".join(f"{name}:\n{said}" for name, said in measured.unrendered.items())
 
 
-@pytest.mark.parametrize("kind", ["main", "worker"])
-def test_good_sites_and_examples_are_accepted(measured: Measured, kind: str) -> None:
-    asked = {name: answer["parsed"].get(kind) for name, answer in measured.answers.items() if not name.endswith("-bad")}
-    asked = {name: answer for name, answer in asked.items() if answer is not None}
-    assert len(asked) >= (1 if kind == "worker" else len(cases.codes()))
-    wrong = {name: answer for name, answer in asked.items() if answer["outcome"] != "accept"}
-    assert not wrong, json.dumps(wrong, indent=2)
+def good(measured: Measured) -> dict[str, dict[str, Any]]:
+    """What was answered about everything that has no mistake."""
+    found = {name: answer for name, answer in measured.answers.items() if not name.endswith("-bad")}
+    assert len(found) > len(cases.codes()) + len(cases.examples())
+    return found
+
+
+def workers_of(measured: Measured, name: str) -> set[str]:
+    """The workers of a case, by the files that they were rendered to."""
+    return {path.stem for path in (measured.below / name / "synapse/etc/matrix-synapse/workers").glob("*.yaml")}
+
+
+def test_every_process_of_good_sites_and_examples_is_accepted(measured: Measured) -> None:
+    for name, answer in good(measured).items():
+        assert answer["processes"].keys() == {"main", *workers_of(measured, name)}, name
+    wrong = [
+        f"{name}, {process}: {answered['outcome']}, {answered['says']}\n{answered.get('text')}"
+        for name, answer in good(measured).items()
+        for process, answered in answer["processes"].items()
+        if answered["outcome"] != "accept"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_site_is_tried_with_workers_and_most_examples_have_some(measured: Measured) -> None:
+    """Of the sites of a code, those that have none get some."""
+    with_workers = {name for name in good(measured) if workers_of(measured, name)}
+    added = {case.name.removesuffix("-workers") for case in cases.with_workers()}
+    without = [code for code in cases.codes() if f"{code}-{'workers' if code in added else 'good'}" not in with_workers]
+    assert not without
+    assert len([name for name in with_workers if name.startswith("example-")]) >= 4, with_workers
+    assert {len(workers_of(measured, f"{code}-workers")) for code in added} == {2}
+
+
+def test_every_process_is_who_it_should_be_and_no_duty_is_nobodys(measured: Measured) -> None:
+    """As Synapse has understood the files: a worker that takes itself for another process is accepted, too."""
+    for name, answer in good(measured).items():
+        read = {process: answered["read"] for process, answered in answer["processes"].items() if "read" in answered}
+        main = read["main"]
+        assert (main["name"], main["app"]) == (None, None), name
+        for process, worker in read.items():
+            if process == "main":
+                continue
+            assert (worker["name"], worker["app"]) == (process, "synapse.app.generic_worker"), name
+            assert worker["serves"], f"{name}: {process} listens nowhere"
+            assert "replication" in main["serves"].get(worker["map"]["master"], []), f"{name}: {process} looks for the main process at {worker['map']}"
+            assert worker["writers"] == main["writers"], f"{name}: {process}"
+        assert set(main["writers"]) <= {"master", *read}, name
+        for duty in main["duties"]:
+            busy = [process for process, one in read.items() if one["duties"][duty]]
+            shared = duty in ("sending to other servers", "push messages")
+            assert len(busy) == 1 or (shared and busy), f"{name}: {duty} is done by {busy}"
 
 
 def test_good_sites_and_examples_start(measured: Measured) -> None:
-    started = {name: answer["start"] for name, answer in measured.answers.items() if not name.endswith("-bad") and "start" in answer}
+    started = {name: {"main": answer["start"], **answer.get("workers", {})} for name, answer in good(measured).items() if "start" in answer}
     assert len(started) > len(cases.examples())
-    wrong = {name: start for name, start in started.items() if start["outcome"] != "runs"}
-    assert not wrong, "\n".join(f"{name}: {start['outcome']}\n{start.get('text')}" for name, start in wrong.items())
+    for name, starts in started.items():
+        assert starts.keys() == {"main", *workers_of(measured, name)}, name
+    assert sum(len(starts) for starts in started.values()) > len(started) + 4, "workers start, too"
+    wrong = [
+        f"{name}, {process}: {start['outcome']}\n{start.get('text')}"
+        for name, starts in started.items()
+        for process, start in starts.items()
+        if start["outcome"] != "runs"
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_bad_sites_do_what_the_table_says(measured: Measured, request: pytest.FixtureRequest) -> None:

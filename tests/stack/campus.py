@@ -119,7 +119,7 @@ def site(gateway: int, smtp: int, issuer: str, pages: str) -> dict[str, Any]:
         },
         # LiveKit would be somebody else's.
         "rtc": {"source": "external", "livekit_service_url": CALLS},
-        "registration": {"enable_registration": True, "registration_requires_token": True},
+        "registration": {"enable_registration": True, "registration_requires_token": True, "request_token_inhibit_3pid_errors": True},
         "email": {
             "smtp_host": SMTP_HOST,
             "smtp_port": smtp,

@@ -104,11 +104,8 @@ class Compose:
         return "\n".join(parts) or "the project has no containers"
 
     def remove(self) -> None:
-        """Takes away everything of the project by label, whatever state it is in and whatever compose.yaml says now."""
-        for kind, flags in (("container", ["-f", "-v"]), ("network", []), ("volume", ["-f"])):
-            found = engine.project_objects(kind, self.project)
-            if found:
-                run(["docker", kind, "rm", *flags, *found])
+        """Takes away everything of the project, whatever compose.yaml says now."""
+        engine.remove_project(self.project)
 
 
 def classic() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -17,17 +18,18 @@ import campus as campus_module
 import compose
 import description
 import engine
+import leftovers
 import ports
 import stack as stack_module
 from campus import Campus
 from commands import tail
 from directory import Directory
+from leftovers import KEPT
 from matrix import Session
 from stack import Built, Stack
 from waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-KEPT = REPOSITORY / "target" / "stack"
 
 # Whether anything failed, how many failures came with logs, and the run itself.
 FAILED = pytest.StashKey[bool]()
@@ -67,6 +69,8 @@ ORDER = (
     "test_logs",
     "test_consent",
     "test_simple_mode",
+    # Of what earlier runs left.
+    "test_leftovers",
 )
 
 
@@ -118,8 +122,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(f"{what}: {seconds:.1f} s")
         if config.getoption("--keep-stack"):
             terminalreporter.write_line(f"kept: compose project {stack.project} in {stack.target}, files {stack.home}")
-            if stack.directory.process is not None:
-                terminalreporter.write_line(f"kept: the directory server, process {stack.directory.process.pid}")
+            kept = leftovers.programs(stack.home)
+            terminalreporter.write_line(f"kept: processes {' '.join(map(str, kept))}; the SMTP server and the web server end with this run")
+            terminalreporter.write_line(f"to end all of it (a next run does, too): {sys.executable} {leftovers.__file__}")
         elif (KEPT / "failed").is_dir():
             terminalreporter.write_line(f"logs of all services: {KEPT / 'failed'}")
 
@@ -140,6 +145,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     shutil.rmtree(KEPT / "failed", ignore_errors=True)
     for name in ("campus.txt", "bridge.txt"):
         (KEPT / name).unlink(missing_ok=True)
+    leftovers.end_all(KEPT)
     home.mkdir(parents=True)
     try:
         directory.start()
@@ -149,7 +155,9 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
             if request.session.stash.get(FAILED, False):
                 stack.keep_artefacts(KEPT / "failed")
         finally:
-            if not request.config.getoption("--keep-stack"):
+            if request.config.getoption("--keep-stack"):
+                (home / leftovers.IMAGES).write_text("\n".join(sorted(stack.loaded)))
+            else:
                 stack.remove()
 
 

@@ -113,6 +113,14 @@ def project_objects(kind: str, project: str) -> list[str]:
     return run([*command, "-a"] if kind == "container" else command).stdout.split()
 
 
+def remove_project(project: str) -> None:
+    """Takes away everything of a project by label, whatever state it is in."""
+    for kind, flags in (("container", ["-f", "-v"]), ("network", []), ("volume", ["-f"])):
+        found = project_objects(kind, project)
+        if found:
+            run(["docker", kind, "rm", *flags, *found])
+
+
 def containers(project: str) -> list[Container]:
     """The project's containers, sorted by service."""
     found = [Container(details["Id"], details) for details in inspect("container", project_objects("container", project))]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import archive
 from bridge import PUPPETS, SENDER, Bridge, word
 from campus import SERVER_NAME, Campus, password
 from matrix import MatrixError, Session, call, quote
@@ -103,7 +104,11 @@ def test_the_bridges_token_is_good_for_its_namespace_only(campus: Campus, bridge
 
 
 def test_the_bridges_tokens_are_in_no_image_and_no_log(campus: Campus, bridge: Bridge) -> None:
+    images = archive.Archive(campus.target / "images.tar")
+    assert images.search({"its namespace": f"@{PUPPETS}".encode()}), "a search that finds nothing must be able to find something"
+    assert images.search({name: token.encode() for name, token in bridge.tokens.items()}) == set()
     said = campus.compose.report(lines=2000)
+    assert "synapse.access.http" in said
     for token in bridge.tokens.values():
         for name in ("compose.yaml", "site.json"):
             assert token not in (campus.target / name).read_text(), name

@@ -5,7 +5,7 @@ import pytest
 
 from browser import Browser
 from campus import FIRST_VERSION, MATRIX_HOST, NOTICES, POLICY, SERVER_NAME, Campus
-from conftest import KEPT
+from leftovers import KEPT
 from matrix import MatrixError, Session
 
 SECOND_VERSION = FIRST_VERSION.replace("first", "second") + "\nAnd wash the dishes.\n"
