@@ -162,23 +162,7 @@ let
     else
       [ ];
 
-  # Secrets by the names of their options; the tool refuses them too, but only after a derivation would have held them.
-  secretMembers = schema.properties.synapse.properties.settings.x-secret-members;
-  secretOptions = schema.properties.synapse.properties.settings.x-secret-options;
-  inline =
-    path: name: value:
-    if path == [ "synapse" "settings" name ] && lib.elem name secretOptions && (value._secret or null) == null then
-      [ "${show path} is a secret, and the store is readable by everybody; leave it out: it has its file, secrets/${name}, on the target" ]
-    else if lib.isString value || lib.isInt value || lib.isFloat value then
-      lib.optional (value != "" && lib.elem name secretMembers) "${show path} is a secret, and the store is readable by everybody; write { _secret = \"${name}\"; } instead, and put the value into secrets/${name} on the target"
-    else if lib.isList value then
-      concatLists (lib.imap0 (at: inline (path ++ [ (element at) ]) name) value)
-    else if lib.isAttrs value then
-      concatLists (mapAttrsToList (member: inline (path ++ [ member ]) member) value)
-    else
-      [ ];
-
-  settings = values.synapse.settings;
+  secrets = import ./secrets.nix { inherit lib schema show element split; };
   broken = map (assertion: assertion.message) (lib.filter (assertion: !assertion.assertion) evaluation.config.assertions);
   refuse = problems: result: if problems == [ ] then result else throw "the site is refused:${concatMapStrings (problem: "\n- ${problem}") problems}";
 
@@ -195,6 +179,6 @@ in
 
   # For derivations.
   description = refuse (
-    broken ++ missing [ ] schema values ++ stranger ++ inline [ "synapse" "settings" ] null settings
+    broken ++ missing [ ] schema values ++ stranger ++ secrets values
   ) cleaned;
 }

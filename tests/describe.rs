@@ -84,6 +84,71 @@ fn what_is_sound_is_looked_at_beside_what_is_not() {
 }
 
 #[test]
+fn a_section_that_is_written_twice_lacks_nothing() {
+    assert_eq!(codes(&format!("{GOOD}server:\n  report_stats: true\n")), ["S0007"]);
+    // What is missing elsewhere is missing all the same.
+    assert_eq!(codes(&format!("{GOOD}server: {{report_stats: true}}\nldap: {{uri: 'ldaps://l.example'}}\n")), ["S0007", "S0006"]);
+}
+
+fn refusal(format: &str, text: &str) -> String {
+    let Err(Error::Site(found)) = load_text(format, text) else { panic!("accepted: {text}") };
+    found.to_string()
+}
+
+#[test]
+fn what_to_write_is_said_for_each_form_and_type() {
+    for (more, remedy) in [
+        ("media: {max_upload_size: 50MB}", "write \"50M\""),
+        ("media: {max_upload_size: much}", "write for example \"50M\""),
+        ("authentication: {session_lifetime: 1.5h}", "write \"90m\""),
+        ("gateway: {images: x}", "known here are"),
+        ("turn: {host: 'turn.example.com:3478'}", "write \"turn.example.com\""),
+        ("listeners: {metrics: yes}", "write true; \"yes\" is a text"),
+        ("listeners: {metrics: 'false'}", "write false, without quotation marks"),
+        ("email: {smtp_host: m.example, notif_from: a@b.example, app_name: 0.10}", "quotation marks, if it is meant"),
+        ("presence: {exclude_rooms_from_presence: ['#a:b']}", "the identifier of a room"),
+        ("well_known: {support: {support_page: example.com}}", "write for example \"https://example.com/help\""),
+        ("well_known: {support: {contacts: [{role: m.role.admin, matrix_id: admin}]}}", "is not a whole Matrix ID"),
+        ("experimental_features: {}", "write it as synapse.settings.experimental_features"),
+        ("password_config: {}", "described in the section authentication"),
+        ("media_store_path: /x", "the tool sets"),
+        ("consent: {template_dir: x}", "user_consent.template_dir follows"),
+        ("groups: {}", "a Synapse option without a section goes under synapse.settings"),
+    ] {
+        let text = refusal("yaml", &format!("{GOOD}{more}\n"));
+        assert!(text.contains(remedy) && !text.contains("has not the form"), "{more}\nlacks {remedy:?}:\n{text}");
+    }
+    assert!(refusal("yaml", "server:\nserver_name: example.com\n").contains("indent its options below server"));
+}
+
+#[test]
+fn passwords_in_addresses_are_in_no_message() {
+    let text = refusal(
+        "yaml",
+        "server:\n  server_name: 'https://u:S3kr3t@a.example'\n  public_baseurl: https://u:S3kr3t@matrix.example.com/\n  web_client_location: https://u:S3kr3t@x/\nldap: {uri: 'ldap://u:S3kr3t@h', base: 'dc=x'}\ndatabase: {port: 'http://u:S3kr3t@h'}\ngateway: {tls: 'https://u:S3kr3t@h'}\n",
+    );
+    assert!(!text.contains("S3kr3t") && text.matches("holds a password").count() == 4, "{text}");
+}
+
+#[test]
+fn a_file_without_content_is_empty_and_one_with_a_byte_order_mark_is_not() {
+    for text in ["", " \n", "# a comment\n", "---\n", "\u{feff}"] {
+        assert!(refusal("yaml", text).contains("is empty"), "{text:?}");
+    }
+    let text = "\u{feff}{\"server\": {\"server_name\": \"a.example\", \"public_baseurl\": \"https://a.example\"}}";
+    assert!(load_text("json", text).is_ok() && load_text("yaml", text).is_ok());
+    assert_eq!(findings("yaml", "\u{feff}serverr: {}\n")[0].2, Some(1));
+    for (format, text, words) in [
+        ("yaml", "server:\n\tserver_name: a.example\n", "has a tab where a line is indented"),
+        ("yaml", "server: {}\n---\nserver: {}\n", ".yaml:2:1"),
+        ("json", "{\"server\": {},}", "remove the comma"),
+    ] {
+        let told = refusal(format, text);
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
 fn json_tells_places_and_duplicates_too() {
     let found = findings(
         "json",
@@ -347,11 +412,11 @@ fn a_secret_is_never_repeated_in_a_message() {
 fn a_mistake_of_somebody_who_knows_synapses_own_files_is_answered_with_what_was_meant() {
     for (written, remedy) in [
         ("turn: { source: external, turn_uris: 'turn:turn.example.com' }", r#"write a list: ["turn:turn.example.com"]"#),
-        ("media: { url_preview_enabled: 'yes' }", "write true, without quotation marks"),
+        ("media: { url_preview_enabled: 'yes' }", r#"write true; "yes" is a text"#),
         ("redis: { source: external, host: redis.example.com, port: '6379' }", "write 6379, without quotation marks"),
         ("listeners: [{ port: 8008 }]", "its options are compress, federation, metrics"),
         ("database: { cp_max: 0 }", "cp_max: 1 is the nearest that is allowed"),
-        ("password_config: { enabled: true }", "what Synapse calls password_config is described in authentication"),
+        ("password_config: { enabled: true }", "what Synapse calls password_config is described in the section authentication"),
         ("max_upload_size: 50M", "write it as media.max_upload_size"),
         ("rooms: { turn_allow_guests: true }", "write it as turn.turn_allow_guests"),
         ("ldap: { uri: 'ldaps://ldap.example.com', base: 'dc=example,dc=com', bind_password: hunter2 }", "remove it: a description holds no secrets"),

@@ -2,6 +2,7 @@
 //! at several options together are in [`rules`]; those that a type already enforces come from [`crate::site::schema`].
 
 pub mod impossible;
+pub mod names;
 mod report;
 pub mod rules;
 pub mod synapse;

@@ -10,7 +10,7 @@ use regex::Regex;
 use super::{Finding, Position, Severity};
 use crate::site::synapse::names_secret;
 
-/// How much of a line after a finding is looked at, in bytes: a description in JSON may be all on one line.
+/// How much of a line before and after a finding is shown, in bytes: a description in JSON may be all on one line.
 const LONGEST: usize = 400;
 
 pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Option<&str>, text: Option<&str>) -> fmt::Result {
@@ -28,8 +28,13 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Opti
         let place = finding.position.as_ref().and_then(|position| Some((position, shown(&lines, position)?)));
         let mut group = level.primary_title(title.as_str()).id(finding.code).elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
         if let Some((position, (line, span))) = &place {
-            group = group
-                .element(Snippet::source(*line).path(position.file.as_str()).line_start(position.line).annotation(AnnotationKind::Primary.span(span.clone())));
+            let snippet = Snippet::source(*line).line_start(position.line).annotation(AnnotationKind::Primary.span(span.clone()));
+            group = if lines.get(position.line - 1).is_some_and(|whole| whole.starts_with(line)) {
+                group.element(snippet.path(position.file.as_str()))
+            } else {
+                // The column is that of the file.
+                group.element(Origin::path(position.file.as_str()).line(position.line).char_column(position.column)).element(snippet)
+            };
         } else if let Some(file) = file.filter(|file| *file != finding.option) {
             group = group.element(Origin::path(file));
         }
@@ -53,21 +58,10 @@ fn without_secret(line: &str) -> &str {
     let named = NAMED.captures_iter(line).find_map(|found| {
         let (whole, name) = (found.get(0)?, found.get(1)?);
         let harmless = if name.as_str() == "_secret" { &NAME } else { &HARMLESS };
-        (names_secret(&in_snake_case(name.as_str())) && !harmless.is_match(&line[whole.end()..])).then_some(name.end())
+        (names_secret(name.as_str()) && !harmless.is_match(&line[whole.end()..])).then_some(name.end())
     });
     let in_address = IN_ADDRESS.find(line).map(|found| found.start());
     &line[..named.into_iter().chain(in_address).min().unwrap_or(line.len())]
-}
-
-/// `accessToken` as `access_token`.
-fn in_snake_case(name: &str) -> String {
-    name.chars().fold(String::new(), |mut snake, c| {
-        if c.is_ascii_uppercase() && snake.ends_with(|last: char| last.is_ascii_lowercase()) {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-        snake
-    })
 }
 
 /// The line of a position, and the bytes of the word that stands there.
@@ -76,14 +70,24 @@ fn shown<'a>(lines: &[&'a str], position: &Position) -> Option<(&'a str, Range<u
     let start = line.char_indices().nth(position.column.checked_sub(1)?).map_or(line.trim_end().len(), |(at, _)| at);
     let rest = &line[start..];
     let length = rest.find(|c: char| c == ':' || c == ',' || c.is_whitespace()).unwrap_or(rest.len()).max(rest.chars().next().map_or(0, char::len_utf8));
-    // What comes before stays, for the column's sake.
+    let begin = line.floor_char_boundary(start.saturating_sub(LONGEST));
     let end = line.floor_char_boundary((start + LONGEST).min(line.len()));
-    Some((&line[..end], start..(start + length).min(end)))
+    Some((&line[begin..end], start - begin..(start + length).min(end) - begin))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_line_what_is_near_is_shown() {
+        let line = format!("{}é: x{}", "ü ".repeat(50_000), " y".repeat(50_000));
+        let position = |column| Position { file: "site.json".to_owned(), line: 1, column };
+        let (part, span) = shown(&[&line], &position(100_001)).expect("shown");
+        assert!(&part[span] == "é" && part.len() < 3 * LONGEST, "{part}");
+        let (part, span) = shown(&[&line], &position(1)).expect("shown");
+        assert!(&part[span] == "ü" && part.len() <= LONGEST, "{part}");
+    }
 
     #[test]
     fn a_line_ends_where_a_secret_begins() {

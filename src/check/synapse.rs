@@ -70,6 +70,11 @@ impl Entry {
         self.members.get(name).filter(|_| !matches!(name, "*" | "[]")).or_else(|| self.members.get("*"))
     }
 
+    /// What is known about a member of that very name.
+    pub fn named(&self, name: &str) -> Option<&Self> {
+        self.members.get(name).filter(|_| !matches!(name, "*" | "[]"))
+    }
+
     /// What is known about its elements.
     pub fn element(&self) -> Option<&Self> {
         self.members.get("[]")

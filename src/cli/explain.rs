@@ -3,6 +3,7 @@
 use crate::check::rules::{self, Explanation, FoundBy, measured, sites};
 use crate::check::{Findings, Severity, impossible};
 use crate::error::{Error, Result};
+use crate::reference::page::anchor;
 use crate::site::schema::nearest;
 
 /// What there is to say about a code, or about all.
@@ -89,7 +90,7 @@ fn table() -> Result<String> {
             (FoundBy::Rule, options) => options.iter().map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", "),
         };
         let cells =
-            [code.to_owned(), severity(level).to_owned(), options, reason.to_owned(), remedy.unwrap_or_default(), measured::told(code).unwrap_or_default()];
+            [anchored(code), severity(level).to_owned(), options, reason.to_owned(), remedy.unwrap_or_default(), measured::told(code).unwrap_or_default()];
         text.push_str(&row(&cells));
     }
     text.push_str(&impossible_tables());
@@ -119,6 +120,11 @@ fn impossible_tables() -> String {
     text
 }
 
+/// A code as something that links lead to: some forges leave the one attribute, some the other.
+fn anchored(code: &str) -> String {
+    let anchor = anchor(code);
+    format!("<a id=\"{anchor}\" name=\"{anchor}\"></a>{code}")
+}
 fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>().join(" | "))
 }

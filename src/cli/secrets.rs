@@ -41,11 +41,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         std::io::ErrorKind::NotFound => {
             Error::environment(format!("there is no site.json in {}", init.dir.display()), "name the directory that `synapse-site build` wrote")
         }
+        std::io::ErrorKind::NotADirectory => {
+            Error::environment(format!("{} is no directory", init.dir.display()), "name the directory that `synapse-site build` wrote")
+        }
         _ => Error::io("read", &path, &error),
     })?;
-    let needed: Vec<Secret> = serde_json::from_slice(&text)
-        .and_then(|site: serde_json::Value| serde_json::from_value(site["secrets"].clone()))
-        .map_err(|error| Error::environment(format!("{} is not what a build writes: {error}", path.display()), "build the site again"))?;
+    let odd = |error: serde_json::Error| Error::environment(format!("{} is not what a build writes: {error}", path.display()), "build the site again");
+    let site: serde_json::Value = serde_json::from_slice(&text).map_err(odd)?;
+    if site["kind"] == "render" {
+        return Err(Error::environment(
+            format!("{} was written by `synapse-site render`, which only shows configuration files", init.dir.display()),
+            "name the directory that `synapse-site build` wrote: its secrets belong beside its compose.yaml",
+        ));
+    }
+    let needed: Vec<Secret> = serde_json::from_value(site["secrets"].clone()).map_err(odd)?;
     let report = secrets::init(&init.dir.join("secrets"), &needed)?;
     if init.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }
 }

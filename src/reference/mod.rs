@@ -3,6 +3,7 @@
 //! where an option is written is found out on them.
 
 pub mod flat;
+mod lookup;
 pub mod options;
 pub mod page;
 pub mod places;
@@ -15,7 +16,6 @@ use places::{Ground, Places};
 
 use crate::check::rules;
 use crate::error::{Error, Result};
-use crate::site::schema::nearest;
 
 /// The codes of the rules that watch an option or something in it.
 pub fn codes(option: &str) -> Vec<&'static str> {
@@ -63,16 +63,10 @@ fn is_within(option: &str, other: &str) -> bool {
 /// # Errors
 /// When there is no such option.
 pub fn markdown(only: Option<&str>) -> Result<String> {
-    let entries = entries(only);
-    match only {
-        None => Ok(page::page(&crate::site::schema::schema(), &entries)),
-        Some(_) if !entries.is_empty() => Ok(entries.iter().map(page::of).collect()),
-        Some(only) => {
-            let all: Vec<String> = options::all(&crate::site::schema::schema()).iter().map(ToString::to_string).collect();
-            let near = nearest(only, all.iter().map(String::as_str)).map_or(String::new(), |near| format!(" Did you mean {near}?"));
-            Err(Error::Usage(format!("there is no option {only:?}.{near} `synapse-site schema --format markdown` lists every one")))
-        }
-    }
+    let Some(only) = only else { return Ok(page::page(&crate::site::schema::schema(), &entries(None))) };
+    let all = options::all(&crate::site::schema::schema());
+    let wanted = lookup::find(&all, only).map_err(Error::Usage)?;
+    Ok(entries(Some(&wanted)).iter().map(page::of).collect())
 }
 
 #[cfg(test)]

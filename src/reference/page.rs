@@ -88,12 +88,17 @@ pub fn of(entry: &Entry) -> String {
         let _ = writeln!(text, "- Example: `{example}`");
     }
     let _ = writeln!(text, "- Written to: {}", written(places));
-    let codes: Vec<String> = codes(&option.watched_as()).into_iter().map(|code| format!("[{code}](rules.md)")).collect();
+    let codes: Vec<String> = codes(&option.watched_as()).into_iter().map(|code| format!("[{code}](rules.md#{})", anchor(code))).collect();
     if !codes.is_empty() {
         let _ = writeln!(text, "- Watched by: {}", codes.join(", "));
     }
     text.push('\n');
     text
+}
+
+/// The anchor of a code in docs/rules.md.
+pub fn anchor(code: &str) -> String {
+    code.to_lowercase()
 }
 
 /// An example worth showing: of a real site, or of the type; none that says nothing, such as `true`.

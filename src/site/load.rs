@@ -1,12 +1,13 @@
 //! From a file to a [`Site`]: read the format, check against the schema, deserialise, read the files that it names. The one
 //! place where a description touches the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::Site;
+use super::broken;
 use super::nix::{self, Evaluator};
 use super::position::{Oddity, Positions};
 use super::schema::{self, OptionPath, Step};
@@ -80,12 +81,19 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
         });
     }
     findings.extend(odd(&file, &source.positions));
-    let is_odd = |option: &OptionPath| source.positions.oddities.iter().any(|(at, ..)| at == option);
+    let odd: BTreeSet<&OptionPath> = source.positions.oddities.iter().map(|(at, ..)| at).collect();
+    // What is missing is missing from the set around it.
+    let around = |at: &OptionPath| OptionPath(at.0[..at.0.len().saturating_sub(1)].to_vec());
+    let twice: BTreeSet<&OptionPath> = source.positions.duplicates.iter().map(|(at, _)| at).collect();
     let mut unsound: Vec<OptionPath> = Vec::new();
-    for (at, mut finding) in outcome.findings.into_iter().filter(|(at, _)| !is_odd(at)) {
+    for (at, mut finding) in outcome.findings.into_iter().filter(|(at, _)| !odd.contains(at)) {
+        let is_missing = finding.code == "S0006";
+        // Of a section that is written twice, the other one may have it.
+        if is_missing && twice.contains(&around(&at)) {
+            continue;
+        }
         finding.position = source.position(&at);
-        // What is missing is missing from the set around it.
-        unsound.push(if finding.code == "S0006" { OptionPath(at.0[..at.0.len().saturating_sub(1)].to_vec()) } else { at });
+        unsound.push(if is_missing { around(&at) } else { at });
         findings.push(finding);
     }
     let mut files = BTreeMap::new();
@@ -269,25 +277,32 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     };
     let text = String::from_utf8(bytes)
         .map_err(|error| broken(format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()), Some("save it as UTF-8"), None, None))?;
+    // Some editors put a mark of the byte order before the first line; readers of JSON do not take it.
+    let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
+    let empty = || broken("is empty".to_owned(), Some("`synapse-site new` writes a description to start from"), None, None);
     if text.trim().is_empty() {
-        return Err(broken("is empty".to_owned(), Some("`synapse-site new` writes a description to start from"), None, None));
+        return Err(empty());
     }
     if format != "json" && unclosed(&text) > MOST_BRACKETS {
         return Err(broken(format!("has more than {MOST_BRACKETS} brackets open at once"), Some("close them"), None, None));
     }
     let positions = Positions::of(&text);
+    let mistaken = |told: broken::Told| broken(told.message, told.remedy.as_deref(), told.place, Some(&text));
     let value: Value = if format == "json" {
-        serde_json::from_str(&text).map_err(|error| broken(format!("is not JSON: {error}"), None, Some((error.line(), error.column().max(1))), Some(&text)))?
+        serde_json::from_str(&text).map_err(|error| mistaken(broken::json(&text, &error.to_string(), (error.line(), error.column().max(1)))))?
     } else {
         serde_yaml::from_str(&text).map_err(|error| {
             let odd = odd(file, &positions);
             if !odd.is_empty() {
                 return Error::Site(Findings::new(odd, file, Some(&text)));
             }
-            let place = error.location().map(|location| (location.line(), location.column()));
-            broken(format!("is not YAML that can be read: {error}"), None, place, Some(&text))
+            mistaken(broken::yaml(&text, &error.to_string()))
         })?
     };
+    // Comments alone, or a line --- alone.
+    if value.is_null() {
+        return Err(empty());
+    }
     Ok((value, source(Some(text), positions, Vec::new())))
 }
 

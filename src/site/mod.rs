@@ -4,6 +4,7 @@
 
 pub mod app_service;
 pub mod authentication;
+mod broken;
 pub mod checks;
 pub mod consent;
 pub mod database;

@@ -34,11 +34,19 @@ pub struct OidcProvider {
     pub idp_name: Line,
     /// A picture for the button, the `mxc://` address of an unencrypted upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^mxc://[^/?#\s]+/[A-Za-z0-9_-]+$"))]
+    #[schemars(
+        regex(pattern = r"^mxc://[^/?#\s]+/[A-Za-z0-9_-]+$"),
+        extend("x-form" = "the mxc:// address of uploaded media"),
+        example = "mxc://example.com/SEsfnsuifSDFSSEF"
+    )]
     pub idp_icon: Option<Line>,
     /// The brand that clients style the button by: `keycloak`, `github` …
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[a-z][a-z0-9_.-]{0,254}$"))]
+    #[schemars(
+        regex(pattern = r"^[a-z][a-z0-9_.-]{0,254}$"),
+        extend("x-form" = "a brand: a small letter, then small letters, digits and _.-"),
+        example = &"keycloak"
+    )]
     pub idp_brand: Option<Line>,
     /// The issuer, exactly as the provider writes it into its tokens, with or without a slash at the end.
     pub issuer: HttpUrl,

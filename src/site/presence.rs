@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Duration, Line};
+use super::text::{Duration, RoomId};
 
 /// Who is shown as online. It is the first thing to turn off on a busy server: every change goes to everybody who shares a room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +22,7 @@ pub struct Presence {
     /// How long somebody who does nothing does not count as idle yet; longer than `last_active_granularity`.
     pub idle_timeout: Duration,
     /// Rooms whose members learn nothing about each other from sharing them, by room id.
-    #[schemars(inner(regex(pattern = r"^![^\s]+$")))]
-    pub exclude_rooms_from_presence: Vec<Line>,
+    pub exclude_rooms_from_presence: Vec<RoomId>,
 }
 
 impl Default for Presence {

@@ -6,9 +6,9 @@ use std::fmt::{self, Write as _};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::synapse::{SECRET_REMEDY, names_secret};
+use super::synapse::{SECRET_REMEDY, has_password, names_secret};
 use super::{Site, text};
-use crate::check::{Finding, Severity};
+use crate::check::{Finding, Severity, names};
 
 /// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
 pub fn schema() -> Value {
@@ -107,19 +107,6 @@ struct Walk<'a> {
     whole: &'a Value,
 }
 
-/// Synapse's own blocks that are a section under another name.
-const SECTIONS: [(&str, &str); 9] = [
-    ("password_config", "authentication"),
-    ("user_consent", "consent"),
-    ("oidc_config", "oidc"),
-    ("modules", "synapse.settings"),
-    ("databases", "database"),
-    ("log_config", "logging"),
-    ("matrix_rtc", "rtc"),
-    ("instance_map", "workers"),
-    ("app_service_config_files", "app_services"),
-];
-
 impl Walk<'_> {
     fn find(&mut self, path: &OptionPath, code: &'static str, message: String, remedy: Option<String>) {
         let option = if path.0.is_empty() { "the description".to_owned() } else { path.to_string() };
@@ -157,7 +144,7 @@ impl Walk<'_> {
             let may_be_secret = found.is_string() && (holds_secret || types.contains(&"object"));
             let what = if may_be_secret { "a text".to_owned() } else { shown(found) };
             let remedy = (found.is_string() && holds_secret).then(|| SECRET_REMEDY.to_owned());
-            let remedy = remedy.or_else(|| meant(rules, &types, found)).or_else(example);
+            let remedy = remedy.or_else(|| meant(rules, &types, found, path)).or_else(example);
             self.find(path, "S0002", format!("found {what}, expected {}", expected(rules, &types)), remedy);
             return;
         }
@@ -210,11 +197,6 @@ impl Walk<'_> {
     /// What somebody meant who wrote an option that is not there.
     fn unknown(&self, key: &str, member: &Value, properties: &Map<String, Value>, path: &OptionPath) -> String {
         let known = || properties.keys().map(String::as_str);
-        if path.0.is_empty()
-            && let Some((_, section)) = SECTIONS.iter().find(|(name, _)| *name == key)
-        {
-            return format!("what Synapse calls {key} is described in {section}");
-        }
         if names_secret(key) && !member.is_object() {
             return SECRET_REMEDY.to_owned();
         }
@@ -224,6 +206,17 @@ impl Walk<'_> {
         let sections = self.whole["properties"].as_object().into_iter().flatten();
         if let Some((section, _)) = sections.into_iter().find(|(_, section)| members(section).is_some_and(|members| members.contains_key(key))) {
             return format!("write it as {section}.{key}");
+        }
+        if let Some(said) = names::of_synapse(key) {
+            return said;
+        }
+        if let Some(said) = path
+            .0
+            .first()
+            .and_then(|section| if let Step::Key(section) = section { Some(section) } else { None })
+            .and_then(|section| names::of_block(section, key))
+        {
+            return said;
         }
         if let Some(near) = nearest(key, known()) {
             return format!("did you mean {near:?}?");
@@ -250,7 +243,12 @@ impl Walk<'_> {
     fn text(&mut self, rules: &Map<String, Value>, found: &str, path: &OptionPath) {
         if let Some(format) = rules.get("format").and_then(Value::as_str) {
             if let Err(why) = text::check_format(format, found) {
-                self.find(path, "S0005", why, None);
+                if has_password(found) {
+                    let why = format!("holds a password; expected {}", text::expected(format).unwrap_or("something else"));
+                    self.find(path, "S0005", why, Some(SECRET_REMEDY.to_owned()));
+                } else {
+                    self.find(path, "S0005", why, Some(in_form(rules, format, found)));
+                }
                 return;
             }
             match format {
@@ -263,7 +261,9 @@ impl Walk<'_> {
             && let Ok(regex) = regex::Regex::new(pattern)
             && !regex.is_match(found)
         {
-            self.find(path, "S0005", format!("{found:?} has not the form {pattern}"), None);
+            let form = rules.get("x-form").and_then(Value::as_str).map_or_else(|| format!("a text of the form {pattern}"), str::to_owned);
+            let example = rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"));
+            self.find(path, "S0005", format!("{found:?} is not {form}"), example);
         }
     }
 }
@@ -273,18 +273,40 @@ fn members(section: &Value) -> Option<&Map<String, Value>> {
     section["properties"].as_object().or_else(|| section["anyOf"].as_array()?.iter().find_map(|branch| branch["properties"].as_object()))
 }
 
+/// What to write in place of a text that has not the form of its option.
+fn in_form(rules: &Map<String, Value>, format: &str, found: &str) -> String {
+    let example = || rules.get("examples").and_then(|examples| examples.get(0)).and_then(Value::as_str);
+    match text::meant(format, found) {
+        Some(meant) => format!("write {meant:?}"),
+        None => match example() {
+            Some(example) => format!("write for example {example:?}"),
+            None => "leave it out, or write what is expected".to_owned(),
+        },
+    }
+}
+
 /// The value of the right type that somebody meant by one of a wrong type.
-fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value) -> Option<String> {
+fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &OptionPath) -> Option<String> {
     let wanted = types.iter().find(|kind| **kind != "null")?;
     match (*wanted, found) {
         ("array", Value::String(_) | Value::Number(_)) => Some(format!("write a list: [{found}]")),
         ("boolean", Value::String(text)) => match text.to_lowercase().as_str() {
-            "yes" | "true" | "on" | "1" => Some("write true, without quotation marks".to_owned()),
-            "no" | "false" | "off" | "0" => Some("write false, without quotation marks".to_owned()),
+            "true" => Some("write true, without quotation marks".to_owned()),
+            "false" => Some("write false, without quotation marks".to_owned()),
+            "yes" | "on" | "1" => Some(format!("write true; {found} is a text")),
+            "no" | "off" | "0" => Some(format!("write false; {found} is a text")),
             _ => None,
         },
         ("boolean", Value::Number(number)) if matches!(number.as_u64(), Some(0 | 1)) => Some(format!("write {}", number.as_u64() == Some(1))),
         ("integer", Value::String(text)) => text.trim().parse::<i64>().ok().map(|number| format!("write {number}, without quotation marks")),
+        ("string", Value::Number(_) | Value::Bool(_)) if !types.contains(&"integer") => {
+            // Not the value itself: 0.10 has become 0.1 by now.
+            Some("put what is written there into quotation marks, if it is meant".to_owned())
+        }
+        ("object", Value::Null) if path.0.len() == 1 => Some(format!(
+            "indent its options below {path}, or leave it out; they are {}",
+            rules.get("properties")?.as_object()?.keys().cloned().collect::<Vec<_>>().join(", ")
+        )),
         ("object", _) => {
             let names: Vec<&str> = rules.get("properties")?.as_object()?.keys().map(String::as_str).collect();
             (!names.is_empty()).then(|| format!("its options are {}", names.join(", ")))
@@ -357,6 +379,7 @@ pub(crate) fn shown(found: &Value) -> String {
         Value::Null => "nothing (null)".to_owned(),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a set of options".to_owned(),
+        Value::String(text) if has_password(text) => "an address with a password".to_owned(),
         Value::String(text) if text.chars().count() > 60 => format!("the text {:?}…", text.chars().take(60).collect::<String>()),
         Value::String(text) => format!("the text {text:?}"),
         Value::Bool(flag) => format!("{flag}"),

@@ -38,7 +38,7 @@ pub struct Support {
     /// People and mailboxes.
     pub contacts: Vec<Contact>,
     /// A page with help.
-    #[schemars(regex(pattern = r"^https?://"))]
+    #[schemars(regex(pattern = r"^https?://"), extend("x-form" = "an http:// or https:// address"), example = "https://example.com/help")]
     pub support_page: Option<Line>,
 }
 
@@ -50,11 +50,11 @@ pub struct Contact {
     pub role: Role,
     /// Their Matrix ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^@[^:]+:.+$"))]
+    #[schemars(regex(pattern = r"^@[^:]+:.+$"), extend("x-form" = "a whole Matrix ID with its server"), example = "@admin:example.com")]
     pub matrix_id: Option<Line>,
     /// Their e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[^@\s]+@[^@\s]+$"))]
+    #[schemars(regex(pattern = r"^[^@\s]+@[^@\s]+$"), extend("x-form" = "an e-mail address alone"), example = "admin@example.com")]
     pub email_address: Option<Line>,
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::process::Stdio;
 
-use super::support::{expect, names, run, tool};
+use super::support::{SITE, expect, names, run, tool};
 
 #[test]
 fn every_verb_helps_with_an_example() {
@@ -33,6 +33,8 @@ fn one_option_is_described_and_an_unknown_one_is_not_guessed() {
         assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
     }
     expect(&mut tool(&["schema", "--format", "markdown", "emial"]), 2, &["Did you mean email"]);
+    expect(&mut tool(&["schema", "--format", "markdown", "max_upload_size"]), 2, &["Did you mean media.max_upload_size?"]);
+    expect(&mut tool(&["schema", "--format", "markdown", "experimental_features"]), 2, &["synapse.settings.experimental_features"]);
     expect(&mut tool(&["schema", "email"]), 2, &["--format markdown email"]);
 }
 
@@ -49,6 +51,16 @@ fn a_reader_that_stops_is_no_failure_and_a_full_disk_is_one() {
 }
 
 #[test]
+fn a_description_on_one_line_is_not_told_again_for_each_finding() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let names: Vec<String> = (0..2000).map(|number| format!("\"A{number}\"")).collect();
+    let server = r#""server": {"server_name": "example.com", "public_baseurl": "https://matrix.example.com/"}"#;
+    fs::write(dir.path().join("site.json"), format!("{{{server}, \"administrators\": [{}]}}", names.join(", "))).expect("written");
+    let ran = expect(tool(&["check", "site.json"]).current_dir(&dir), 1, &["2000 errors", "site.json:1:"]);
+    assert!(ran.err.len() < 2000 * 3000, "{} bytes", ran.err.len());
+}
+
+#[test]
 fn what_is_no_archive_is_told() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = |name: &str, bytes: &[u8]| {
@@ -60,6 +72,10 @@ fn what_is_no_archive_is_told() {
     expect(&mut tool(&["inspect", "no-such-file"]), 3, &["no-such-file", "spelling"]);
     expect(&mut tool(&["inspect", "/dev/null"]), 3, &["no plain file"]);
     expect(&mut tool(&["secrets", "init", &dir.path().display().to_string()]), 3, &["no site.json", "synapse-site build"]);
+    expect(&mut tool(&["secrets", "init", &file("plain", b"")]), 3, &["plain is no directory", "synapse-site build"]);
+    let rendered = dir.path().join("rendered").display().to_string();
+    expect(&mut tool(&["render", &file("site.yaml", SITE.as_bytes()), "--out", &rendered]), 0, &[]);
+    expect(&mut tool(&["secrets", "init", &rendered]), 3, &["`synapse-site render`", "the directory that `synapse-site build` wrote"]);
 }
 
 #[test]

@@ -28,14 +28,14 @@ fn what_cannot_be_read_as_yaml_is_told() {
     wrong("", &["S0008", "site.yaml: is empty", "synapse-site new"]);
     wrong("server: [\n", &["S0008", "site.yaml:"]);
     // Spaces that are none for YAML, as they come out of a web page.
-    wrong("\u{a0}: [x: \u{2009}", &["S0008", "line 2 column 1"]);
+    wrong("\u{a0}: [x: \u{2009}", &["S0008", "has a [ that is not closed"]);
     wrong("\u{2009} \"x\": 5\nserver: 5\n", &["S000"]);
     wrong("a: &a [*a]\n", &["S0008"]);
     wrong(&"[".repeat(1_000_000), &["S0008", "brackets"]);
-    wrong(&"- ".repeat(100_000), &["S0008", "recursion"]);
+    wrong(&"- ".repeat(100_000), &["S0008", "nested too deeply"]);
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned();
     (1..12).for_each(|n| bomb += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 8].join(", ")));
-    wrong(&bomb, &["S0008", "repetition"]);
+    wrong(&bomb, &["S0008", "repeats itself"]);
     let many: String = (0..3000).map(|n| format!("k{n}: 1\n")).collect();
     wrong(&many, &["k2999: there is no such option", "3001 errors"]);
 }

@@ -28,7 +28,7 @@ pub struct Page {
     pub text: String,
 }
 
-/// Every page for people, but those that the program writes.
+/// Every page for people.
 pub fn all() -> Vec<Page> {
     let docs = std::fs::read_dir("docs").expect("docs").map(|entry| entry.expect("an entry").path());
     let mut paths: Vec<PathBuf> =
@@ -76,6 +76,7 @@ impl Page {
             match event {
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => anchors.extend(heading.take().map(|text| slug(&text))),
+                Event::InlineHtml(html) => anchors.extend(html.strip_prefix("<a id=\"").and_then(|rest| rest.split('"').next()).map(str::to_owned)),
                 Event::Text(text) | Event::Code(text) => heading.iter_mut().for_each(|heading| heading.push_str(&text)),
                 _ => {}
             }

@@ -150,10 +150,63 @@ fn secrets_and_foreign_paths_never_reach_a_derivation() {
     assert!(words.contains(r#"synapse.settings.x[0].client_secret is a secret"#) && !words.contains("hunter2"), "{words}");
     let words = refused("synapse.settings.jwt_config.secret = 12345;");
     assert!(words.contains("synapse.settings.jwt_config.secret is a secret") && !words.contains("12345"), "{words}");
+    let module = |config: &str| format!("synapse.settings.modules = [ {{ module = \"my_mod.MyMod\"; config = {{ {config} }}; }} ];");
+    for (name, option) in [
+        ("matrix_token", "matrix_token"),
+        ("accessToken", "accesstoken"),
+        ("clientSecret", "clientsecret"),
+        ("shared-secret", "shared_secret"),
+        ("privateKey", "privatekey"),
+        ("DB_PASSWORD", "db_password"),
+    ] {
+        let words = refused(&module(&format!("a.{name} = \"hunter2\";")));
+        let expected = format!("synapse.settings.modules[0].config.a.{name} is a secret");
+        assert!(words.contains(&expected) && words.contains(&format!("secrets/my_mod_a_{option}")) && !words.contains("hunter2"), "{words}");
+    }
+    let words = refused(&module("urls = [ \"http://u:hunter2@proxy:3128\" ];"));
+    assert!(words.contains("synapse.settings.modules[0].config.urls[0] holds a password") && !words.contains("hunter2"), "{words}");
+    let words = refused("synapse.settings.x.y = \"see postgresql://u:hunter2@db/x\";");
+    assert!(words.contains("synapse.settings.x.y holds a password") && !words.contains("hunter2"), "{words}");
+    let draupnir =
+        |settings: &str| refused(&format!("draupnir = {{ image = \"docker.io/a/b:1\"; management_room = \"#m:example.com\"; settings = {{ {settings} }}; }};"));
+    for settings in ["web.synapseHTTPAntispam.authorization = \"hunter2\";", "pantalaimon.password = \"hunter2\";", "a.botToken = \"hunter2\";"] {
+        let words = draupnir(settings);
+        assert!(words.contains("is a secret") && words.contains("draupnir.settings.") && !words.contains("hunter2"), "{words}");
+    }
+    let words = refused("server.web_client_location = \"https://u:hunter2@chat.example.com/\";");
+    assert!(words.contains("server.web_client_location holds a password") && !words.contains("hunter2"), "{words}");
     let words = refused(r#"synapse.settings.push.include_content = "${builtins.toFile "x" "y"}";"#);
     assert!(words.contains("synapse.settings.push.include_content refers to the store"), "{words}");
     let words = refused(r#"turn = { source = "bundled"; }; ldap = { };"#);
     assert!(words.contains("ldap.uri is missing") && words.contains("ldap.base is missing"), "{words}");
+}
+
+#[test]
+fn what_only_sounds_like_a_secret_is_none() {
+    let lib = lib_or_skip!("what_only_sounds_like_a_secret_is_none");
+    let settings = r#"
+        modules = [ {
+          module = "my_mod.MyMod";
+          config = {
+            tokenLifetime = 5; token_uri = "https://a.example/token"; secret_path = "/x"; introspection_token_endpoint = "https://a.example:444/x@y";
+            requires_token = "yes"; is_secret = true; password = ""; maxTokens = 3; url = "https://u@a.example/"; client_secret = { _secret = "a"; };
+            long = lib.concatStrings (lib.genList (_: "https://a.example/ ") 20000);
+          };
+        } ];
+        caches.per_cache_factors.get_user_by_access_token = 2.0;
+    "#;
+    let expression = format!(
+        "let lib = import {lib}/lib; in ((import {here}/modules {{ inherit lib; }}).evaluate {{ modules = [ {{ server = {{ server_name = \"a.example\"; public_baseurl = \"https://a.example\"; }}; synapse.settings = {{ {settings} }}; }} ]; }}).description",
+        here = std::env::current_dir().expect("a directory").display(),
+        lib = lib.display()
+    );
+    let text = support::run(support::nix().args(["eval", "--impure", "--json", "--expr", &expression]));
+    let description: Value = serde_json::from_str(&text).expect("JSON");
+    let dir = support::files(&[("site.json", &text)]);
+    let loaded = synapse_site::site::load::load(&dir.path().join("site.json")).unwrap_or_else(|error| panic!("{error}"));
+    let found = synapse_site::check::rules::apply(&loaded);
+    assert!(!found.list.iter().any(|finding| finding.code == "S0402"), "{found}");
+    assert_eq!(description["synapse"]["settings"]["modules"][0]["config"]["tokenLifetime"], 5);
 }
 
 #[test]

@@ -5,9 +5,10 @@ use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::render::helpers::DRAUPNIR_OWNED;
 use crate::render::synapse::rtc::FEATURES;
+use crate::site::helpers::DRAUPNIR_SECRETS;
 use crate::site::load::Loaded;
 use crate::site::rtc::{Relay, RtcSource};
-use crate::site::synapse::SECRET_MEMBERS;
+use crate::site::synapse::{has_password, is_written, names_secret};
 use crate::site::turn::TurnSource;
 
 /// The member of the `client` document that says where calls are.
@@ -245,7 +246,7 @@ pub(super) const RULES: &[Rule] = &[
 fn secrets(path: &str, name: &str, value: &serde_json::Value, breaches: &mut Vec<Breach>) {
     use serde_json::Value;
     match value {
-        Value::String(text) if !text.is_empty() && (SECRET_MEMBERS.contains(&name) || matches!(name, "authorization" | "dsn" | "accessToken")) => {
+        _ if is_written(value) && (names_secret(name) || DRAUPNIR_SECRETS.contains(&name)) || value.as_str().is_some_and(has_password) => {
             breaches.push(Breach::at(
                 path,
                 "is a secret, written into the description",

@@ -13,9 +13,9 @@ mod oidc;
 mod outside;
 mod policy;
 mod services;
-mod settings;
+pub(super) mod settings;
 pub mod sites;
-mod typed;
+pub(super) mod typed;
 
 pub use notices::{FIXED_TEMPLATES, TEMPLATES};
 

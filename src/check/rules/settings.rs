@@ -8,10 +8,10 @@ use crate::check::synapse;
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
 use crate::site::schema::{OptionPath, nearest};
-use crate::site::synapse::{SECRET_MEMBERS, names_secret};
+use crate::site::synapse::{LOADED, SECRET_MEMBERS, has_password, is_written, names_secret};
 
 /// The owner of options about the inside of a container, which no section has.
-pub(super) const TOOL: &str = "the tool";
+pub(in crate::check) const TOOL: &str = "the tool";
 
 /// Synapse options that a section writes, and which.
 const OWNED: &[(&str, &str)] = &[
@@ -204,7 +204,7 @@ const UNSUPPORTED: &[&str] = &[
 ];
 
 /// Who writes a Synapse option, if a section does: `database` is of `the section database`.
-pub(super) fn owner(name: &str) -> Option<&'static str> {
+pub(in crate::check) fn owner(name: &str) -> Option<&'static str> {
     OWNED.iter().find(|(owned, _)| *owned == name).map(|(_, owner)| *owner)
 }
 
@@ -218,9 +218,19 @@ pub(super) fn say_it(owner: &str) -> String {
     secret_of(owner).map_or_else(|| "say it there".to_owned(), |secret| format!("its value is the file secrets/{secret} on the target"))
 }
 
+/// The Synapse options that an owner writes.
+pub(in crate::check) fn owned_by(owner: &str) -> Vec<&'static str> {
+    OWNED.iter().filter(|(_, other)| *other == owner).map(|(name, _)| *name).collect()
+}
+
+/// Whether a Synapse option does not work by itself.
+pub(in crate::check) fn needs_more(name: &str) -> bool {
+    UNSUPPORTED.contains(&name)
+}
+
 /// Whether another rule of this room already says that the option cannot stand here.
 pub(super) fn is_refused(name: &str) -> bool {
-    owner(name).is_some() || UNSUPPORTED.contains(&name) || !is_name(name)
+    owner(name).is_some() || needs_more(name) || !is_name(name)
 }
 
 fn is_name(name: &str) -> bool {
@@ -349,7 +359,7 @@ pub(super) const RULES: &[Rule] = &[
                 .synapse
                 .settings
                 .keys()
-                .filter(|name| UNSUPPORTED.contains(&name.as_str()))
+                .filter(|name| needs_more(name))
                 .map(|name| {
                     Breach::at(
                         &format!("synapse.settings.{name}"),
@@ -383,26 +393,9 @@ fn marks(path: &OptionPath, value: &Value, breaches: &mut Vec<Breach>) {
     }
 }
 
-/// Options that are lists of modules, each with a configuration of its own.
-const LOADED: &[&str] = &["modules", "media_storage_providers", "password_providers"];
-
 /// Whether a value is a secret in clear.
 pub(super) fn is_inline(name: &str, value: &Value) -> bool {
     SECRET_MEMBERS.contains(&name) && is_written(value) || value.as_str().is_some_and(has_password)
-}
-
-/// Whether somebody wrote a value that can be a secret; a number is one, too, if that is how somebody wrote a password.
-fn is_written(value: &Value) -> bool {
-    value.is_number() || value.as_str().is_some_and(|text| !text.is_empty())
-}
-
-/// Whether a text holds an address with a password: `http://user:password@proxy:3128`.
-fn has_password(text: &str) -> bool {
-    text.split("://").skip(1).any(|rest| {
-        let authority = rest.split(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace()).next().unwrap_or_default();
-        let user = authority.rsplit_once('@').map(|(user, _)| user);
-        user.and_then(|user| user.split_once(':')).is_some_and(|(_, password)| !password.is_empty())
-    })
 }
 
 fn in_clear(path: &OptionPath, value: &Value, secret: &str) -> Breach {
@@ -438,7 +431,7 @@ fn module_secrets(path: &OptionPath, scope: &str, value: &Value, breaches: &mut 
         Value::Object(members) => {
             for (key, member) in members.iter().filter(|(key, _)| *key != "_secret") {
                 let (path, scope) = (path.key(key), format!("{scope}_{key}"));
-                if names_secret(&key.to_lowercase()) && is_written(member) {
+                if names_secret(key) && is_written(member) {
                     breaches.push(in_clear(&path, member, &secret_name(&scope)));
                 } else {
                     module_secrets(&path, &scope, member, breaches);
@@ -487,16 +480,6 @@ fn bad_references(path: &str, value: &Value, breaches: &mut Vec<Breach>) {
 mod tests {
     use super::*;
     use crate::site::synapse::SECRET_OPTIONS;
-
-    #[test]
-    fn an_address_holds_a_password_behind_its_user_only() {
-        for address in ["http://u:S3kr3t@p:3128", "see postgresql://u:a@b@db/x", "//a http://:p@h"] {
-            assert!(has_password(address), "{address}");
-        }
-        for address in ["http://p:3128/", "http://u@p:3128", "http://u:@p", "https://a/x:y@z", "http://a:1 b:c@d", "@a:example.com", "u:p@h", ""] {
-            assert!(!has_password(address), "{address}");
-        }
-    }
 
     #[test]
     fn every_name_becomes_one_that_a_file_of_a_secret_can_have() {

@@ -1,7 +1,6 @@
 //! S041x: what stands under `synapse.settings`, name by name and type by type, against what the pinned Synapse reads ([`synapse::options`]).
 //! Synapse itself ignores unknown names and takes most values as they are.
 
-mod form;
 mod moved;
 mod needs;
 mod power;
@@ -18,6 +17,12 @@ use crate::render::secrets::reference;
 use crate::render::synapse::workers;
 use crate::site::load::Loaded;
 use crate::site::schema::{OptionPath, Step, nearest, shown};
+use crate::site::text::Scale;
+
+/// Why an option that Synapse reads cannot be said, and what to do.
+pub(in crate::check) fn moved(name: &str) -> Option<(&'static str, &'static str)> {
+    moved::of(name)
+}
 
 const SETTINGS: &[&str] = &["synapse.settings"];
 
@@ -222,7 +227,7 @@ impl<'a> Walk<'a> {
         }
         match value {
             Value::String(text) => {
-                if let Some(scale) = form::Scale::of(&entry.kinds)
+                if let Some(scale) = scale(&entry.kinds)
                     && let Err(why) = scale.check(text)
                 {
                     let write = scale.meant(text).unwrap_or_else(|| scale.example().to_owned());
@@ -282,6 +287,15 @@ impl Walk<'_> {
             _ => {}
         }
     }
+}
+
+/// The scale of an option that has one, and takes no other text.
+fn scale(kinds: &[Kind]) -> Option<Scale> {
+    kinds.iter().find_map(|kind| match kind {
+        Kind::Size => Some(Scale::Size),
+        Kind::Duration => Some(Scale::Duration),
+        _ => None,
+    })
 }
 
 fn allows(kind: &Kind, value: &Value, secret: bool) -> bool {

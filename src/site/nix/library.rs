@@ -14,6 +14,7 @@ const MODULES: &[(&str, &str)] = &[
     ("evaluate.nix", include_str!("../../../modules/evaluate.nix")),
     ("options.nix", include_str!("../../../modules/options.nix")),
     ("reference.nix", include_str!("../../../modules/reference.nix")),
+    ("secrets.nix", include_str!("../../../modules/secrets.nix")),
     ("site.nix", include_str!("../../../modules/site.nix")),
     ("presets/default.nix", include_str!("../../../modules/presets/default.nix")),
     ("presets/air-gapped.nix", include_str!("../../../modules/presets/air-gapped.nix")),

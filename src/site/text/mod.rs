@@ -1,13 +1,18 @@
 //! Strings that cannot hold a bad value. Each type has one parser, which also checks the description before it is
 //! deserialised: the JSON Schema carries the type's name as `format`, and [`check_format`] finds the parser by that name.
 
+mod meant;
 mod parse;
+mod scale;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+pub use meant::meant;
+pub use scale::Scale;
 
 /// The schema of a text. Every line is a line: what is meant by one, its option shows.
 fn text_schema(format: &str, example: &str) -> Schema {
@@ -126,6 +131,8 @@ text_types! {
     ContactUri, "contact-uri", parse::contact_uri, "mailto:admin@example.com", "a mailto:, https:, http:, matrix: or tel: address";
     /// The alias of a room: `#`, a name, a colon, a server (Matrix specification, appendices, "Room Aliases").
     RoomAlias, "room-alias", parse::room_alias, "#welcome:example.com", "the alias of a room";
+    /// The identifier of a room: `!` and what follows (Matrix specification, appendices, "Room IDs"); since version 12 of rooms without a server.
+    RoomId, "room-id", parse::room_id, "!OGEhHVWSdvArJzumhm:example.com", "the identifier of a room, which begins with !";
     /// A media type without parameters: `image/png` (RFC 6838).
     MediaType, "media-type", parse::media_type, "image/png", "a media type";
     /// A file system directory beside the description, or an absolute path; the files in it are read when the description is loaded.

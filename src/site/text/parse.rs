@@ -191,6 +191,17 @@ pub(super) fn localpart(text: &str) -> Parsed {
     }
 }
 
+pub(super) fn room_id(text: &str) -> Parsed {
+    let opaque = text.strip_prefix('!').ok_or_else(|| format!("{text:?} does not begin with !"))?;
+    if opaque.is_empty() {
+        return Err(format!("{text:?} has nothing after its !"));
+    }
+    match opaque.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        Some(bad) => Err(format!("{text:?} has the character {bad:?}")),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn line(text: &str) -> Parsed {
     if text.is_empty() {
         return Err("the text is empty".to_owned());

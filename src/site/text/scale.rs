@@ -1,12 +1,13 @@
 //! How Synapse writes sizes and times, and what a person meant who wrote them as other programs do.
 
-use crate::check::synapse::Kind;
-use crate::site::text::check_format;
+use super::check_format;
 
 /// A number with a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scale {
+pub enum Scale {
+    /// Bytes.
     Size,
+    /// Milliseconds.
     Duration,
 }
 
@@ -60,27 +61,30 @@ const TIMES: &[(&str, u64)] = &[
 ];
 
 impl Scale {
-    /// The scale of an option that has one, and takes no other text.
-    pub(super) fn of(kinds: &[Kind]) -> Option<Self> {
-        kinds.iter().find_map(|kind| match kind {
-            Kind::Size => Some(Self::Size),
-            Kind::Duration => Some(Self::Duration),
+    /// The scale of a format that a schema names.
+    pub fn of_format(format: &str) -> Option<Self> {
+        match format {
+            "size" => Some(Self::Size),
+            "duration" => Some(Self::Duration),
             _ => None,
-        })
+        }
     }
 
     /// Checks that Synapse can read it.
-    pub(super) fn check(self, text: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What is wrong and what is expected.
+    pub fn check(self, text: &str) -> Result<(), String> {
         check_format(if self == Self::Size { "size" } else { "duration" }, text)
     }
 
     /// A value as Synapse writes it.
-    pub(super) fn example(self) -> &'static str {
+    pub fn example(self) -> &'static str {
         if self == Self::Size { "50M" } else { "7d" }
     }
 
     /// The same value as Synapse writes it; none when it cannot be guessed.
-    pub(super) fn meant(self, text: &str) -> Option<String> {
+    pub fn meant(self, text: &str) -> Option<String> {
         let units = if self == Self::Size { SIZES } else { TIMES };
         let plain: String = text.to_uppercase().chars().filter(|c| !c.is_whitespace()).collect();
         let digits = plain.find(|c: char| !c.is_ascii_digit() && c != '.')?;
