@@ -13,9 +13,13 @@ const LIVEKIT: &str =
     "  source: bundled\n  livekit_image: docker.io/livekit/livekit-server:v1.13.0\n  authorisation_image: ghcr.io/element-hq/lk-jwt-service:0.4.4\n";
 
 fn loaded(text: &str) -> Loaded {
+    whole(&format!("{SERVER}{text}"))
+}
+
+fn whole(text: &str) -> Loaded {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("site.yaml");
-    std::fs::write(&file, format!("{SERVER}{text}")).expect("written");
+    std::fs::write(&file, text).expect("written");
     let loaded = load::load(&file).unwrap_or_else(|error| panic!("{error}"));
     let found = rules::apply(&loaded);
     assert!(!found.has_errors(), "{found}");
@@ -294,4 +298,12 @@ fn administrators_are_logged_in_by_the_service_that_logs_in_everybody() {
     assert!(with[theirs..].contains("proxy_pass http://$delegated;"));
     assert!(!with.contains("/_synapse/mas/"), "that is for the other service, under the usual name");
     assert!(!host("").contains("(login|logout|refresh)"));
+}
+
+#[test]
+fn whoever_goes_to_an_address_is_shown_a_certificate() {
+    let nginx = |server: &str| text(&render::render(&whole(&format!("{server}gateway: {{tls: files}}\n"))), "gateway", "/etc/nginx/nginx.conf");
+    let address = "server: {server_name: 192.0.2.7, public_baseurl: 'https://192.0.2.7/'}\n";
+    assert!(!nginx(address).contains("ssl_reject_handshake"));
+    assert!(nginx("server: {server_name: example.com, public_baseurl: 'https://matrix.example.com/'}\n").contains("ssl_reject_handshake on;"));
 }

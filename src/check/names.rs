@@ -9,6 +9,9 @@ pub fn of_synapse(name: &str) -> Option<String> {
     if name == "log_config" {
         return Some("what Synapse calls log_config is described in the section logging".to_owned());
     }
+    if name == "modules" {
+        return Some("describe the directory's module (LDAP) in the section ldap, and write others as synapse.settings.modules".to_owned());
+    }
     if let Some(owner) = settings::owner(name) {
         return Some(match owner.strip_prefix("the secret ") {
             _ if owner == settings::TOOL => format!("remove it: the tool sets Synapse's {name}"),
@@ -33,6 +36,11 @@ pub fn of_synapse(name: &str) -> Option<String> {
 
 /// What to do with a member of a block of Synapse that a section of the description writes: `template_dir` in `consent`.
 pub fn of_block(section: &str, member: &str) -> Option<String> {
+    if (section, member) == ("database", "args") {
+        return Some(
+            "write user, dbname, host, port, cp_min and cp_max in database itself; the password is secrets/postgres_password on the target".to_owned(),
+        );
+    }
     let block = blocks(section).into_iter().find(|block| synapse::options().member(block).is_some_and(|entry| entry.names().any(|name| name == member)))?;
     Some(format!("remove it: Synapse's {block}.{member} follows from the rest of the section {section}"))
 }
@@ -57,6 +65,7 @@ mod tests {
         for (name, answer) in [
             ("experimental_features", "synapse.settings.experimental_features"),
             ("caches", "synapse.settings.caches"),
+            ("modules", "the section ldap"),
             ("max_upload_size", "media.max_upload_size"),
             ("user_consent", "the section consent"),
             ("log_config", "the section logging"),
@@ -73,5 +82,6 @@ mod tests {
         assert_eq!(of_synapse("mediaa"), None);
         assert!(of_block("consent", "template_dir").is_some_and(|told| told.contains("user_consent.template_dir")));
         assert_eq!(of_block("consent", "tempalte_dir"), None);
+        assert!(of_block("database", "args").is_some_and(|told| told.contains("dbname")));
     }
 }

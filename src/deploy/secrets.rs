@@ -166,7 +166,10 @@ fn open_directory(dir: &Path, warnings: &mut Vec<String>) -> Result<()> {
     }
     let mode = found.mode() & 0o7777;
     if mode != DIRECTORY_MODE {
-        repair(dir, DIRECTORY_MODE, mode, warnings)?;
+        // An empty one has given nothing away; the container engine makes such for `docker compose run`.
+        let is_empty = fs::read_dir(dir).map_err(|error| Error::io("read", dir, &error))?.next().is_none();
+        let mut unsaid = Vec::new();
+        repair(dir, DIRECTORY_MODE, mode, if is_empty { &mut unsaid } else { warnings })?;
     }
     Ok(())
 }

@@ -73,6 +73,15 @@ fn wrong_permissions_are_put_right_with_a_warning() {
 }
 
 #[test]
+fn an_empty_directory_has_given_nothing_away() {
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    let report = init(place.path(), &all()).unwrap();
+    assert_eq!(mode(place.path()), 0o700);
+    assert!(report.warnings.is_empty(), "{:?}", report.warnings);
+}
+
+#[test]
 fn every_disorder_is_named_at_once_and_nothing_is_made() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path();

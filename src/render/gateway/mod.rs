@@ -1,6 +1,8 @@
 //! The gateway: nginx in front of Synapse, and a second one that serves the well-known documents. Rules for a proxy in front of
 //! Synapse are from its documentation, "Using a reverse proxy"; the routes from [`crate::render::synapse::routes`].
 
+use std::net::IpAddr;
+
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
@@ -143,6 +145,8 @@ fn variables(site: &Site) -> Value {
         "several_proxies": !gateway.trusted_proxies.is_empty(),
         "federation": site.listeners.federation,
         "hosts": hosts,
+        // Who goes to an address names nobody before the certificate is shown (RFC 6066, section 3).
+        "names_only": names.iter().all(|name| name.trim_matches(['[', ']']).parse::<IpAddr>().is_err()),
         "names": names,
         // Synapse itself says when an upload is too large, in its own words; the gateway only stops what is far beyond.
         "upload_limit": site.media.max_upload_size.bytes().saturating_add(1 << 20).max(50 << 20),
