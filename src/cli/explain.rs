@@ -125,6 +125,7 @@ fn anchored(code: &str) -> String {
     let anchor = anchor(code);
     format!("<a id=\"{anchor}\" name=\"{anchor}\"></a>{code}")
 }
+
 fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>().join(" | "))
 }
