@@ -17,7 +17,7 @@ from waiting import eventually
 
 HOST, PUBLIC_HOST = "admin.example.org", "matrix.example.org"
 # Requests come from the container engine's networks, and from nowhere else.
-ADMINISTRATORS, OTHERS = "172.16.0.0/12", "192.0.2.0/24"
+ADMINISTRATORS, OTHERS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"), ("192.0.2.0/24",)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Gateway:
         return found[1]
 
 
-def start(stack: Stack, built: Built, home: Path, allow: str) -> Gateway:
+def start(stack: Stack, built: Built, home: Path, allow: tuple[str, ...]) -> Gateway:
     site = {
         "server": {"server_name": "example.org", "public_baseurl": f"http://{PUBLIC_HOST}/"},
         "gateway": {"tls": "off", "bind_address": "127.0.0.1"},
@@ -47,9 +47,9 @@ def start(stack: Stack, built: Built, home: Path, allow: str) -> Gateway:
         "matrix_authentication_service": {
             "endpoint": "http://mas.internal.example.org:8080/",
             "issuer": "https://account.example.org/",
-            "allow": [OTHERS],
+            "allow": OTHERS,
         },
-        "admin_ui": {"image": "ghcr.io/etkecc/ketesa:v1.0.0", "host": HOST, "allow": [allow]},
+        "admin_ui": {"image": "ghcr.io/etkecc/ketesa:v1.0.0", "host": HOST, "allow": allow},
     }
     (home / "site.json").write_text(json.dumps(site))
     run([stack.tool, "render", home / "site.json", "--out", home / "rendered"])
