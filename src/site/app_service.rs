@@ -2,15 +2,30 @@
 //! bytes, gives what the site has to know, or everything that Synapse would stumble over when it starts (Synapse 1.163,
 //! config/appservice.py; application service API, "Registration").
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 
+use super::python_regex;
 use super::schema::shown;
+use super::text::ServerName;
 use crate::render::secrets;
 
-/// What a registration may say at its top (names with a dot are experiments and taken as they are).
+/// What Synapse reads at a registration's top. Others it does not look at, and programs write some (`push_ephemeral`).
 const NAMES: &[&str] =
     &["as_token", "hs_token", "id", "ip_range_whitelist", "namespaces", "protocols", "rate_limited", "receive_ephemeral", "sender_localpart", "url"];
-const KINDS: [&str; 3] = ["users", "aliases", "rooms"];
+const KINDS: &[&str] = &["users", "aliases", "rooms"];
+/// What Synapse turns on and off, and whether it takes null for it; a word of older YAML, rendered as a text, would be on or end Synapse.
+const SWITCHES: &[(&str, bool)] = &[
+    ("rate_limited", true),
+    ("receive_ephemeral", true),
+    ("de.sorunome.msc2409.push_ephemeral", true),
+    ("org.matrix.msc3202", false),
+    ("io.element.msc4190", false),
+];
+const SCOPES: &str = "io.element.msc4502.scopes";
+const PROXY_PREFIX: &str = "io.element.msc4512.proxy_prefix";
+const PROXY_URL: &str = "io.element.msc4512.proxy_url";
 
 /// A registration that Synapse can read once its tokens are in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,10 +64,22 @@ impl Registration {
         Value::Object(content)
     }
 
+    /// Whether a name is one that only the service may use.
+    pub fn claims(&self, localpart: &str, server: &ServerName) -> bool {
+        self.exclusive_users.iter().any(|expression| matches(expression, localpart, server))
+    }
+
     /// The service's name in names of files and secrets.
     pub fn name(&self) -> String {
         file_name(&self.id)
     }
+}
+
+/// Whether an expression is one on this person of the site. Those of Python that this program cannot read are on nobody.
+pub fn matches(expression: &str, localpart: &str, server: &ServerName) -> bool {
+    // Python's re.match begins at the beginning and ends anywhere; the end of the text has another letter there.
+    let expression = expression.replace(r"\Z", r"\z");
+    regex::Regex::new(&format!("^(?:{expression})")).is_ok_and(|regex| regex.is_match(&format!("@{localpart}:{server}")))
 }
 
 /// Reads a registration.
@@ -72,15 +99,20 @@ pub fn parse(bytes: &[u8]) -> Result<Registration, Vec<(String, String)>> {
     let Value::Object(mut content) = value else {
         return Err(vec![("is no registration: it holds no options".to_owned(), "take the file that the service's own program writes".to_owned())]);
     };
-    for name in content.keys().filter(|name| !NAMES.contains(&name.as_str()) && !name.contains('.')) {
-        let near = super::schema::nearest(name, NAMES.iter().copied()).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
-        say(format!("has {name:?}, which no registration has"), &format!("known are {}{near}", NAMES.join(", ")));
+    for name in content.keys() {
+        if let Some(near) = misspelt(name, NAMES) {
+            say(format!("has {name:?}, which no registration has"), &format!("did you mean {near:?}?"));
+        }
     }
 
     let id = text(&content, "id", "the service's identifier, such as id: irc", &mut say);
+    if id.contains('|') {
+        say(format!("has the id {id:?} with a \"|\", which Synapse keeps for itself"), "write it without");
+    }
     let sender_localpart = text(&content, "sender_localpart", "the localpart of the service's own account, such as sender_localpart: ircbot", &mut say);
-    if let Some(bad) = sender_localpart.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "._=-/".contains(*c))) {
-        say(format!("has the sender_localpart {sender_localpart:?} with the character {bad:?}"), "write it with a-z, 0-9 and ._=-/");
+    // What Python's urllib.parse.quote leaves as it is.
+    if let Some(bad) = sender_localpart.chars().find(|c| !(c.is_ascii_alphanumeric() || "._~-/".contains(*c))) {
+        say(format!("has the sender_localpart {sender_localpart:?} with the character {bad:?}"), "write it with A-Z, a-z, 0-9 and ._~-/");
     }
     let url = match content.get("url") {
         Some(Value::Null) => None,
@@ -99,12 +131,15 @@ pub fn parse(bytes: &[u8]) -> Result<Registration, Vec<(String, String)>> {
         }
     };
     let exclusive_users = namespaces(content.get("namespaces"), &mut say);
-    if let Some(limited) = content.get("rate_limited").filter(|limited| !limited.is_boolean()) {
-        say(format!("has a rate_limited that is {}, not true or false", shown(limited)), &format!("write rate_limited: {}", switch(limited)));
+    for (name, takes_null) in SWITCHES {
+        if let Some(value) = content.get(*name).filter(|value| !(value.is_boolean() || *takes_null && value.is_null())) {
+            say(format!("has a {name} that is {}, not true or false", shown(value)), &format!("write {name}: {}", switch(value)));
+        }
     }
+    experiments(&content, &mut say);
     for (name, right, what) in [
         ("protocols", strings(content.get("protocols")), "a list of texts"),
-        ("ip_range_whitelist", strings(content.get("ip_range_whitelist")), "a list of networks"),
+        ("ip_range_whitelist", networks(content.get("ip_range_whitelist")), "a list of networks, such as [192.0.2.0/24]"),
     ] {
         if !right {
             say(format!("has a {name} that is not {what}"), &format!("write {what}"));
@@ -150,6 +185,47 @@ fn switch(value: &Value) -> &'static str {
     }
 }
 
+/// The one of `names` that somebody meant, if the difference is no more than a slip.
+fn misspelt<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let plain = name.to_lowercase().replace('-', "_");
+    let near = |known: &&str| known.len() > 3 && strsim::damerau_levenshtein(&plain, known) <= 2;
+    if names.contains(&name) { None } else { names.iter().copied().find(near) }
+}
+
+/// Checks what Synapse takes for experiments (appservice/__init__.py).
+fn experiments(content: &Map<String, Value>, say: &mut impl FnMut(String, &str)) {
+    const KNOWN: &str = "urn:matrix:client:io.element.msc4502:rooms:is_joined";
+    let scopes = content.get(SCOPES);
+    if scopes.is_some_and(|scopes| scopes.as_array().is_none_or(|list| list.iter().any(|scope| scope != KNOWN))) {
+        say(format!("has a {SCOPES} that is not a list of scopes that Synapse knows"), &format!("write {SCOPES}: [{KNOWN}], or leave it out"));
+    }
+    let [prefix, url] = [PROXY_PREFIX, PROXY_URL].map(|name| content.get(name).filter(|value| !value.is_null()));
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.trim_end_matches('/').is_empty());
+    let right = match (prefix, url) {
+        (None, None) => true,
+        (Some(prefix), Some(url)) => is_text(url) && prefix.as_str().is_some_and(|prefix| prefix == "rtc/livekit" || prefix.starts_with("rtc/livekit/")),
+        _ => false,
+    };
+    if !right {
+        say(
+            format!("has not both of {PROXY_PREFIX} and {PROXY_URL}, or one that Synapse does not take"),
+            &format!("write {PROXY_PREFIX}: rtc/livekit, and the service's address as {PROXY_URL}; or leave both out"),
+        );
+    }
+}
+
+/// Networks in a list, as netaddr reads them: an address, or one with a prefix or a mask, whatever its other bits are.
+fn networks(value: Option<&Value>) -> bool {
+    let network = |text: &str| {
+        let (address, prefix) = text.split_once('/').unwrap_or((text, "0"));
+        let Ok(address) = address.parse::<IpAddr>() else { return false };
+        prefix.parse::<IpAddr>().is_ok_and(|mask| mask.is_ipv4() == address.is_ipv4())
+            || prefix.parse::<u8>().is_ok_and(|length| length <= if address.is_ipv4() { 32 } else { 128 })
+    };
+    let network = |value: &Value| value.as_str().is_some_and(network);
+    value.is_none_or(|value| value.is_null() || value.as_array().is_some_and(|list| list.iter().all(network)))
+}
+
 fn strings(value: Option<&Value>) -> bool {
     value.is_none_or(|value| value.is_null() || value.as_array().is_some_and(|list| list.iter().all(Value::is_string)))
 }
@@ -164,7 +240,11 @@ fn namespaces(value: Option<&Value>, say: &mut impl FnMut(String, &str)) -> Vec<
     let mut exclusive = Vec::new();
     for (kind, entries) in kinds {
         if !KINDS.contains(&kind.as_str()) {
-            say(format!("has the namespace {kind:?}"), "known are users, aliases and rooms");
+            // Synapse walks the three that it knows.
+            if let Some(near) = misspelt(kind, KINDS) {
+                say(format!("has the namespace {kind:?}"), &format!("did you mean {near:?}?"));
+            }
+            continue;
         }
         let Some(entries) = entries.as_array() else {
             say(format!("has namespaces.{kind} that is no list"), example);
@@ -173,7 +253,7 @@ fn namespaces(value: Option<&Value>, say: &mut impl FnMut(String, &str)) -> Vec<
         for (at, entry) in entries.iter().enumerate() {
             match (entry["regex"].as_str(), &entry["exclusive"]) {
                 (Some(regex), Value::Bool(alone)) => {
-                    if let Some(why) = broken(regex) {
+                    if let Some(why) = python_regex::broken(regex) {
                         say(format!("has in namespaces.{kind}[{at}] a regex that is none: {why}"), "mend the expression");
                     }
                     if kind == "users" && *alone {
@@ -192,13 +272,6 @@ fn namespaces(value: Option<&Value>, say: &mut impl FnMut(String, &str)) -> Vec<
         }
     }
     exclusive
-}
-
-/// What is wrong with an expression. Python knows a few forms that this program does not; they pass.
-fn broken(regex: &str) -> Option<String> {
-    let error = regex::Regex::new(regex).err()?.to_string();
-    let beyond = ["look-around", "backreference", "too big"].iter().any(|word| error.contains(word));
-    (!beyond).then(|| error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned())
 }
 
 /// An identifier as a part of the name of a file or a secret: whatever is not a small letter or a digit is written as its code.
@@ -244,9 +317,58 @@ mod tests {
         assert_eq!(wrong, [("has a rate_limited that is the text \"yes\", not true or false".to_owned(), "write rate_limited: true".to_owned())]);
     }
 
+    /// What is said about a registration that is right but for these lines.
+    fn wrong(lines: &str) -> Vec<(String, String)> {
+        parse(format!("{GOOD}{lines}\n").as_bytes()).err().unwrap_or_default()
+    }
+
     #[test]
-    fn expressions_that_only_python_knows_pass() {
-        assert_eq!(broken("@(?!admin).*"), None);
-        assert!(broken("@(irc_.*").is_some());
+    fn what_synapse_does_not_look_at_stays_as_it_is() {
+        let read = parse(format!("{GOOD}push_ephemeral: true\nrate_limited: null\nour_own: {{a: [1]}}\n").as_bytes()).expect("good");
+        let rendered = read.rendered();
+        assert_eq!((&rendered["push_ephemeral"], &rendered["our_own"]["a"], &rendered["rate_limited"]), (&true.into(), &serde_json::json!([1]), &Value::Null));
+        assert!(parse(GOOD.replace("{users:", "{groups: 1, users:").as_bytes()).is_ok());
+        for slip in ["rate_limit: true", "namespace: {}", "rate-limited: true", "as-token: hunter2"] {
+            assert_eq!(wrong(slip).len(), 1, "{slip}: {:?}", wrong(slip));
+        }
+    }
+
+    #[test]
+    fn the_own_account_has_the_characters_that_synapse_takes() {
+        for name in ["kT3xQ9bLmZ0aYwVfRuEsHdGnCjPiOoXk", "a.b_c-d~e/f", "_irc"] {
+            assert!(parse(GOOD.replace("ircbot", name).as_bytes()).is_ok(), "{name}");
+        }
+        for name in ["irc=bot", "irc bot", "\u{fc}", "a@b"] {
+            assert!(parse(GOOD.replace("ircbot", name).as_bytes()).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_ends_synapse_when_it_starts_is_found() {
+        assert!(parse(GOOD.replace("id: irc", "id: i|c").as_bytes()).is_err());
+        for bad in [
+            "org.matrix.msc3202: yes",
+            "org.matrix.msc3202: null",
+            "io.element.msc4190: 1",
+            "receive_ephemeral: no",
+            "de.sorunome.msc2409.push_ephemeral: on",
+            "io.element.msc4502.scopes: all",
+            "io.element.msc4502.scopes: [all]",
+            "io.element.msc4512.proxy_prefix: rtc/livekit",
+            "io.element.msc4512.proxy_url: http://a.example.com",
+            "io.element.msc4512.proxy_prefix: other\nio.element.msc4512.proxy_url: http://a.example.com",
+            "ip_range_whitelist: [everywhere]",
+        ] {
+            assert_eq!(wrong(bad).len(), 1, "{bad}: {:?}", wrong(bad));
+        }
+        for good in [
+            "org.matrix.msc3202: true\nio.element.msc4190: false\nreceive_ephemeral: true",
+            "io.element.msc4502.scopes: []",
+            "io.element.msc4512.proxy_prefix: rtc/livekit/jwt\nio.element.msc4512.proxy_url: http://a.example.com",
+            "ip_range_whitelist: [192.0.2.1, 192.0.2.0/24, 10.1.2.3/8, 10.0.0.0/255.0.0.0, '2001:db8::/32']",
+            "ip_range_whitelist: []",
+        ] {
+            assert_eq!(wrong(good), [], "{good}");
+        }
     }
 }

@@ -25,6 +25,7 @@ pub mod oidc;
 mod position;
 pub mod presence;
 pub mod profiles;
+mod python_regex;
 pub mod rate_limits;
 pub mod redis;
 pub mod registration;
@@ -157,5 +158,12 @@ impl Site {
     pub fn administering(&self) -> Vec<&text::Localpart> {
         let bot = self.draupnir.as_ref().filter(|_| self.matrix_authentication_service.is_none()).map(|draupnir| &draupnir.localpart);
         self.administrators.iter().chain(bot.filter(|bot| !self.administrators.contains(bot))).collect()
+    }
+
+    /// Every account that the description names for somebody, and whose it is. Draupnir has its account, whoever makes it.
+    pub fn named_accounts(&self) -> Vec<(&text::Localpart, &'static str)> {
+        let people = self.administrators.iter().map(|person| (person, "an administrator"));
+        let bot = self.draupnir.as_ref().map(|draupnir| (&draupnir.localpart, "Draupnir"));
+        people.chain(bot.filter(|(bot, _)| !self.administrators.contains(bot))).collect()
     }
 }
