@@ -400,6 +400,101 @@ fn a_policy_in_html_is_no_template_and_one_in_markdown_may_speak_of_them() {
     assert!(with("policy.md", "Write `{{ name }}` in letters.").is_empty());
 }
 
+/// The findings of a site with files beside it: code, message, remedy.
+fn beside(files: &[(&str, &str)], more: &str) -> Vec<(String, String, String)> {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        std::fs::write(path, text).expect("written");
+    }
+    std::fs::write(dir.path().join("site.yaml"), format!("{GOOD}{more}")).expect("written");
+    let loaded = load::load(&dir.path().join("site.yaml")).unwrap_or_else(|error| panic!("{more}: {error}"));
+    rules::apply(&loaded).list.into_iter().map(|finding| (finding.code.to_owned(), finding.message, finding.remedy.unwrap_or_default())).collect()
+}
+
+fn codes_of(found: &[(String, String, String)]) -> Vec<&str> {
+    found.iter().map(|(code, ..)| code.as_str()).collect()
+}
+
+const SERVICE: &str = "id: irc\nurl: http://bridge.example.com:9993\nsender_localpart: ircbot\nnamespaces: {users: [{exclusive: true, regex: '@irc_.*'}]}\n";
+
+#[test]
+fn registrations_that_programs_write_are_taken() {
+    let with = |service: &str| codes_of(&beside(&[("irc.yaml", service)], "app_services: [irc.yaml]\n")).join(" ");
+    for good in [
+        SERVICE.replace("ircbot", "kT3xQ9bLmZ0aYwVfRuEsHdGnCjPiOoXk"),
+        format!("{SERVICE}rate_limited: null\npush_ephemeral: true\nde.sorunome.msc2409.push_ephemeral: true\norg.matrix.msc3202: true\n"),
+        SERVICE.replace("@irc_.*", r"@irc_.*:example\.com\Z"),
+        SERVICE.replace("@irc_.*", "@(?P<a>x)(?P=a){b}(?#c)"),
+    ] {
+        assert_eq!(with(&good), "", "{good}");
+    }
+    for bad in [
+        SERVICE.replace("ircbot", "irc=bot"),
+        format!("{SERVICE}rate_limit: true\n"),
+        format!("{SERVICE}org.matrix.msc3202: yes\n"),
+        SERVICE.replace("id: irc", "id: 'i|c'"),
+        SERVICE.replace("@irc_.*", r"@\p{L}"),
+        SERVICE.replace("@irc_.*", "@(?<n>a)"),
+    ] {
+        assert_eq!(with(&bad), "S0551", "{bad}");
+    }
+}
+
+#[test]
+fn names_that_belong_to_a_service_or_to_draupnir_are_nobody_elses() {
+    let draupnir = "draupnir: {image: 'docker.io/gnuxie/draupnir:v2.7.0', localpart: notices, management_room: '#moderators:example.com'}\nserver_notices: {system_mxid_localpart: notices}\n";
+    let mas = "authentication: {method: none}\nmatrix_authentication_service: {endpoint: 'http://mas.internal.example.com:8080/', issuer: 'https://account.example.com/', allow: [192.0.2.10]}\n";
+    for more in [draupnir.to_owned(), format!("{draupnir}{mas}")] {
+        let found = beside(&[], &more);
+        let (_, message, remedy) = found.iter().find(|(code, ..)| code == "S0531").unwrap_or_else(|| panic!("{found:?}"));
+        assert_eq!((message.as_str(), remedy.as_str()), ("is \"notices\", which is Draupnir's", "system_mxid_localpart: server-notices"));
+    }
+    let greedy = SERVICE.replace("@irc_.*", "@.*");
+    let site = format!("{}{mas}administrators: [anna, bert]\napp_services: [irc.yaml]\n", draupnir.replace("localpart: notices}", "localpart: news}"));
+    let found = beside(&[("irc.yaml", &greedy)], &site);
+    let taken: Vec<_> = found.iter().filter(|(code, ..)| code == "S0554").collect();
+    let [(_, message, remedy)] = taken.as_slice() else { panic!("{found:?}") };
+    assert!(message.contains("an administrator, anna; an administrator, bert; Draupnir, notices; the account of the notices, news"), "{message}");
+    assert!(remedy.starts_with("narrow the expression"), "{remedy}");
+}
+
+#[test]
+fn files_among_templates_are_left_alone_where_somebody_may_read_them() {
+    let with = |name: &str, text: &str, more: &str| {
+        let name = format!("templates/{name}");
+        let found =
+            beside(&[("templates/room.txt", "a"), (&name, text)], &format!("templates: {custom}\n{more}", custom = "{custom_template_directory: templates}"));
+        // What the module itself would need is another rule's.
+        codes_of(&found).into_iter().filter(|code| code.starts_with("S054")).collect::<Vec<_>>().join(" ")
+    };
+    let modules = "synapse: {settings: {modules: [{module: invites.Invites}]}}\n";
+    assert_eq!(with("README.md", "{% if", ""), "");
+    assert_eq!(with("logo.png", "{{", ""), "");
+    assert_eq!(with("invitation_card.html", "a", modules), "");
+    assert_eq!(with("invitation_card.html", "{% if", modules), "S0543");
+    assert_eq!(with("invitation_card.html", "{% if", ""), "S0544");
+    assert_eq!(with("password-reset.html", "{% if", ""), "S0541");
+    assert_eq!(with("password-reset.html", "a", modules), "S0544");
+}
+
+#[test]
+fn a_policy_asks_somebody() {
+    let with = |consent: &str, more: &str| {
+        let consent = format!("consent: {{version: '1', documents: {{'1': {{file: 1.md}}}}, {consent}}}\n{more}");
+        codes_of(&beside(&[("1.md", "Be kind.")], &consent)).join(" ")
+    };
+    let open = "registration: {enable_registration: true, registration_requires_token: true}\n";
+    assert_eq!(with("require_at_registration: true", ""), "S0524");
+    assert_eq!(with("require_at_registration: true", open), "");
+    assert_eq!(with("require_at_registration: true", &provider("issuer: 'https://id.example.com/', scopes: [openid]")), "");
+    // The answer has the link beside its text.
+    assert_eq!(with("block_events_error: Please agree first.", ""), "");
+    let notices = "server_notices: {system_mxid_localpart: notices}\n";
+    assert_eq!(with("server_notice_content: {body: Please agree.}", notices), "S0523");
+}
+
 #[test]
 fn a_secret_is_never_repeated_in_a_message() {
     let text = format!("{GOOD}synapse: {{settings: {{recaptcha_private_key: hunter2}}}}\n");

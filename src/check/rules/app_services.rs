@@ -3,7 +3,7 @@
 use super::{Breach, Rule};
 use crate::check::Severity::Error;
 use crate::render::synapse::app_services::registrations;
-use crate::site::app_service::Registration;
+use crate::site::app_service::{self, Registration};
 use crate::site::load::Loaded;
 use crate::site::schema::OptionPath;
 
@@ -87,18 +87,21 @@ pub(super) const RULES: &[Rule] = &[
         options: &["app_services", "administrators", "server_notices.system_mxid_localpart", "draupnir.localpart"],
         breaches: |loaded| {
             let site = &loaded.site;
-            let people = site.administering().into_iter().map(|person| (person.as_str(), "an administrator"));
-            let notices = site.server_notices.as_ref().map(|notices| (notices.system_mxid_localpart.as_str(), "the account of the notices"));
-            let people: Vec<(&str, &str)> = people.chain(notices).collect();
+            let notices = site.server_notices.as_ref().map(|notices| (&notices.system_mxid_localpart, "the account of the notices"));
+            let people: Vec<_> = site.named_accounts().into_iter().chain(notices).collect();
             let mut breaches = Vec::new();
             for (place, service) in sound(loaded) {
                 for expression in &service.exclusive_users {
-                    // Python's re.match begins at the beginning and ends anywhere.
-                    let Ok(regex) = regex::Regex::new(&format!("^(?:{expression})")) else { continue };
-                    let taken = people.iter().filter(|(name, _)| regex.is_match(&format!("@{name}:{}", site.server.server_name)));
-                    breaches.extend(taken.map(|(name, who)| {
-                        at(place, format!("has the exclusive namespace {expression}, and in it {who}, {name}"), format!("regex: '@{}_.*'", service.name()))
-                    }));
+                    let server = &site.server.server_name;
+                    let taken = people.iter().filter(|(name, _)| app_service::matches(expression, name.as_str(), server));
+                    let taken: Vec<String> = taken.map(|(name, who)| format!("{who}, {name}")).collect();
+                    if !taken.is_empty() {
+                        breaches.push(at(
+                            place,
+                            format!("has the exclusive namespace {expression}, and in it {}", taken.join("; ")),
+                            "narrow the expression to the service's own users, or write exclusive: false",
+                        ));
+                    }
                 }
             }
             breaches

@@ -15,9 +15,10 @@ mod policy;
 mod services;
 pub(super) mod settings;
 pub mod sites;
+mod templates;
 pub(super) mod typed;
 
-pub use notices::{FIXED_TEMPLATES, TEMPLATES};
+pub use templates::{FIXED_TEMPLATES, TEMPLATES};
 
 use super::{Finding, Findings, Severity};
 use crate::site::load::Loaded;
@@ -65,6 +66,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         typed::RULES,
         mail::RULES,
         notices::RULES,
+        templates::RULES,
         app_services::RULES,
         accepted::RULES,
     ]

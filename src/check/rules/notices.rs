@@ -1,4 +1,4 @@
-//! S051x to S054x: the policy that people agree to, messages from the server, the site's own templates.
+//! S051x to S053x: the policy that people agree to, and messages from the server.
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,63 +9,9 @@ use crate::render::synapse::notices::MARKS;
 use crate::render::synapse::{app_services, percent};
 use crate::site::authentication::Method;
 use crate::site::consent::{Consent, Document};
-use crate::site::load::{Loaded, in_directory};
+use crate::site::load::Loaded;
 use crate::site::schema::OptionPath;
 use crate::site::text::PolicyVersion;
-
-/// Templates that a site can replace (Synapse 1.163, `res/templates` and the places that read them). Besides these a site may have
-/// `mail-NAME.css`, which mails take for an `app_name` of that NAME.
-pub const TEMPLATES: &[&str] = &[
-    "_base.html",
-    "account_previously_renewed.html",
-    "account_renewed.html",
-    "add_threepid.html",
-    "add_threepid.txt",
-    "add_threepid_failure.html",
-    "add_threepid_success.html",
-    "already_in_use.html",
-    "already_in_use.txt",
-    "invalid_token.html",
-    "mail-Element.css",
-    "mail-Vector.css",
-    "mail-expiry.css",
-    "mail.css",
-    "media_upload_limit_exceeded.html",
-    "notice_expiry.html",
-    "notice_expiry.txt",
-    "notif.html",
-    "notif.txt",
-    "notif_mail.html",
-    "notif_mail.txt",
-    "password_reset.html",
-    "password_reset.txt",
-    "password_reset_confirmation.html",
-    "password_reset_failure.html",
-    "password_reset_success.html",
-    "registration.html",
-    "registration.txt",
-    "registration_failure.html",
-    "registration_success.html",
-    "room.html",
-    "room.txt",
-    "sso.css",
-    "sso_account_deactivated.html",
-    "sso_auth_account_details.html",
-    "sso_auth_account_details.js",
-    "sso_auth_bad_user.html",
-    "sso_auth_confirm.html",
-    "sso_auth_success.html",
-    "sso_error.html",
-    "sso_footer.html",
-    "sso_login_idp_picker.html",
-    "sso_new_user_consent.html",
-    "sso_partial_profile.html",
-    "sso_redirect_confirm.html",
-    "style.css",
-];
-
-/// Templates that Synapse reads from its own directory only (`read_template` in config/_base.py), whatever a site has.
-pub const FIXED_TEMPLATES: &[&str] = &["auth_success.html", "recaptcha.html", "registration_token.html", "terms.html"];
 
 fn consent(loaded: &Loaded) -> Option<&Consent> {
     loaded.site.consent.as_ref()
@@ -94,15 +40,6 @@ fn texts(loaded: &Loaded) -> Vec<(&'static str, &str)> {
     let error = consent.block_events_error.as_ref().map(|text| ("consent.block_events_error", text.as_str()));
     notice.into_iter().chain(error).collect()
 }
-
-/// The site's own templates by name.
-fn templates(loaded: &Loaded) -> Vec<(&str, &[u8])> {
-    let Some(directory) = &loaded.site.templates.custom_template_directory else { return Vec::new() };
-    let before = in_directory(directory.as_str(), "");
-    loaded.files.iter().filter_map(|(path, content)| Some((path.strip_prefix(&before)?, content.as_slice()))).collect()
-}
-
-const TEMPLATE_OPTION: &str = "templates.custom_template_directory";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -261,13 +198,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0523",
         severity: Error,
-        reason: "The link is different for each person; a text without it leaves people without a way to agree.",
-        options: &["consent.server_notice_content.body", "consent.block_events_error"],
+        reason: "The link is different for each person; a notice without it leaves people without a way to agree. (What `block_events_error` answers has the link beside the text.)",
+        options: &["consent.server_notice_content.body"],
         breaches: |loaded| {
-            texts(loaded)
+            let notice = consent(loaded).and_then(|consent| consent.server_notice_content.as_ref());
+            notice
+                .filter(|notice| !notice.body.as_str().contains("%(consent_uri)s"))
+                .map(|_| Breach::at("consent.server_notice_content.body", "does not hold the link", "Please read our policy and agree to it: %(consent_uri)s"))
                 .into_iter()
-                .filter(|(_, text)| !text.contains("%(consent_uri)s"))
-                .map(|(option, _)| Breach::at(option, "does not hold the link", "Please read our policy and agree to it: %(consent_uri)s"))
                 .collect()
         },
     },
@@ -275,17 +213,29 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0524",
         severity: Warning,
         reason: "A policy that nobody is asked to agree to is only a page; Synapse asks at registration, by a notice, or when somebody writes.",
-        options: &["consent", "consent.require_at_registration", "consent.server_notice_content", "consent.block_events_error"],
+        options: &[
+            "consent",
+            "consent.require_at_registration",
+            "consent.server_notice_content",
+            "consent.block_events_error",
+            "registration.enable_registration",
+            "oidc.oidc_providers",
+        ],
         breaches: |loaded| {
             let Some(consent) = consent(loaded) else { return Vec::new() };
+            let site = &loaded.site;
             let asked = consent.server_notice_content.is_some() || consent.block_events_error.is_some();
-            if asked || consent.require_at_registration && loaded.site.authentication.method != Method::Ldap {
+            // Whoever comes from elsewhere for the first time registers, too (handlers/sso.py).
+            let elsewhere = ["cas_config", "saml2_config", "modules"].iter().any(|name| site.synapse.settings.contains_key(*name));
+            let elsewhere = elsewhere || !site.oidc.oidc_providers.is_empty() || site.matrix_authentication_service.is_some();
+            let directory = site.authentication.method == Method::Ldap;
+            if asked || consent.require_at_registration && (elsewhere || site.registration.enable_registration && !directory) {
                 return Vec::new();
             }
-            let why = if consent.require_at_registration {
-                "asks at registration only, and people of a directory do not register"
-            } else {
-                "is there, and nobody is asked to agree"
+            let why = match (consent.require_at_registration, directory) {
+                (true, true) => "asks at registration only, and people of a directory do not register",
+                (true, false) => "asks at registration only, and nobody can register",
+                (false, _) => "is there, and nobody is asked to agree",
             };
             let remedy = "block_events_error: \"Please agree to our policy first: %(consent_uri)s\"";
             vec![Breach::at(if consent.require_at_registration { "consent.require_at_registration" } else { "consent" }, why, remedy)]
@@ -299,89 +249,23 @@ pub(super) const RULES: &[Rule] = &[
         breaches: |loaded| {
             let Some(notices) = &loaded.site.server_notices else { return Vec::new() };
             let name = &notices.system_mxid_localpart;
-            let administrator = loaded.site.administering().contains(&name).then(|| "an administrator's".to_owned());
-            let service = app_services::registrations(loaded).into_iter().flatten().find(|service| service.sender_localpart == name.as_str());
-            administrator
-                .or(service.map(|service| format!("the application service {}'s", service.id)))
-                .map(|whose| {
-                    Breach::at(
-                        "server_notices.system_mxid_localpart",
-                        format!("is {name:?}, which is {whose}", name = name.as_str()),
-                        "system_mxid_localpart: notices",
-                    )
-                })
-                .into_iter()
-                .collect()
-        },
-    },
-    Rule {
-        code: "S0541",
-        severity: Error,
-        reason: "Synapse looks for its own names only; a file with another name that no other template includes is never read (config/_base.py, read_templates).",
-        options: &[TEMPLATE_OPTION],
-        breaches: |loaded| {
-            if loaded.site.templates.custom_template_directory.is_none() {
-                return Vec::new();
-            }
-            let all = templates(loaded);
-            if all.is_empty() {
-                return vec![Breach::at(TEMPLATE_OPTION, "is a directory without a template", "put a template into it, or leave the option out")];
-            }
-            // A part that one of them includes, extends or imports, and one that the older options of account_validity name, have names of their own.
-            let part = |name: &str| {
-                let quoted = [format!("\"{name}\""), format!("'{name}'")];
-                all.iter().any(|(other, content)| *other != name && quoted.iter().any(|quoted| String::from_utf8_lossy(content).contains(quoted.as_str())))
+            let people = loaded.site.named_accounts();
+            let services: Vec<_> = app_services::registrations(loaded).into_iter().flatten().collect();
+            let person = people.iter().find(|(person, _)| *person == name).map(|(_, who)| format!("{who}'s"));
+            let service = services.iter().find(|service| service.sender_localpart == name.as_str());
+            let Some(whose) = person.or(service.map(|service| format!("the application service {}'s", service.id))) else { return Vec::new() };
+            let taken = |free: &str| {
+                people.iter().any(|(person, _)| person.as_str() == free)
+                    || services.iter().any(|service| service.sender_localpart == free || service.claims(free, &loaded.site.server.server_name))
             };
-            let named = |name: &str| {
-                let members = loaded.site.synapse.settings.get("account_validity").and_then(serde_json::Value::as_object).into_iter().flatten();
-                members.into_iter().any(|(member, value)| member.ends_with("_html_path") && value == name)
-            };
-            let known = |name: &str| {
-                TEMPLATES.contains(&name) || FIXED_TEMPLATES.contains(&name) || name.starts_with("mail-") && name.ends_with(".css") || part(name) || named(name)
-            };
-            all.iter()
-                .filter(|(name, _)| !known(name))
-                .map(|(name, _)| {
-                    let remedy = crate::site::schema::nearest(name, TEMPLATES.iter().copied())
-                        .map_or_else(|| "the names are those of synapse/res/templates".to_owned(), |near| format!("did you mean {near}?"));
-                    Breach::at(TEMPLATE_OPTION, format!("holds {name}, and no template of Synapse has that name"), remedy)
-                })
-                .collect()
-        },
-    },
-    Rule {
-        code: "S0542",
-        severity: Error,
-        reason: "Synapse reads these templates from its own directory only (read_template in config/_base.py), so that a replacement has no effect.",
-        options: &[TEMPLATE_OPTION],
-        breaches: |loaded| {
-            templates(loaded)
-                .into_iter()
-                .filter(|(name, _)| FIXED_TEMPLATES.contains(name))
-                .map(|(name, _)| Breach::at(TEMPLATE_OPTION, format!("holds {name}, which Synapse takes from its own directory only"), "remove the file"))
-                .collect()
-        },
-    },
-    Rule {
-        code: "S0543",
-        severity: Warning,
-        reason: "A template that cannot be parsed ends Synapse when it starts, or the first mail or page that needs it.",
-        options: &[TEMPLATE_OPTION],
-        breaches: |loaded| {
-            templates(loaded)
-                .into_iter()
-                .filter_map(|(name, content)| {
-                    let why = match std::str::from_utf8(content) {
-                        Err(_) => "it is not UTF-8".to_owned(),
-                        Ok(text) => minijinja::Environment::new().add_template(name, text).err()?.to_string(),
-                    };
-                    Some(Breach::at(
-                        TEMPLATE_OPTION,
-                        format!("holds {name}, which may be no Jinja2 template: {why}"),
-                        "mend it; Jinja2 itself may know more than this check",
-                    ))
-                })
-                .collect()
+            let free = ["notices", "server-notices"].map(str::to_owned).into_iter().chain((2..).map(|number| format!("notices{number}")));
+            // The list has no end, and no more than a few of it are somebody's; a service may have all names for itself, which S0554 says.
+            let free = free.take(100).find(|free| !taken(free)).unwrap_or_else(|| "notices".to_owned());
+            vec![Breach::at(
+                "server_notices.system_mxid_localpart",
+                format!("is {name:?}, which is {whose}", name = name.as_str()),
+                format!("system_mxid_localpart: {free}"),
+            )]
         },
     },
 ];
