@@ -27,6 +27,9 @@ enum Kind {
     Repeated,
 }
 
+/// How many groups may be in each other. Python's parser ends at its limit of recursion, with three calls or more for each.
+const DEEPEST: usize = 250;
+
 #[derive(Default)]
 struct Parser {
     chars: Vec<char>,
@@ -38,6 +41,8 @@ struct Parser {
     names: BTreeMap<String, usize>,
     /// Groups that conditions name, which may come later.
     conditions: Vec<usize>,
+    /// How many groups are open.
+    depth: usize,
     /// How many groups there were where the outermost look-behind began.
     behind: Option<usize>,
 }
@@ -105,6 +110,10 @@ impl Parser {
     }
 
     fn sequence(&mut self, first: bool) -> Result<Width, String> {
+        if self.depth > DEEPEST {
+            return Err(format!("more than {DEEPEST} groups in each other"));
+        }
+        self.depth += 1;
         let mut items: Vec<(Kind, Width)> = Vec::new();
         while let Some(c) = self.peek().filter(|c| !"|)".contains(*c)) {
             self.at += 1;
@@ -138,6 +147,7 @@ impl Parser {
                 _ => items.push((Kind::Other, (1, 1))),
             }
         }
+        self.depth -= 1;
         Ok(items.iter().fold((0, 0), |sum: Width, (_, width)| (sum.0.saturating_add(width.0), sum.1.saturating_add(width.1))))
     }
 
@@ -458,6 +468,9 @@ mod tests {
         let bad = r"( ) @(irc_.* [ [b-a] [\w-a] \p{L} \P \z \Q \h (?<n>a) *a a** ^* a{3,2} (?<=a*)b \2 (a\1) (?P=x) a(?i) (?P<1>a) (?P<a>b)(?P<a>c) (? (?) (?L)a \ \x4 (?(1)a) (?#";
         for bad in bad.split(' ') {
             assert!(broken(bad).is_some(), "{bad}");
+        }
+        for nested in ["(", "(?:", "(?=", "(?(1)"] {
+            assert!(broken(&nested.repeat(100_000)).is_some());
         }
     }
 }
