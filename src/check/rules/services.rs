@@ -210,13 +210,14 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0211",
         severity: Error,
         options: &["database.host"],
-        reason: "libpq takes a host that begins with a slash for the directory of a socket, and everything else for a name (its documentation, host).",
+        reason: "libpq takes a host that begins with a slash for the directory of a socket, and everything else for a name; commas part several (its documentation, host).",
         breaches: |loaded| {
             let Some(host) = &loaded.site.database.host else { return Vec::new() };
             let host = host.as_str();
             let good = match host.strip_prefix('/') {
-                Some(rest) => !rest.contains(':') && rest.split('/').all(|part| part != ".."),
-                None => text::check_format("host-name", host).is_ok(),
+                Some(rest) => !rest.contains([':', ',']) && rest.split('/').all(|part| part != ".."),
+                // DNS knows no underscore, but /etc/hosts and the names of containers do.
+                None => loaded.site.database.hosts().iter().all(|name| text::check_format("host-name", &name.replace('_', "x")).is_ok()),
             };
             if good {
                 return Vec::new();
@@ -224,7 +225,7 @@ pub(super) const RULES: &[Rule] = &[
             vec![Breach::at(
                 "database.host",
                 format!("is {host:?}, neither a host name nor a directory"),
-                "write a name such as \"db.example.com\" or a directory such as \"/var/run/postgresql\"",
+                "write a name such as \"db.example.com\", several such as \"pg1.example.com,pg2.example.com\", or a directory such as \"/var/run/postgresql\"; database.port is the port of all",
             )]
         },
     },
@@ -264,12 +265,8 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Synapse runs in a container, and its localhost is that container, where none of these is.",
         breaches: |loaded| {
             let site = &loaded.site;
-            let database = site.database.host.as_ref().map(|host| {
-                (
-                    "database.host".to_owned(),
-                    host.as_str(),
-                    "host: /var/run/postgresql, where its socket is on the target; or the name that other machines know it by",
-                )
+            let database = site.database.hosts().into_iter().map(|host| {
+                ("database.host".to_owned(), host, "host: /var/run/postgresql, where its socket is on the target; or the name that other machines know it by")
             });
             let redis = site
                 .redis
@@ -287,7 +284,6 @@ pub(super) const RULES: &[Rule] = &[
                 asked.map(move |(name, address)| (super::oidc::path(at, name), address.host(), "write the https:// address that other machines know it by"))
             });
             database
-                .into_iter()
                 .chain(redis)
                 .chain(directory)
                 .chain(delegated)

@@ -140,6 +140,10 @@ pub(super) fn database(site: &Site, passfile: &str) -> Value {
             args[name] = json!(value);
         }
     }
+    if database.source == Source::External && database.hosts().len() > 1 {
+        // Otherwise libpq takes the first that answers, which may be a standby.
+        args["target_session_attrs"] = json!("read-write");
+    }
     if let Some(mode) = database.sslmode {
         args["sslmode"] = json!(mode.as_str());
         if mode.as_str().starts_with("verify") {
