@@ -88,6 +88,9 @@ pub fn needed(loaded: &Loaded) -> Vec<Secret> {
     }
     match site.turn.source {
         TurnSource::Bundled => secrets.push(secret("turn_shared_secret", "lets Synapse make credentials for the bundled coturn", Make::Random)),
+        TurnSource::External if site.turn.fixed_user().is_some() => {
+            secrets.push(secret("turn_password", "the password of turn.turn_username at the external TURN server", Make::Bring));
+        }
         TurnSource::External => secrets.push(secret("turn_shared_secret", "the external TURN server's static-auth-secret", Make::Bring)),
         TurnSource::None => {}
     }

@@ -221,10 +221,18 @@ pub(super) fn turn(site: &Site) -> Option<Value> {
             uris
         }
     };
-    Some(json!({
+    let mut options = json!({
         "turn_uris": uris,
-        "turn_shared_secret_path": secret_path("turn_shared_secret"),
         "turn_user_lifetime": turn.turn_user_lifetime,
         "turn_allow_guests": turn.turn_allow_guests,
-    }))
+    });
+    match turn.fixed_user() {
+        // Synapse reads this password from no file.
+        Some(user) => {
+            options["turn_username"] = json!(user);
+            options["turn_password"] = json!(placeholder("turn_password"));
+        }
+        None => options["turn_shared_secret_path"] = json!(secret_path("turn_shared_secret")),
+    }
+    Some(options)
 }
