@@ -125,6 +125,10 @@ ofType [ ] schema values
 ++ concatLists (mapAttrsToList ofOption (said values.synapse.settings))
 ++ lib.optionals (values.draupnir != null) (
   walk (member: lib.elem member ofDraupnir.x-secret-members || soundsSecret member) (
-    _: _: "leave it out: Draupnir's access token is the secret draupnir_access_token"
+    path: _:
+    if lib.last path == "accessToken" then
+      "leave it out: it is the secret draupnir_access_token"
+    else
+      "leave it out; Draupnir takes only web.synapseHTTPAntispam.authorization from a file, { _secret = \"draupnir_antispam\"; }"
   ) [ "draupnir" "settings" ] "settings" (said values.draupnir.settings)
 )

@@ -184,9 +184,9 @@ pub enum Probe {
         port: u16,
     },
     /// PostgreSQL answers a start-up packet without "the database system is starting up" (SQLSTATE 57P03); a `host` that
-    /// starts with `/` is the directory of a Unix socket, as in libpq.
+    /// starts with `/` is the directory of a Unix socket, and commas part several hosts, of which one has to answer, as in libpq.
     Postgres {
-        /// Host name, address or socket directory.
+        /// Host name, address or socket directory; or several names with commas between them.
         host: String,
         /// Port.
         port: u16,

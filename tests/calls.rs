@@ -168,6 +168,60 @@ fn livekit_hands_out_every_way_to_the_relay_that_synapse_hands_out() {
 }
 
 #[test]
+fn a_relay_with_one_user_for_everybody_is_told_to_synapse_and_to_livekit() {
+    let turn = "turn: {source: external, turn_uris: ['turn:turn.example.com'], turn_username: matrix}\n";
+    let site = rendered(&format!("{turn}rtc:\n{LIVEKIT}  external_ip: 203.0.113.11\n  relay: turn\n"));
+    let options = yaml(&site, "synapse", "/etc/matrix-synapse/templates/turn.yaml");
+    assert_eq!((&options["turn_username"], &options["turn_password"]), (&json!("matrix"), &json!("@@secret:turn_password@@")));
+    assert_eq!(options.get("turn_shared_secret_path"), None, "Synapse would take that one first");
+    let livekit = yaml(&site, "livekit", "/etc/livekit/livekit.yaml");
+    let server = json!({ "host": "turn.example.com", "port": 3478, "protocol": "udp", "username": "matrix", "credential": "@@secret:turn_password@@" });
+    assert_eq!(livekit["rtc"]["turn_servers"], json!([server]));
+    for (image, role) in [("synapse", "main"), ("livekit", "livekit")] {
+        let plan: Plan = serde_json::from_str(&text(&site, image, "/etc/synapse-site/launch.json")).expect("a plan");
+        assert!(plan.roles[role].secrets.iter().any(|name| name == "turn_password"), "{role}");
+    }
+    let names: Vec<&str> = site.secrets.iter().map(|secret| secret.name.as_str()).filter(|name| name.starts_with("turn")).collect();
+    assert_eq!(names, ["turn_password"]);
+}
+
+#[test]
+fn of_several_databases_the_one_that_takes_writes_is_used() {
+    let args = |host: &str| {
+        let site = rendered(&format!("database: {{source: external, host: '{host}'}}\n"));
+        let options = yaml(&site, "synapse", "/etc/matrix-synapse/conf.d/database.yaml");
+        options["database"]["args"].clone()
+    };
+    let several = args("pg1.example.com,pg2.example.com");
+    assert_eq!((&several["host"], &several["target_session_attrs"]), (&json!("pg1.example.com,pg2.example.com"), &json!("read-write")));
+    assert_eq!(args("pg1.example.com").get("target_session_attrs"), None);
+}
+
+/// What the rules say about a section `rtc`.
+fn found(text: &str) -> Vec<String> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("site.yaml");
+    std::fs::write(&file, format!("{SERVER}{text}")).expect("written");
+    let found = rules::apply(&load::load(&file).unwrap_or_else(|error| panic!("{error}")));
+    found.list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect()
+}
+
+#[test]
+fn livekit_asks_google_only_where_it_hands_out_no_relay() {
+    let rtc = |more: &str| found(&format!("{more}rtc:\n{LIVEKIT}  external_ip: 203.0.113.11\n"));
+    assert_eq!(rtc(""), ["S0256 rtc.stun_servers"]);
+    let relay = |turn: &str, relay: &str| found(&format!("{turn}rtc:\n{LIVEKIT}  external_ip: 203.0.113.11\n  relay: {relay}\n"));
+    assert_eq!(relay("", "livekit"), Vec::<String>::new());
+    assert_eq!(relay("turn: {source: external, turn_uris: ['turn:turn.example.com']}\n", "turn"), Vec::<String>::new());
+}
+
+#[test]
+fn an_address_that_is_missing_is_not_compared() {
+    let rtc = found(&format!("turn: {{source: bundled, host: turn.example.com}}\nrtc:\n{LIVEKIT}  relay: turn\n"));
+    assert_eq!(rtc, ["S0205 turn.external_ip", "S0250 rtc.external_ip"]);
+}
+
+#[test]
 fn an_island_still_says_who_somebody_is() {
     let external = "rtc: {source: external, livekit_service_url: 'https://calls.example.com/livekit/jwt'}\n";
     let with = |more: &str| rendered(&format!("{external}{more}"));
@@ -235,13 +289,7 @@ fn a_relay_of_a_closed_network_may_relay_to_itself() {
 
 #[test]
 fn no_two_services_take_one_port() {
-    let found = |rtc: &str| {
-        let dir = tempfile::tempdir().expect("a directory");
-        let file = dir.path().join("site.yaml");
-        std::fs::write(&file, format!("{SERVER}{COTURN}rtc:\n{LIVEKIT}{rtc}")).expect("written");
-        let loaded = load::load(&file).unwrap_or_else(|error| panic!("{error}"));
-        rules::apply(&loaded).list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect::<Vec<_>>()
-    };
+    let found = |rtc: &str| found(&format!("{COTURN}rtc:\n{LIVEKIT}{rtc}"));
     assert_eq!(found(""), Vec::<String>::new());
     assert_eq!(found("  relay: turn\n"), ["S0254 rtc.relay"]);
     assert_eq!(found("  relay: turn\n  external_ip: 203.0.113.11\n"), Vec::<String>::new());
@@ -267,6 +315,70 @@ fn a_bot_with_a_room_is_not_told_to_make_one() {
     let found = rules::apply(&load::load(&file).unwrap_or_else(|error| panic!("{error}")));
     let found: Vec<String> = found.list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect();
     assert_eq!(found, ["S0260 draupnir.settings.initialManager"]);
+}
+
+fn bot(settings: &str) -> String {
+    format!("draupnir: {{image: 'docker.io/gnuxie/draupnir:v2.7.0', management_room: '#m:example.com', settings: {settings}}}\n")
+}
+
+#[test]
+fn draupnirs_antispam_password_is_a_file_that_both_ends_can_share() {
+    let settings = "{web: {enabled: true, synapseHTTPAntispam: {enabled: true, authorization: {_secret: draupnir_antispam}}}}";
+    let alone = loaded(&bot(settings));
+    let site = render::render(&alone);
+    let manifest: Value = serde_yaml::from_str(&compose::manifest(&alone.site, &site, &std::collections::BTreeMap::new())).expect("YAML");
+    let draupnir = &manifest["services"]["draupnir"];
+    assert_eq!(draupnir["secrets"], json!(["draupnir_access_token", "draupnir_antispam"]));
+    let command: Vec<&str> = draupnir["command"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert_eq!(command[5..], ["--http-antispam-authorization-path", "/run/secrets/draupnir_antispam"]);
+    let written = yaml(&site, "draupnir", "/etc/draupnir/production.yaml");
+    assert_eq!(written["web"]["synapseHTTPAntispam"], json!({ "enabled": true }));
+    assert!(site.secrets.iter().any(|secret| secret.name == "draupnir_antispam"));
+
+    let main = |site: &Rendered| {
+        let plan: Plan = serde_json::from_str(&text(site, "synapse", "/etc/synapse-site/launch.json")).expect("a plan");
+        plan.roles["main"].secrets.clone()
+    };
+    // Whatever its name: a process has no secret that it does not need, and has those that it needs.
+    let named = |name: &str, more: &str| main(&rendered(&format!("{}{more}", bot(&settings.replace("draupnir_antispam", name))))).iter().any(|one| one == name);
+    let module = |name: &str| {
+        let config = format!("{{base_url: 'http://draupnir:8080', authorization: {{_secret: {name}}}}}");
+        format!("synapse: {{settings: {{modules: [{{module: synapse_http_antispam.HTTPAntispam, config: {config}}}]}}}}\n")
+    };
+    for name in ["draupnir_antispam", "antispam"] {
+        assert!(!named(name, "") && named(name, &module(name)), "{name}");
+    }
+}
+
+#[test]
+fn a_secret_of_draupnir_is_told_once_and_where_it_can_stand() {
+    let told = |settings: &str| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("site.yaml");
+        std::fs::write(&file, format!("{SERVER}{}", bot(settings))).expect("written");
+        let found = rules::apply(&load::load(&file).unwrap_or_else(|error| panic!("{error}")));
+        found.list.into_iter().map(|finding| (finding.code, finding.option, finding.remedy.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let one = |settings: &str, code: &str, option: &str| {
+        let found = told(settings);
+        let [(found_code, found_option, remedy)] = found.as_slice() else { panic!("{settings}: {found:?}") };
+        assert_eq!((*found_code, found_option.as_str()), (code, &*format!("draupnir.settings.{option}")));
+        remedy.clone()
+    };
+    assert!(one("{accessToken: x}", "S0260", "accessToken").contains("draupnir_access_token"));
+    let antispam = "web.synapseHTTPAntispam.authorization";
+    let remedy = one("{web: {synapseHTTPAntispam: {authorization: x}}}", "S0261", antispam);
+    assert!(remedy.contains("authorization: { _secret: ") && !remedy.contains("access"), "{remedy}");
+    one("{web: {synapseHTTPAntispam: {authorization: {_secret: ../x}}}}", "S0261", antispam);
+    for (settings, option) in [
+        ("{health: {sentry: {dsn: 'https://key@sentry.example.com/1'}}}", "health.sentry.dsn"),
+        ("{health: {sentry: {dsn: {_secret: x}}}}", "health.sentry.dsn"),
+        ("{pantalaimon: {password: {_secret: x}}}", "pantalaimon.password"),
+        ("{authorization: {_secret: x}}", "authorization"),
+    ] {
+        let remedy = one(settings, "S0261", option);
+        assert!(remedy.contains(antispam) && !remedy.contains("access"), "{remedy}");
+    }
 }
 
 #[test]

@@ -216,6 +216,13 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("turn: {source: external}\n"), ["S0206"]);
     assert_eq!(with("turn: {source: bundled, host: t.example, external_ip: 192.0.2.1, min_port: 5000, max_port: 4000}\n"), ["S0207"]);
     assert_eq!(with("turn: {source: bundled, host: t.example, external_ip: 192.0.2.1, min_port: 20000, max_port: 30000}\n"), ["S0208"]);
+    let relay = |more: &str| with(&format!("turn: {{source: bundled, host: t.example, external_ip: 192.0.2.1, {more}}}\n"));
+    assert_eq!(relay("port: 5349, tls: true"), ["S0207"]);
+    assert!(relay("port: 5349").is_empty() && relay("port: 5349, tls: true, tls_port: 443").is_empty());
+    let theirs = "source: external, turn_uris: ['turn:t.example']";
+    assert!(with(&format!("turn: {{{theirs}, turn_username: matrix}}\n")).is_empty());
+    assert_eq!(relay("turn_username: matrix"), ["S0222"]);
+    assert_eq!(with("turn: {turn_username: matrix}\n"), ["S0222"]);
     assert_eq!(with("media: {url_preview_enabled: true, url_preview_ip_range_whitelist: [10.1.2.3, 0.0.0.0/0]}\n"), ["S0209"]);
     assert_eq!(with("gateway: {tls: files, http_port: 443}\n"), ["S0302"]);
     assert_eq!(with("gateway: {federation_port: 8448}\n"), ["S0303"]);
@@ -241,7 +248,17 @@ fn rules_find_what_types_cannot() {
     assert_eq!(with("synapse: {settings: {spam_checker: {config: {}}}}\n"), ["S0419"]);
     assert!(with("synapse: {unchecked: [gc_thresholds, sentry], settings: {gc_thresholds: [1]}}\n").contains(&"S0418".to_owned()));
     assert_eq!(with("database: {source: external, host: 'db example'}\n"), ["S0211"]);
-    assert!(with("database: {source: external, host: /var/run/postgresql}\n").is_empty());
+    for host in ["/var/run/postgresql", "my_pg", "_pg", "2001:db8::1", "'pg1.example.com,pg2.example.com'", "'192.0.2.1,2001:db8::1,pg_3'"] {
+        assert!(with(&format!("database: {{source: external, host: {host}}}\n")).is_empty(), "{host}");
+    }
+    for host in ["a,", "a,,b", "a,/var/run/postgresql", "/var/run/postgresql,a", "a:5432,b", "'a, b'"] {
+        assert_eq!(with(&format!("database: {{source: external, host: '{}'}}\n", host.trim_matches('\''))), ["S0211"], "{host}");
+    }
+    assert_eq!(with("database: {source: external, host: 'localhost,pg2.example.com'}\n"), ["S0213"]);
+    // What to write about TLS depends on the host that is missing.
+    assert_eq!(with("database: {source: external, sslmode: require}\n"), ["S0201"]);
+    assert_eq!(with("database: {host: db.example, sslmode: require}\n"), ["S0201"]);
+    assert_eq!(with("database: {source: external, host: /var/run/postgresql, sslmode: require}\n"), ["S0202"]);
     assert_eq!(with("database: {user: postgres}\n"), ["S0210"]);
     assert_eq!(with("database: {user: public, dbname: template1}\n"), ["S0210", "S0210"]);
     assert!(with("database: {user: templates, dbname: pg_synapse}\n").is_empty());
@@ -266,6 +283,23 @@ fn a_directory_without_a_template_is_found() {
 fn told(more: &str) -> Vec<(String, String, String)> {
     let loaded = load_text("yaml", &format!("{GOOD}{more}")).unwrap_or_else(|error| panic!("{more}: {error}"));
     rules::apply(&loaded).list.into_iter().map(|finding| (finding.code.to_owned(), finding.option, finding.remedy.unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_smaller_pool_is_proposed_whole() {
+    let found = told("database: {source: external, host: db.example.com, cp_max: 20}\nworkers: {generic: 20, federation_senders: 3}\n");
+    assert_eq!(found.iter().map(|(code, ..)| code.as_str()).collect::<Vec<_>>(), ["S0212"]);
+    assert!(found[0].2.starts_with("database: { cp_min: 4, cp_max: 4 };"), "{found:?}");
+    assert_eq!(told("database: {source: external, host: db.example.com, cp_min: 4, cp_max: 4}\nworkers: {generic: 20, federation_senders: 3}\n"), []);
+}
+
+#[test]
+fn a_fixed_user_of_a_relay_is_described_in_its_section() {
+    for name in ["turn_username", "turn_password"] {
+        let loaded = load_text("yaml", &format!("{GOOD}synapse: {{settings: {{{name}: x}}}}\n")).expect("loads");
+        let found = rules::apply(&loaded).list;
+        assert!(found.iter().any(|finding| finding.code == "S0401" && finding.message.contains("turn.turn_username")), "{name}: {found:?}");
+    }
 }
 
 /// Where other servers come, and whether somebody is there.
@@ -516,6 +550,7 @@ fn a_mistake_of_somebody_who_knows_synapses_own_files_is_answered_with_what_was_
         ("rooms: { turn_allow_guests: true }", "write it as turn.turn_allow_guests"),
         ("ldap: { uri: 'ldaps://ldap.example.com', base: 'dc=example,dc=com', bind_password: hunter2 }", "remove it: a description holds no secrets"),
         ("turn: { turn_shared_secret: hunter2 }", "remove it: a description holds no secrets"),
+        ("turn: { turn_password: hunter2 }", "remove it: a description holds no secrets"),
         ("redis: { password: hunter2 }", "remove it: a description holds no secrets"),
         ("authentication: { pepper: hunter2 }", "remove it: a description holds no secrets"),
         ("database: 'postgresql://synapse:hunter2@db/synapse'", "its options are"),

@@ -3,17 +3,31 @@
 
 use serde_json::{Value, json};
 
+use super::secrets::{path, reference};
 use super::{Foreign, Network, Rendered, Service, synapse, yaml};
-use crate::launch::SECRETS_DIR;
 use crate::site::Site;
+use crate::site::helpers::Draupnir;
 
 /// The bot's service and the directory of its files.
 pub const DRAUPNIR: &str = "draupnir";
 /// The page's service.
 pub const ADMIN_UI: &str = "admin-ui";
+/// The bot's configuration.
+const CONFIG: &str = "/etc/draupnir/production.yaml";
 /// Options of the bot that follow from the description.
 /// (`initialManager` beside `managementRoom` keeps Draupnir 3.1 from starting.)
 pub const DRAUPNIR_OWNED: &[&str] = &["homeserverUrl", "rawHomeserverUrl", "accessToken", "dataPath", "managementRoom", "initialManager"];
+
+/// What the bot's settings say for the password of its antispam endpoint, the one of them that Draupnir can read from a file
+/// (`--http-antispam-authorization-path`, apps/draupnir/src/config.ts).
+pub fn antispam_authorization(draupnir: &Draupnir) -> Option<&Value> {
+    draupnir.settings.get("web")?.get("synapseHTTPAntispam")?.get("authorization")
+}
+
+/// The secret that it names.
+pub(super) fn antispam_secret(site: &Site) -> Option<&str> {
+    site.draupnir.as_ref().and_then(antispam_authorization).and_then(reference)?.ok()
+}
 
 pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     if let Some(draupnir) = &site.draupnir {
@@ -29,19 +43,29 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         for (name, value) in &draupnir.settings {
             config[name] = value.clone();
         }
-        let path = "/etc/draupnir/production.yaml";
+        let mut command = vec!["bot".to_owned(), "--draupnir-config".to_owned(), CONFIG.to_owned()];
+        let mut secrets = vec!["draupnir_access_token".to_owned()];
+        command.extend(["--access-token-path".to_owned(), path("draupnir_access_token")]);
+        if let Some(name) = antispam_secret(site) {
+            if let Some(block) = config["web"]["synapseHTTPAntispam"].as_object_mut() {
+                block.remove("authorization");
+            }
+            command.extend(["--http-antispam-authorization-path".to_owned(), path(name)]);
+            if !secrets.iter().any(|known| known == name) {
+                secrets.push(name.to_owned());
+            }
+        }
         let about = "Draupnir's configuration, written by synapse-site. The access token is read from a file.";
-        rendered.add(DRAUPNIR, path, yaml::document(about, &config));
-        let command = ["bot", "--draupnir-config", path, "--access-token-path"].map(str::to_owned);
+        rendered.add(DRAUPNIR, CONFIG, yaml::document(about, &config));
         rendered.services.push(Service {
             name: DRAUPNIR.to_owned(),
             image: DRAUPNIR,
             from: Some(Foreign { reference: draupnir.image.to_string(), user: None }),
-            command: command.into_iter().chain([format!("{SECRETS_DIR}/draupnir_access_token")]).collect(),
+            command,
             volumes: vec![("draupnir", "/data".to_owned())],
             // No way out: it reads policy lists of other servers' rooms through Synapse.
             networks: vec![Network::Front],
-            secrets: vec!["draupnir_access_token".to_owned()],
+            secrets,
             after: vec![synapse::SERVICE.to_owned()],
             stop_grace_seconds: 20,
             ..Service::default()

@@ -37,7 +37,7 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     rendered.add(LIVEKIT, &source, yaml::document(&about, &configuration(site)));
     let mut secrets = vec!["livekit_secret".to_owned()];
     if rtc.relay == Relay::Turn {
-        secrets.push("turn_shared_secret".to_owned());
+        secrets.push(site.turn.secret().to_owned());
     }
     let role = Role {
         secrets,
@@ -154,10 +154,18 @@ fn stun_servers(site: &Site) -> Vec<String> {
     }
 }
 
-/// The TURN servers of the section `turn`, with credentials that LiveKit makes from the secret as Synapse does.
+/// The TURN servers of the section `turn`, with credentials that LiveKit makes from the secret as Synapse does, or with those of the
+/// one user that the server has.
 fn turn_servers(turn: &Turn) -> Vec<Value> {
-    let server =
-        |host: &str, port: u16, protocol: &str| json!({ "host": host, "port": port, "protocol": protocol, "secret": placeholder("turn_shared_secret") });
+    let secret = placeholder(turn.secret());
+    let server = |host: &str, port: u16, protocol: &str| {
+        let mut server = json!({ "host": host, "port": port, "protocol": protocol });
+        match turn.fixed_user() {
+            Some(user) => (server["username"], server["credential"]) = (json!(user), json!(secret)),
+            None => server["secret"] = json!(secret),
+        }
+        server
+    };
     match (&turn.host, turn.source) {
         (Some(host), TurnSource::Bundled) => {
             let secure = turn.tls.then_some((turn.tls_port, "tls"));

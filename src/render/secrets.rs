@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::helpers;
 use super::synapse::app_services;
 use crate::launch::{Make, PLACEHOLDER_CLOSE, PLACEHOLDER_OPEN, SECRETS_DIR, Secret};
 use crate::site::Site;
@@ -88,6 +89,9 @@ pub fn needed(loaded: &Loaded) -> Vec<Secret> {
     }
     match site.turn.source {
         TurnSource::Bundled => secrets.push(secret("turn_shared_secret", "lets Synapse make credentials for the bundled coturn", Make::Random)),
+        TurnSource::External if site.turn.fixed_user().is_some() => {
+            secrets.push(secret("turn_password", "the password of turn.turn_username at the external TURN server", Make::Bring));
+        }
         TurnSource::External => secrets.push(secret("turn_shared_secret", "the external TURN server's static-auth-secret", Make::Bring)),
         TurnSource::None => {}
     }
@@ -127,6 +131,9 @@ pub fn needed(loaded: &Loaded) -> Vec<Secret> {
     if site.draupnir.is_some() {
         secrets.push(secret("draupnir_access_token", "the access token of Draupnir's account", Make::Bring));
     }
+    if let Some(name) = helpers::antispam_secret(site) {
+        secrets.push(secret(name, "what Synapse's antispam module shows to Draupnir", Make::Bring));
+    }
     if site.gateway.tls == Tls::Files {
         secrets.push(secret("tls_certificate", "the gateway's certificate with its chain, PEM", Make::Bring));
         secrets.push(secret("tls_certificate_key", "the private key of the gateway's certificate, PEM", Make::Bring));
@@ -151,8 +158,9 @@ pub fn needed(loaded: &Loaded) -> Vec<Secret> {
 }
 
 /// Whether a secret is none of Synapse's.
-pub fn is_for_others(name: &str) -> bool {
-    ["administrator_password_", "tls_", "turn_tls_", "livekit_", "draupnir_"].iter().any(|prefix| name.starts_with(prefix))
+pub fn is_for_others(site: &Site, name: &str) -> bool {
+    let theirs = ["administrator_password_", "tls_", "turn_tls_", "livekit_", "draupnir_"].iter().any(|prefix| name.starts_with(prefix));
+    (theirs || helpers::antispam_secret(site) == Some(name)) && !site.synapse.settings.values().any(|value| references(value).contains(&name))
 }
 
 /// Whether people log in with passwords in Synapse's own database.

@@ -22,9 +22,10 @@ pub struct Database {
     /// Who runs PostgreSQL.
     pub source: Source,
     /// External only: host name, address, or the directory of a Unix socket on the target (`/var/run/postgresql`), which is
-    /// then mounted into Synapse's containers.
+    /// then mounted into Synapse's containers. Several names, with commas between them, are servers of one database, such as
+    /// Patroni's: Synapse uses the one that takes writes.
     pub host: Option<Line>,
-    /// External only: port; with a socket directory it is part of the socket's name.
+    /// External only: port, of every host; with a socket directory it is part of the socket's name.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
     /// The role that Synapse logs in as.
@@ -82,6 +83,13 @@ impl Default for Database {
             txn_limit: None,
             shared_buffers: line("128MB"),
         }
+    }
+}
+
+impl Database {
+    /// The hosts, one by one.
+    pub fn hosts(&self) -> Vec<&str> {
+        self.host.iter().flat_map(|host| host.as_str().split(',')).collect()
     }
 }
 

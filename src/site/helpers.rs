@@ -32,7 +32,8 @@ pub struct Draupnir {
     #[serde(default = "draupnir")]
     pub localpart: Localpart,
     /// Further options of its own `production.yaml`, by its own names. What it says here about `homeserverUrl`, `accessToken` and
-    /// the other options that follow from this description is refused.
+    /// the other options that follow from this description is refused. `web.synapseHTTPAntispam.authorization` can be a
+    /// `{ _secret: NAME }`, the content of `secrets/NAME` on the target.
     #[serde(default)]
     #[schemars(extend("x-secret-members" = DRAUPNIR_SECRETS))]
     pub settings: BTreeMap<String, Value>,

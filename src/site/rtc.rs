@@ -45,7 +45,7 @@ pub struct Rtc {
     #[schemars(range(min = 1024, max = 65535))]
     pub relay_max_port: u16,
     /// Bundled only: STUN servers that clients ask for their own address, `host:port`. Empty: the bundled coturn if there is one,
-    /// otherwise what LiveKit has built in, which are servers of Google.
+    /// otherwise the relay; without one, what LiveKit has built in, which are servers of Google.
     pub stun_servers: Vec<Line>,
     /// Bundled only: servers whose people may begin calls here. Empty: this server alone. People of others can join.
     pub full_access_homeservers: Vec<ServerName>,

@@ -33,7 +33,7 @@ pub const SECRET_MEMBERS: &[&str] = &[
 /// Synapse's own options that hold secrets and are written from files of the target: here they would say them a second time, and
 /// in the Nix store.
 pub const SECRET_OPTIONS: &[&str] =
-    &["form_secret", "macaroon_secret_key", "registration_shared_secret", "signing_key", "turn_shared_secret", "worker_replication_secret"];
+    &["form_secret", "macaroon_secret_key", "registration_shared_secret", "signing_key", "turn_password", "turn_shared_secret", "worker_replication_secret"];
 
 /// How names of secrets end that are made of several words, however the words are joined: `matrix_token`, `clientSecret`.
 pub const SECRET_ENDS: &[&str] = &["secret", "secretkey", "password", "privatekey", "token", "apikey", "passwd", "passphrase"];

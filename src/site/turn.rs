@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Cidr, Duration, HostName, RelayAddress, TurnUri};
+use super::text::{Cidr, Duration, HostName, Line, RelayAddress, TurnUri};
 
 /// The TURN server for one-to-one calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +36,9 @@ pub struct Turn {
     pub denied_peer_ip: Vec<Cidr>,
     /// External only: the addresses that clients are told. The secret it shares with Synapse is `turn_shared_secret`.
     pub turn_uris: Vec<TurnUri>,
+    /// External only: the one user that everybody is told, for a relay that shares no secret. Its password is the secret
+    /// `turn_password`.
+    pub turn_username: Option<Line>,
     /// How long credentials are valid.
     pub turn_user_lifetime: Duration,
     /// Whether guests get credentials.
@@ -54,6 +57,18 @@ pub enum TurnSource {
     External,
 }
 
+impl Turn {
+    /// The one user of an external relay that shares no secret.
+    pub fn fixed_user(&self) -> Option<&Line> {
+        self.turn_username.as_ref().filter(|_| self.source == TurnSource::External)
+    }
+
+    /// The secret that credentials for an external or a bundled relay come from.
+    pub fn secret(&self) -> &'static str {
+        if self.fixed_user().is_some() { "turn_password" } else { "turn_shared_secret" }
+    }
+}
+
 impl Default for Turn {
     fn default() -> Self {
         Self {
@@ -68,6 +83,7 @@ impl Default for Turn {
             allowed_peer_ip: Vec::new(),
             denied_peer_ip: Vec::new(),
             turn_uris: Vec::new(),
+            turn_username: None,
             turn_user_lifetime: Duration::new("1h").expect("a constant duration"),
             turn_allow_guests: true,
         }

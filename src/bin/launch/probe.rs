@@ -27,7 +27,10 @@ pub fn describe(probe: &Probe) -> String {
     match probe {
         Probe::Tcp { host, port } => format!("tcp {}", authority(host, *port)),
         Probe::Postgres { host, port, .. } if host.starts_with('/') => format!("socket {host}/.s.PGSQL.{port}"),
-        Probe::Postgres { host, port, .. } => format!("postgres {}", authority(host, *port)),
+        Probe::Postgres { host, port, .. } => {
+            let hosts: Vec<String> = host.split(',').map(|host| authority(host, *port)).collect();
+            format!("postgres {}", hosts.join(", "))
+        }
         Probe::Http { host, port, path } => format!("http://{}{path}", authority(host, *port)),
     }
 }
@@ -100,8 +103,21 @@ pub fn http(host: &str, port: u16, path: &str, limit: Duration) -> Answer {
     }
 }
 
-/// Whether PostgreSQL accepts connections. The host is a socket directory when it starts with `/`.
+/// Whether PostgreSQL accepts connections. The host is a socket directory when it starts with `/`; of several, with commas between
+/// them, one is enough, and each has its share of the time.
 pub fn postgres(host: &str, port: u16, user: &str, database: &str, limit: Duration) -> Answer {
+    let hosts: Vec<&str> = host.split(',').collect();
+    if hosts.len() > 1 {
+        let share = limit / hosts.len() as u32;
+        let mut reasons = Vec::new();
+        for host in hosts {
+            match postgres(host, port, user, database, share) {
+                Ok(()) => return Ok(()),
+                Err(reason) => reasons.push(format!("{host}: {reason}")),
+            }
+        }
+        return Err(reasons.join("; "));
+    }
     if !host.starts_with('/') {
         return start_up(connect(host, port, limit)?, user, database);
     }
@@ -203,6 +219,29 @@ mod tests {
         assert_eq!(said(&[(b'R', &[0; 4]), (b'S', b"a\0b\0"), (b'Z', b"I")]), Ok(()));
         assert_eq!(said(&[(b'E', b"SFATAL\0C28000\0Mno entry\0\0")]), Ok(()));
         assert_eq!(said(&[(b'E', b"SFATAL\0C57P03\0Mthe database system is starting up\0\0")]), Err("the database system is starting up".into()));
+    }
+
+    #[test]
+    fn of_several_databases_one_is_enough() {
+        let limit = Duration::from_secs(4);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = |hosts: &str| postgres(hosts, port, "synapse", "synapse", limit);
+        // Nobody listens at the other addresses of the loopback network.
+        let refused = asked("127.0.0.2,127.0.0.3").unwrap_err();
+        assert!(refused.contains("127.0.0.2: ") && refused.contains("127.0.0.3: "), "{refused}");
+        let server = std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut packet = [0; 8];
+            stream.read_exact(&mut packet).unwrap();
+            stream.write_all(b"R\0\0\0\x08\0\0\0\x03").unwrap();
+            // Until the other end has gone.
+            let _all = stream.read_to_end(&mut Vec::new());
+        });
+        assert_eq!(asked("127.0.0.2,127.0.0.1"), Ok(()));
+        server.join().unwrap();
+        let probe = Probe::Postgres { host: "pg1,pg2".into(), port: 5432, user: "u".into(), database: "d".into() };
+        assert_eq!(describe(&probe), "postgres pg1:5432, pg2:5432");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! S025x to S027x: calls of many, and the programs of others that help to run a server.
 
+use serde_json::Value;
+
 use super::delegation::is_everybody;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::render::helpers::DRAUPNIR_OWNED;
+use crate::render::helpers::{DRAUPNIR_OWNED, antispam_authorization};
+use crate::render::secrets::reference;
 use crate::render::synapse::rtc::FEATURES;
 use crate::site::helpers::DRAUPNIR_SECRETS;
 use crate::site::load::Loaded;
@@ -38,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0251",
         severity: Error,
         options: &["rtc.source", "rtc.livekit_service_url"],
-        reason: "Clients are told one address; Synapse accepts a transport only with it (config/matrixrtc.py), and clients find no calls without it.",
+        reason: "Clients find calls by this address; Synapse takes no transport of LiveKit without one: livekit_service_url, which it calls deprecated, or url (config/matrixrtc.py).",
         breaches: |loaded| {
             let rtc = &loaded.site.rtc;
             match (rtc.source, &rtc.livekit_service_url) {
@@ -106,7 +109,8 @@ pub(super) const RULES: &[Rule] = &[
                 return Vec::new();
             }
             let calls = site.rtc.external_ip.as_ref().or(site.turn.external_ip.as_ref());
-            if site.turn.source == TurnSource::Bundled && calls == site.turn.external_ip.as_ref() {
+            // An address that is missing is S0250's.
+            if site.turn.source == TurnSource::Bundled && calls.is_some() && calls == site.turn.external_ip.as_ref() {
                 let message = "is \"turn\", and the bundled TURN server has LiveKit's address, which it cannot relay to";
                 return vec![Breach::at("rtc.relay", message, "rtc.relay: livekit; or another address of this host in rtc.external_ip")];
             }
@@ -120,41 +124,30 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0255",
         severity: Error,
         options: &["rtc.relay_min_port", "rtc.relay_max_port"],
-        reason: "A range goes from its smaller to its larger end; every port of it is published by itself, so thousands take minutes to start.",
+        reason: "A range goes from its smaller to its larger end (LiveKit, turn.relay_range_start and relay_range_end).",
         breaches: |loaded| {
             let rtc = &loaded.site.rtc;
-            if rtc.source != RtcSource::Bundled || rtc.relay != Relay::Livekit {
+            if rtc.source != RtcSource::Bundled || rtc.relay != Relay::Livekit || rtc.relay_min_port <= rtc.relay_max_port {
                 return Vec::new();
             }
-            if rtc.relay_min_port > rtc.relay_max_port {
-                let message = format!("is {}, more than relay_max_port ({})", rtc.relay_min_port, rtc.relay_max_port);
-                return vec![Breach::at("rtc.relay_min_port", message, "exchange the two")];
-            }
-            let ports = u32::from(rtc.relay_max_port - rtc.relay_min_port) + 1;
-            if ports <= 500 {
-                return Vec::new();
-            }
-            vec![Breach::at(
-                "rtc.relay_max_port",
-                format!("makes a range of {ports} ports"),
-                "20 ports are enough for the few who need a relay; at most 500 are taken",
-            )]
+            let message = format!("is {}, more than relay_max_port ({})", rtc.relay_min_port, rtc.relay_max_port);
+            vec![Breach::at("rtc.relay_min_port", message, "exchange the two")]
         },
     },
     Rule {
         code: "S0256",
         severity: Warning,
-        options: &["rtc.stun_servers", "turn.source"],
-        reason: "Without STUN servers of its own LiveKit sends people's clients to Google's (config-sample.yaml, stun_servers).",
+        options: &["rtc.stun_servers", "rtc.relay", "turn.source"],
+        reason: "LiveKit sends people's clients to STUN servers of Google when it has neither a relay for them nor STUN servers of its own (pkg/service/roommanager.go).",
         breaches: |loaded| {
             let site = &loaded.site;
-            let own = site.turn.source == TurnSource::Bundled || !site.rtc.stun_servers.is_empty();
+            let own = site.turn.source == TurnSource::Bundled || site.rtc.relay != Relay::None || !site.rtc.stun_servers.is_empty();
             if site.rtc.source != RtcSource::Bundled || own {
                 return Vec::new();
             }
             vec![Breach::at(
                 "rtc.stun_servers",
-                "is empty, and there is no bundled coturn: clients would ask Google for their address",
+                "is empty, and there is neither a bundled coturn nor a relay: clients would ask Google for their address",
                 "stun_servers: [\"stun.example.com:3478\"]",
             )]
         },
@@ -183,11 +176,16 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0260",
         severity: Error,
         options: &["draupnir.settings"],
-        reason: "These options of Draupnir follow from the description, and of two values it would take the one that is written here.",
+        reason: "These options of Draupnir follow from the description: one written here would take its place, accessToken would yield to the file, and with initialManager beside managementRoom Draupnir does not start (apps/draupnir/src/config.ts).",
         breaches: |loaded| {
             let Some(draupnir) = &loaded.site.draupnir else { return Vec::new() };
             let owned = draupnir.settings.keys().filter(|name| DRAUPNIR_OWNED.contains(&name.as_str()));
-            owned.map(|name| Breach::at(&format!("draupnir.settings.{name}"), "follows from the description", "remove it")).collect()
+            owned
+                .map(|name| {
+                    let remedy = if name == "accessToken" { "remove it; it is the secret draupnir_access_token" } else { "remove it" };
+                    Breach::at(&format!("draupnir.settings.{name}"), "follows from the description", remedy)
+                })
+                .collect()
         },
     },
     Rule {
@@ -196,9 +194,11 @@ pub(super) const RULES: &[Rule] = &[
         options: &["draupnir.settings"],
         reason: "What a description says lies on the target beside the manifest, readable for everybody there.",
         breaches: |loaded| {
+            let Some(draupnir) = &loaded.site.draupnir else { return Vec::new() };
             let mut breaches = Vec::new();
-            for (name, value) in loaded.site.draupnir.iter().flat_map(|draupnir| &draupnir.settings) {
-                secrets(&format!("draupnir.settings.{name}"), name, value, &mut breaches);
+            // What S0260 wants removed is said once.
+            for (name, value) in draupnir.settings.iter().filter(|(name, _)| !DRAUPNIR_OWNED.contains(&name.as_str())) {
+                secrets(&format!("draupnir.settings.{name}"), name, value, antispam_authorization(draupnir), &mut breaches);
             }
             breaches
         },
@@ -242,19 +242,28 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Members that hold secrets, Draupnir's own names among them.
-fn secrets(path: &str, name: &str, value: &serde_json::Value, breaches: &mut Vec<Breach>) {
-    use serde_json::Value;
+/// Members that hold secrets, Draupnir's own names among them, and references to secrets anywhere but in the one place that Draupnir
+/// takes from a file.
+fn secrets(path: &str, name: &str, value: &Value, file: Option<&Value>, breaches: &mut Vec<Breach>) {
+    let from_file = file.is_some_and(|file| std::ptr::eq(file, value));
+    let remedy = if from_file {
+        "write { _secret: NAME } with a name of a-z, 0-9 and _: authorization: { _secret: draupnir_antispam }"
+    } else {
+        "remove it; of these settings Draupnir takes only web.synapseHTTPAntispam.authorization from a file, { _secret: NAME }"
+    };
     match value {
         _ if is_written(value) && (names_secret(name) || DRAUPNIR_SECRETS.contains(&name)) || value.as_str().is_some_and(has_password) => {
-            breaches.push(Breach::at(
-                path,
-                "is a secret, written into the description",
-                "remove it; Draupnir's access token is the secret draupnir_access_token",
-            ));
+            breaches.push(Breach::at(path, "is a secret, written into the description", remedy));
         }
-        Value::Object(members) => members.iter().for_each(|(key, member)| secrets(&format!("{path}.{key}"), key, member, breaches)),
-        Value::Array(elements) => elements.iter().enumerate().for_each(|(at, element)| secrets(&format!("{path}.{at}"), name, element, breaches)),
+        Value::Object(members) if members.contains_key("_secret") => {
+            if !from_file {
+                breaches.push(Breach::at(path, "names a secret where Draupnir reads none", remedy));
+            } else if !matches!(reference(value), Some(Ok(_))) {
+                breaches.push(Breach::at(path, "does not name a secret", remedy));
+            }
+        }
+        Value::Object(members) => members.iter().for_each(|(key, member)| secrets(&format!("{path}.{key}"), key, member, file, breaches)),
+        Value::Array(elements) => elements.iter().enumerate().for_each(|(at, element)| secrets(&format!("{path}.{at}"), name, element, file, breaches)),
         _ => {}
     }
 }

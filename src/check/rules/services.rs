@@ -5,6 +5,7 @@ use super::policy::reach::is_never_reached;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::site::database::Source;
+use crate::site::rtc::{Relay, RtcSource};
 use crate::site::text;
 use crate::site::turn::TurnSource;
 
@@ -38,7 +39,8 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A Unix socket has no TLS, and the bundled PostgreSQL is reachable only inside the site's own network.",
         breaches: |loaded| {
             let database = &loaded.site.database;
-            let tcp = database.source == Source::External && database.host.as_ref().is_some_and(|host| !host.as_str().starts_with('/'));
+            // A host that is missing, or too much, is S0201's.
+            let tcp = database.host.as_ref().map_or(database.source == Source::External, |host| !host.as_str().starts_with('/'));
             if database.sslmode.is_none() || tcp {
                 return Vec::new();
             }
@@ -127,8 +129,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0207",
         severity: Error,
-        options: &["turn.min_port", "turn.max_port", "turn.port"],
-        reason: "A range goes from its smaller to its larger end, and the relay's own port cannot lie in it (coturn, min-port and max-port).",
+        options: &["turn.min_port", "turn.max_port", "turn.port", "turn.tls", "turn.tls_port"],
+        reason: "A range goes from its smaller to its larger end, the relay's own port cannot lie in it, and TLS has a port of its own (coturn, min-port, max-port and tls-listening-port).",
         breaches: |loaded| {
             let turn = &loaded.site.turn;
             if turn.source != TurnSource::Bundled {
@@ -136,6 +138,10 @@ pub(super) const RULES: &[Rule] = &[
             }
             if turn.min_port > turn.max_port {
                 return vec![Breach::at("turn.min_port", format!("is {}, more than max_port ({})", turn.min_port, turn.max_port), "exchange the two")];
+            }
+            if turn.tls && turn.port == turn.tls_port {
+                let message = format!("is {}, which is the port without TLS, too", turn.tls_port);
+                return vec![Breach::at("turn.tls_port", message, "give each its own port: turn: { port: 3478, tls_port: 5349 }")];
             }
             if (turn.min_port..=turn.max_port).contains(&turn.port) {
                 return vec![Breach::at(
@@ -150,19 +156,20 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0208",
         severity: Warning,
-        options: &["turn.min_port", "turn.max_port"],
+        options: &["turn.min_port", "turn.max_port", "rtc.relay", "rtc.relay_min_port", "rtc.relay_max_port"],
         reason: "Each published port is a process and a firewall rule of the container engine; thousands take minutes to start.",
         breaches: |loaded| {
-            let turn = &loaded.site.turn;
-            let ports = u32::from(turn.max_port).saturating_sub(u32::from(turn.min_port)) + 1;
-            if turn.source != TurnSource::Bundled || ports <= 500 {
-                return Vec::new();
-            }
-            vec![Breach::at(
-                "turn.max_port",
-                format!("makes a range of {ports} ports, each of which is published by itself"),
-                "a range of 100 ports is enough for 25 calls at once",
-            )]
+            let (turn, rtc) = (&loaded.site.turn, &loaded.site.rtc);
+            let livekit = rtc.source == RtcSource::Bundled && rtc.relay == Relay::Livekit;
+            [
+                (turn.source == TurnSource::Bundled, "turn.max_port", turn.min_port, turn.max_port, "a range of 100 ports is enough for 25 calls at once"),
+                (livekit, "rtc.relay_max_port", rtc.relay_min_port, rtc.relay_max_port, "20 ports are enough for the few who need a relay"),
+            ]
+            .into_iter()
+            .map(|(published, option, first, last, remedy)| (published, option, u32::from(last).saturating_sub(u32::from(first)) + 1, remedy))
+            .filter(|(published, _, ports, _)| *published && *ports > 500)
+            .map(|(_, option, ports, remedy)| Breach::at(option, format!("makes a range of {ports} ports, each of which is published by itself"), remedy))
+            .collect()
         },
     },
     Rule {
@@ -210,13 +217,14 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0211",
         severity: Error,
         options: &["database.host"],
-        reason: "libpq takes a host that begins with a slash for the directory of a socket, and everything else for a name (its documentation, host).",
+        reason: "libpq takes a host that begins with a slash for the directory of a socket, and everything else for a name; commas part several (its documentation, host).",
         breaches: |loaded| {
             let Some(host) = &loaded.site.database.host else { return Vec::new() };
             let host = host.as_str();
             let good = match host.strip_prefix('/') {
-                Some(rest) => !rest.contains(':') && rest.split('/').all(|part| part != ".."),
-                None => text::check_format("host-name", host).is_ok(),
+                Some(rest) => !rest.contains([':', ',']) && rest.split('/').all(|part| part != ".."),
+                // DNS knows no underscore, but /etc/hosts and the names of containers do.
+                None => loaded.site.database.hosts().iter().all(|name| text::check_format("host-name", &name.replace('_', "x")).is_ok()),
             };
             if good {
                 return Vec::new();
@@ -224,7 +232,7 @@ pub(super) const RULES: &[Rule] = &[
             vec![Breach::at(
                 "database.host",
                 format!("is {host:?}, neither a host name nor a directory"),
-                "write a name such as \"db.example.com\" or a directory such as \"/var/run/postgresql\"",
+                "write a name such as \"db.example.com\", several such as \"pg1.example.com,pg2.example.com\", or a directory such as \"/var/run/postgresql\"; database.port is the port of all",
             )]
         },
     },
@@ -240,10 +248,16 @@ pub(super) const RULES: &[Rule] = &[
             if site.database.source == Source::Bundled || wanted <= 97 {
                 return Vec::new();
             }
+            let most = (97 / processes).max(1);
+            let fewer = if u32::from(site.database.cp_min) > most {
+                format!("database: {{ cp_min: {most}, cp_max: {most} }}")
+            } else {
+                format!("database.cp_max: {most}")
+            };
             vec![Breach::at(
                 "database.cp_max",
                 format!("is {} for each of {processes} processes, {wanted} together; PostgreSQL's default takes 97", site.database.cp_max),
-                format!("database.cp_max: {}; or accept this where max_connections of that server is above {}", (97 / processes).max(1), wanted + 3),
+                format!("{fewer}; or accept this where max_connections of that server is above {}", wanted + 3),
             )]
         },
     },
@@ -264,12 +278,8 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Synapse runs in a container, and its localhost is that container, where none of these is.",
         breaches: |loaded| {
             let site = &loaded.site;
-            let database = site.database.host.as_ref().map(|host| {
-                (
-                    "database.host".to_owned(),
-                    host.as_str(),
-                    "host: /var/run/postgresql, where its socket is on the target; or the name that other machines know it by",
-                )
+            let database = site.database.hosts().into_iter().map(|host| {
+                ("database.host".to_owned(), host, "host: /var/run/postgresql, where its socket is on the target; or the name that other machines know it by")
             });
             let redis = site
                 .redis
@@ -287,7 +297,6 @@ pub(super) const RULES: &[Rule] = &[
                 asked.map(move |(name, address)| (super::oidc::path(at, name), address.host(), "write the https:// address that other machines know it by"))
             });
             database
-                .into_iter()
                 .chain(redis)
                 .chain(directory)
                 .chain(delegated)

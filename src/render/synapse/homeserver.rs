@@ -140,6 +140,10 @@ pub(super) fn database(site: &Site, passfile: &str) -> Value {
             args[name] = json!(value);
         }
     }
+    if database.source == Source::External && database.hosts().len() > 1 {
+        // Otherwise libpq takes the first that answers, which may be a standby.
+        args["target_session_attrs"] = json!("read-write");
+    }
     if let Some(mode) = database.sslmode {
         args["sslmode"] = json!(mode.as_str());
         if mode.as_str().starts_with("verify") {
@@ -217,10 +221,18 @@ pub(super) fn turn(site: &Site) -> Option<Value> {
             uris
         }
     };
-    Some(json!({
+    let mut options = json!({
         "turn_uris": uris,
-        "turn_shared_secret_path": secret_path("turn_shared_secret"),
         "turn_user_lifetime": turn.turn_user_lifetime,
         "turn_allow_guests": turn.turn_allow_guests,
-    }))
+    });
+    match turn.fixed_user() {
+        // Synapse reads this password from no file.
+        Some(user) => {
+            options["turn_username"] = json!(user);
+            options["turn_password"] = json!(placeholder("turn_password"));
+        }
+        None => options["turn_shared_secret_path"] = json!(secret_path("turn_shared_secret")),
+    }
+    Some(options)
 }

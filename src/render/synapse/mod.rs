@@ -193,7 +193,7 @@ fn process(site: &Site, rendered: &Rendered, config: &[String], templates: &[Tem
     for path in config {
         exec.extend(["--config-path".to_owned(), path.clone()]);
     }
-    let mut names: Vec<String> = rendered.secrets.iter().map(|secret| secret.name.clone()).filter(|name| !secrets::is_for_others(name)).collect();
+    let mut names: Vec<String> = rendered.secrets.iter().map(|secret| secret.name.clone()).filter(|name| !secrets::is_for_others(site, name)).collect();
     names.sort();
     Role {
         secrets: names,

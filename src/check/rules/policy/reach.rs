@@ -54,16 +54,21 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
     Rule {
         code: "S0222",
         severity: Error,
-        options: &["turn.tls", "turn.denied_peer_ip", "turn.allowed_peer_ip", "turn.source"],
-        reason: "What the relay does is said here for the bundled one only; elsewhere it would have no effect.",
+        options: &["turn.tls", "turn.denied_peer_ip", "turn.allowed_peer_ip", "turn.turn_username", "turn.source"],
+        reason: "What the relay does is said here for the bundled one only, and a user of its own only an external one has; elsewhere neither would have an effect.",
         breaches: |loaded| {
             let turn = &loaded.site.turn;
+            let user = turn.turn_username.as_ref().filter(|_| turn.source != TurnSource::External).map(|_| {
+                let message = "is set, but the relay is not external";
+                Breach::at("turn.turn_username", message, "turn.source: external, or remove turn.turn_username")
+            });
             [("tls", turn.tls), ("denied_peer_ip", !turn.denied_peer_ip.is_empty()), ("allowed_peer_ip", !turn.allowed_peer_ip.is_empty())]
                 .into_iter()
                 .filter(|(_, set)| *set && turn.source != TurnSource::Bundled)
                 .map(|(name, _)| {
                     Breach::at(&format!("turn.{name}"), "is set, but the relay is not bundled", format!("turn.source: bundled, or remove turn.{name}"))
                 })
+                .chain(user)
                 .collect()
         },
     },
