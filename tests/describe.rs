@@ -339,6 +339,37 @@ fn a_service_for_logging_in_on_localhost_is_found_once_and_never_proposed() {
 }
 
 #[test]
+fn registration_is_open_unless_something_is_proved() {
+    let with = |more: &str| codes(&format!("{GOOD}registration: {{enable_registration: true, {more}}}\n"));
+    let numbers = "registrations_require_3pid: [msisdn], account_threepid_delegates: {msisdn: 'https://sms.example.com'}";
+    assert!(with(numbers).is_empty());
+    assert_eq!(with(&format!("{numbers}, disable_msisdn_registration: true")), ["S0107"]);
+    let stated = "enable_registration_without_verification: true";
+    assert_eq!(with(&format!("{numbers}, disable_msisdn_registration: true, {stated}")), ["S0109"]);
+    assert!(with(&format!("{numbers}, {stated}")).is_empty());
+    assert!(with(&format!("registration_requires_token: true, {stated}")).is_empty());
+    let captcha = "synapse: {settings: {enable_registration_captcha: true, recaptcha_public_key: x, recaptcha_private_key: {_secret: recaptcha}}}";
+    assert!(codes(&format!("{GOOD}registration: {{enable_registration: true, {stated}}}\n{captcha}\n")).is_empty());
+}
+
+#[test]
+fn a_mistake_about_mail_is_told_once_and_mended_at_once() {
+    let with = |more: &str| told(&format!("email: {{smtp_host: mail.example.com, notif_from: 'A <a@example.com>', {more}}}\n"));
+    for (written, remedy) in [
+        ("enable_tls: false, require_transport_security: false", "enable_tls: true, require_transport_security: true"),
+        ("enable_tls: false", "enable_tls: true"),
+        ("require_transport_security: false", "require_transport_security: true"),
+    ] {
+        let found = with(&format!("smtp_user: matrix, {written}"));
+        assert_eq!(found.iter().map(|(code, _, remedy)| (code.as_str(), remedy.as_str())).collect::<Vec<_>>(), [("S0504", remedy)]);
+        assert_eq!(with(&format!("smtp_user: matrix, {remedy}")), []);
+    }
+    let page = "client_base_url: 'https://chat.example.com/#/'";
+    assert_eq!(with(page).iter().map(|(code, ..)| code.as_str()).collect::<Vec<_>>(), ["S0506"]);
+    assert_eq!(with(&format!("{page}, enable_notifs: true")).iter().map(|(code, ..)| code.as_str()).collect::<Vec<_>>(), ["S0507"]);
+}
+
+#[test]
 fn another_way_to_log_in_is_one_only_when_it_is_on() {
     let with = |settings: &str| told(&format!("authentication: {{method: none}}\nsynapse: {{settings: {{{settings}}}}}\n"));
     let nothing = |found: &[(String, String, String)]| found.iter().any(|(code, ..)| code == "S0127");
