@@ -50,8 +50,11 @@ fn a_template_for_a_name_takes_a_claim_only_within_its_braces() {
     assert_eq!(template("display_name", "Member"), Vec::<&str>::new());
     assert_eq!(template("email", "all@example.com"), ["S0129"]);
     // The program's own reader of templates knows less than Jinja2.
-    for text in ["{{ user[\"a\"], 1 }}", "{{ user.name"] {
+    for text in ["{{ user[\"a\"], 1 }}", "{{ user.name | }}"] {
         assert_eq!(template("localpart", text), ["S0148"], "{text}");
+    }
+    for text in ["{{ user.name }", "{{ user.name", "{% if user.name }}", "{{ user.name }}{# user.nick"] {
+        assert_eq!(template("display_name", text), ["S0129"], "{text}");
     }
 }
 

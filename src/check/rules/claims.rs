@@ -21,7 +21,7 @@ pub(super) fn templates(provider: &OidcProvider) -> Vec<(String, &str, bool)> {
 }
 
 /// Whether a template may take something of the person: `user.name` without its two pairs of braces is a text as any other.
-pub(super) fn takes_any(template: &str) -> bool {
+fn takes_any(template: &str) -> bool {
     let listed = Environment::new().template_from_str(template).is_ok_and(|template| template.undeclared_variables(false).contains("user"));
     listed || !after_user(template).is_empty()
 }
@@ -53,10 +53,18 @@ pub(super) fn doubt(template: &str) -> Option<String> {
     Environment::new().template_from_str(template).err().map(|error| error.to_string())
 }
 
+/// Why a template is certainly wrong: Jinja2 cannot read it either, since one of its marks has no end; or people have to differ by it, and do not.
+pub(super) fn mistake(template: &str, personal: bool) -> Option<&'static str> {
+    if doubt(template).is_some() && !marks(template).1 {
+        return Some("is no Jinja2 template: a mark has no end");
+    }
+    (personal && !takes_any(template)).then_some("takes no claim of the person, so all people get the same")
+}
+
 /// What follows each word `user` inside a mark, up to the mark's end.
 fn after_user(template: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    for mark in marks(template) {
+    for mark in marks(template).0 {
         for (at, word) in mark.match_indices("user") {
             let before = mark[..at].chars().next_back();
             let rest = &mark[at + word.len()..];
@@ -68,19 +76,21 @@ fn after_user(template: &str) -> Vec<&str> {
     found
 }
 
-/// What stands between `{{` and `}}`, and between `{%` and `%}`; without comments.
-fn marks(template: &str) -> Vec<&str> {
+/// What stands between `{{` and `}}`, and between `{%` and `%}`, without comments; and whether all of them have an end.
+fn marks(template: &str) -> (Vec<&str>, bool) {
     let mut found = Vec::new();
+    let mut ended = true;
     let mut rest = template;
     while let Some((at, end)) = ["}}", "%}", "#}"].into_iter().zip(["{{", "{%", "{#"]).filter_map(|(end, begin)| Some((rest.find(begin)?, end))).min() {
         let inside = &rest[at + 2..];
         let length = inside.find(end).unwrap_or(inside.len());
+        ended = length < inside.len();
         if end != "#}" {
             found.push(&inside[..length]);
         }
         rest = inside.get(length + 2..).unwrap_or_default();
     }
-    found
+    (found, ended)
 }
 
 fn in_word(c: char) -> bool {

@@ -198,11 +198,12 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0129",
         severity: Error,
         options: &["oidc.oidc_providers.user_mapping_provider"],
-        reason: "What tells people apart has to differ between them; Synapse takes a template without a claim, which gives everybody the same (handlers/oidc.py, JinjaOidcMappingProvider).",
+        reason: "Synapse refuses a broken template at start, and takes one without a claim, which gives everybody the same where people have to differ (handlers/oidc.py, JinjaOidcMappingProvider).",
         breaches: |loaded| {
             let providers = loaded.site.oidc.oidc_providers.iter().enumerate();
             let templates = providers.flat_map(|(at, provider)| claims::templates(provider).into_iter().map(move |template| (at, template)));
-            templates.filter(|(_, (_, text, personal))| *personal && !claims::takes_any(text)).map(|(at, (name, ..))| constant_template(at, &name)).collect()
+            let wrong = templates.filter_map(|(at, (name, text, personal))| Some((at, name, claims::mistake(text, personal)?)));
+            wrong.map(|(at, name, why)| wrong_template(at, &name, why)).collect()
         },
     },
     Rule {
@@ -310,12 +311,14 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-fn constant_template(at: usize, name: &str) -> Breach {
+fn wrong_template(at: usize, name: &str, why: &str) -> Breach {
     let claim = match name {
         "subject_template" => "sub",
+        "display_name_template" => "name",
         "email_template" => "email",
+        "picture_template" => "picture",
         _ => "preferred_username",
     };
     let option = path(at, &format!("user_mapping_provider.{name}"));
-    Breach::at(&option, "takes no claim of the person, so all people get the same", format!("{name}: \"{{{{ user.{claim} }}}}\""))
+    Breach::at(&option, why, format!("{}: \"{{{{ user.{claim} }}}}\"", name.rsplit('.').next().unwrap_or(name)))
 }

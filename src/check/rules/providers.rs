@@ -15,8 +15,8 @@ pub(super) const RULES: &[Rule] = &[
             let providers = loaded.site.oidc.oidc_providers.iter().enumerate();
             let templates = providers.flat_map(|(at, provider)| claims::templates(provider).into_iter().map(move |template| (at, template)));
             templates
-                // Of one without a claim S0129 says more.
-                .filter(|(_, (_, text, personal))| !personal || claims::takes_any(text))
+                // Of one that is wrong in any case S0129 says more.
+                .filter(|(_, (_, text, personal))| claims::mistake(text, *personal).is_none())
                 .filter_map(|(at, (name, text, _))| {
                     let why = claims::doubt(text)?;
                     let option = path(at, &format!("user_mapping_provider.{name}"));
