@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{HttpUrl, Line, ProviderId, Scope};
+use super::text::{ClientUrl, HttpUrl, Line, ProviderId, Scope};
 
 /// Logging in with an account of an OpenID Connect provider.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,9 +15,10 @@ pub struct Oidc {
     /// The providers, in the order in which people are offered them. Each is told the redirect address
     /// `PUBLIC_BASEURL/_synapse/client/oidc/callback`.
     pub oidc_providers: Vec<OidcProvider>,
-    /// Addresses of clients that people are sent back to without a page that asks them first. An address matches when it begins
-    /// with one of these, so each ends with a slash: otherwise `https://app.example.com.evil.example` matches, too.
-    pub client_whitelist: Vec<HttpUrl>,
+    /// Addresses of clients that people are sent back to without a page that asks them first: of pages, and of apps that have a
+    /// scheme of their own (`element://connect`). An address matches when it begins with one of these, so one of a page ends with
+    /// a slash: otherwise `https://app.example.com.evil.example` matches, too.
+    pub client_whitelist: Vec<ClientUrl>,
     /// Whether display name and e-mail address are taken from the provider at every login, and not at the first only.
     pub update_profile_information: bool,
 }
@@ -211,6 +212,16 @@ pub struct AttributeRequirement {
 }
 
 impl OidcProvider {
+    /// Whether the provider gives a token about the person, which Synapse tries with the provider's keys (handlers/oidc.py, handle_oidc_callback).
+    pub fn has_token(&self) -> bool {
+        self.scopes.iter().any(|scope| scope.as_str() == "openid")
+    }
+
+    /// Whether the person's attributes come from the userinfo endpoint (handlers/oidc.py, _uses_userinfo).
+    pub fn uses_userinfo(&self) -> bool {
+        self.user_profile_method == UserProfile::UserinfoEndpoint || !self.has_token()
+    }
+
     /// The secret with which Synapse proves itself to this provider, if there is one.
     pub fn secret(&self) -> Option<String> {
         let written: String = self

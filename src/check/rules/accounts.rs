@@ -114,17 +114,13 @@ pub(super) const RULES: &[Rule] = &[
             "registration.enable_registration_without_verification",
             "registration.registration_requires_token",
             "registration.registrations_require_3pid",
+            "registration.disable_msisdn_registration",
             "synapse.settings.enable_registration_captcha",
         ],
-        reason: "Synapse refuses open registration that proves nothing, unless told otherwise (config/homeserver.py, validate_config).",
+        reason: "Synapse refuses open registration that proves nothing, unless told otherwise (config/homeserver.py, validate_config), and overlooks a telephone number that nobody is asked for (rest/client/register.py).",
         breaches: |loaded| {
             let registration = &loaded.site.registration;
-            let settings = &loaded.site.synapse.settings;
-            let verified = registration.enable_registration_without_verification
-                || registration.registration_requires_token
-                || !registration.registrations_require_3pid.is_empty()
-                || settings.get("enable_registration_captcha").is_some_and(|value| value == true);
-            if !is_open(&loaded.site) || verified {
+            if !is_open(&loaded.site) || registration.enable_registration_without_verification || is_something_proved(&loaded.site) {
                 return Vec::new();
             }
             vec![Breach::at(
@@ -155,11 +151,18 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0109",
         severity: Warning,
-        options: &["registration.enable_registration_without_verification", "registration.enable_registration"],
+        options: &[
+            "registration.enable_registration_without_verification",
+            "registration.enable_registration",
+            "registration.registration_requires_token",
+            "registration.registrations_require_3pid",
+            "registration.disable_msisdn_registration",
+            "synapse.settings.enable_registration_captcha",
+        ],
         reason: "Registration by anybody without proof is found by spammers within hours (Synapse documentation, enable_registration_without_verification).",
         breaches: |loaded| {
-            let registration = &loaded.site.registration;
-            if !(is_open(&loaded.site) && registration.enable_registration_without_verification) {
+            let stated = loaded.site.registration.enable_registration_without_verification;
+            if !is_open(&loaded.site) || !stated || is_something_proved(&loaded.site) {
                 return Vec::new();
             }
             vec![Breach::at(
@@ -188,7 +191,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0111",
         severity: Error,
         options: &["registration.enable_registration", "authentication.method"],
-        reason: "Guests and people who register need local accounts; with a directory Synapse's own database has no passwords (handlers/auth.py).",
+        reason: "People who register get local passwords, which nobody is asked for where a directory has them (handlers/auth.py).",
         breaches: |loaded: &Loaded| {
             if loaded.site.authentication.method != Method::Ldap || !loaded.site.registration.enable_registration {
                 return Vec::new();
@@ -205,4 +208,14 @@ pub(super) const RULES: &[Rule] = &[
 /// Whether people may make accounts here, and not where their passwords or logins are, which other rules say: the directory or another service.
 pub(super) fn is_open(site: &Site) -> bool {
     site.registration.enable_registration && site.authentication.method != Method::Ldap && site.matrix_authentication_service.is_none()
+}
+
+/// Whether whoever makes an account has to prove something: Synapse asks nobody for a telephone number where that is turned off
+/// (rest/client/register.py, _calculate_registration_flows).
+fn is_something_proved(site: &Site) -> bool {
+    let registration = &site.registration;
+    let asked = |kind: &ThirdParty| *kind == ThirdParty::Email || !registration.disable_msisdn_registration;
+    registration.registration_requires_token
+        || registration.registrations_require_3pid.iter().any(asked)
+        || site.synapse.settings.get("enable_registration_captcha").is_some_and(|value| value == true)
 }

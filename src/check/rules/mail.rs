@@ -72,12 +72,16 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0504",
         severity: Warning,
-        reason: "Without TLS, or where whoever is in between can leave it out, the mail server's password and every link to reset a password cross the network in clear.",
+        reason: "Without TLS, or where whoever is in between can leave it out, the mail server's password crosses the network in clear (handlers/send_email.py).",
         options: &["email.smtp_user", "email.require_transport_security", "email.enable_tls"],
         breaches: |loaded| match section(loaded) {
             Some(email) if email.smtp_user.is_some() && !email.force_tls && !email.requires_tls() => {
-                let option = if email.enable_tls { "email.require_transport_security" } else { "email.enable_tls" };
-                vec![Breach::at(option, "is false, so the password of smtp_user may be sent in clear", format!("{}: true", &option["email.".len()..]))]
+                let (option, remedy) = match (email.enable_tls, email.require_transport_security) {
+                    (true, _) => ("email.require_transport_security", "require_transport_security: true"),
+                    (false, None) => ("email.enable_tls", "enable_tls: true"),
+                    (false, Some(_)) => ("email.enable_tls", "enable_tls: true, require_transport_security: true"),
+                };
+                vec![Breach::at(option, "is false, so the password of smtp_user may be sent in clear", remedy)]
             }
             _ => Vec::new(),
         },
@@ -124,7 +128,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Synapse puts `/#/room/` and a room behind the address for links in mails (push/mailer.py), which after a query or a fragment leads nowhere.",
         options: &["email.client_base_url"],
-        breaches: |loaded| match section(loaded).and_then(|email| email.client_base_url.as_ref()) {
+        // Without notifications it is of no use however it is written: S0506 says so.
+        breaches: |loaded| match section(loaded).filter(|email| email.enable_notifs).and_then(|email| email.client_base_url.as_ref()) {
             Some(url) if url.as_str().contains(['#', '?']) => {
                 let base = url.as_str().split(['#', '?']).next().unwrap_or_default();
                 vec![Breach::at("email.client_base_url", format!("is {url}, which has a query or a fragment"), format!("client_base_url: {base}"))]

@@ -5,6 +5,7 @@ mod accepted;
 mod accounts;
 mod app_services;
 mod calls;
+mod claims;
 mod delegation;
 mod mail;
 pub mod measured;
@@ -12,6 +13,7 @@ mod notices;
 mod oidc;
 mod outside;
 mod policy;
+mod providers;
 mod services;
 pub(super) mod settings;
 pub mod sites;
@@ -57,6 +59,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         oidc::RULES,
         delegation::RULES,
         policy::accounts::RULES,
+        providers::RULES,
         services::RULES,
         policy::reach::RULES,
         calls::RULES,

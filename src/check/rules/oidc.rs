@@ -1,15 +1,15 @@
 //! S012x: logging in with OpenID Connect, and the certificate authorities that a site brings. What Synapse 1.163 does with each
 //! is in its config/oidc.py, config/sso.py and handlers/oidc.py.
 
-use minijinja::Environment;
 use serde_json::Value;
 
+use super::claims;
 use super::mail::is_local;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::site::authentication::Method;
 use crate::site::load::Loaded;
-use crate::site::oidc::{ClientAuth, OidcProvider, UserProfile};
+use crate::site::oidc::{ClientAuth, OidcProvider};
 use crate::site::text::HttpUrl;
 
 pub(super) const RULES: &[Rule] = &[
@@ -40,20 +40,26 @@ pub(super) const RULES: &[Rule] = &[
             "oidc.oidc_providers.token_endpoint",
             "oidc.oidc_providers.jwks_uri",
             "oidc.oidc_providers.userinfo_endpoint",
+            "oidc.oidc_providers.user_profile_method",
+            "oidc.oidc_providers.scopes",
         ],
-        reason: "Without discovery Synapse knows only the endpoints that it is given; it starts all the same, and every login fails (handlers/oidc.py, load_metadata).",
+        reason: "Without discovery Synapse knows only the endpoints that it is given; it starts all the same, and every login fails: with the scope openid there is a token, which it tries with the provider's keys, wherever the person's attributes come from (handlers/oidc.py, load_metadata, handle_oidc_callback).",
         breaches: |loaded| {
             let missing = |at: usize, provider: &OidcProvider| {
-                let userinfo = provider.user_profile_method == UserProfile::UserinfoEndpoint || provider.scopes.iter().all(|scope| scope.as_str() != "openid");
-                let who = if userinfo { ("userinfo_endpoint", provider.userinfo_endpoint.is_none()) } else { ("jwks_uri", provider.jwks_uri.is_none()) };
-                let needed =
-                    [("authorization_endpoint", provider.authorization_endpoint.is_none()), ("token_endpoint", provider.token_endpoint.is_none()), who];
+                let needed = [
+                    ("authorization_endpoint", provider.authorization_endpoint.is_none()),
+                    ("token_endpoint", provider.token_endpoint.is_none()),
+                    ("jwks_uri", provider.jwks_uri.is_none() && provider.has_token()),
+                    ("userinfo_endpoint", provider.userinfo_endpoint.is_none() && provider.uses_userinfo()),
+                ];
                 let names: Vec<&str> = needed.iter().filter(|(_, missing)| *missing).map(|(name, _)| *name).collect();
+                let without_token =
+                    if names == ["jwks_uri"] && provider.uses_userinfo() { "; of a provider that gives no token, ask no openid in scopes" } else { "" };
                 (!provider.discover && !names.is_empty()).then(|| {
                     Breach::at(
                         &path(at, "discover"),
                         format!("is false, and {} is not set", names.join(", ")),
-                        format!("set {}, or let the provider tell: discover: true", names.join(", ")),
+                        format!("set {}, or let the provider tell: discover: true{without_token}", names.join(", ")),
                     )
                 })
             };
@@ -85,12 +91,12 @@ pub(super) const RULES: &[Rule] = &[
             "oidc.oidc_providers.backchannel_logout_ignore_sub",
             "oidc.oidc_providers.user_mapping_provider.subject_template",
         ],
-        reason: "A logout names the person by the claim sub; where accounts are tied to something else it finds nobody (handlers/oidc.py, handle_backchannel_logout).",
+        reason: "A logout names the person by the claim sub; where accounts are tied to something else it finds nobody (handlers/oidc.py, handle_backchannel_logout, _validate_metadata).",
         breaches: |loaded| {
             each(loaded, |at, provider| {
                 let template = provider.user_mapping_provider.subject_template.as_ref()?;
-                let sub = matches!(template.as_str().replace(' ', "").as_str(), "{{user.sub}}" | "{{user[\"sub\"]}}" | "{{user['sub']}}");
-                (provider.backchannel_logout_enabled && !provider.backchannel_logout_ignore_sub && !sub).then(|| {
+                let sub = || claims::gives_sub(template.as_str());
+                (provider.backchannel_logout_enabled && !provider.backchannel_logout_ignore_sub && !sub()).then(|| {
                     Breach::at(
                         &path(at, "backchannel_logout_enabled"),
                         "is true, but people are known by something else than the claim sub",
@@ -108,30 +114,11 @@ pub(super) const RULES: &[Rule] = &[
             "oidc.oidc_providers.authorization_endpoint",
             "oidc.oidc_providers.token_endpoint",
             "oidc.oidc_providers.jwks_uri",
-            "oidc.oidc_providers.userinfo_endpoint",
+            "oidc.oidc_providers.user_profile_method",
+            "oidc.oidc_providers.scopes",
         ],
-        reason: "Who can read or change what a provider says can be anybody here; without TLS Synapse refuses its metadata at every login (handlers/oidc.py, _validate_metadata).",
-        breaches: |loaded| {
-            each(loaded, |at, provider| {
-                let addresses = [
-                    ("issuer", Some(&provider.issuer)),
-                    ("authorization_endpoint", provider.authorization_endpoint.as_ref()),
-                    ("token_endpoint", provider.token_endpoint.as_ref()),
-                    ("jwks_uri", provider.jwks_uri.as_ref()),
-                    ("userinfo_endpoint", provider.userinfo_endpoint.as_ref()),
-                ];
-                // Synapse's own localhost is wrong with TLS, too: S0213 says so.
-                let astray = |name: &str, address: &HttpUrl| is_local(address.host()) && asked(provider).iter().any(|(other, _)| *other == name);
-                let (name, address) =
-                    addresses.into_iter().find_map(|(name, address)| Some((name, address.filter(|address| !address.is_https() && !astray(name, address))?)))?;
-                let remedy = if is_local(address.host()) {
-                    format!("{name}: the https:// address that other machines know it by")
-                } else {
-                    format!("{name}: {}", address.as_str().replacen("http://", "https://", 1))
-                };
-                (!provider.skip_verification).then(|| Breach::at(&path(at, name), "is http://", remedy))
-            })
-        },
+        reason: "Who can change what a provider says can be anybody here; without TLS in these addresses Synapse refuses its metadata at every login (handlers/oidc.py, _validate_metadata).",
+        breaches: |loaded| in_clear(loaded).filter(|address| address.refused).map(|address| without_tls(&address)).collect(),
     },
     Rule {
         code: "S0125",
@@ -150,14 +137,15 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0126",
         severity: Error,
         options: &["oidc.client_whitelist"],
-        reason: "Synapse compares the beginning of an address: without a slash after the host, login tokens go to a host whose name merely begins like it (Synapse documentation, sso).",
+        reason: "Synapse compares the beginning of an address: without a slash after the host, login tokens go to another host whose address merely begins like it (Synapse documentation, sso; handlers/auth.py).",
         breaches: |loaded| {
             let clients = loaded.site.oidc.client_whitelist.iter().enumerate();
             clients
-                .filter(|(_, client)| client.path().is_empty())
-                .map(|(at, client)| {
+                .filter_map(|(at, client)| {
+                    // After a port no name goes on, and what stands before an @ is a user.
+                    let another = if client.open_authority()?.contains(':') { "@evil.example" } else { ".evil.example" };
                     let option = format!("oidc.client_whitelist.{at}");
-                    Breach::at(&option, format!("{client} matches {client}.evil.example, too"), format!("write {client}/"))
+                    Some(Breach::at(&option, format!("{client} matches {client}{another}, too"), format!("write {client}/")))
                 })
                 .collect()
         },
@@ -210,10 +198,12 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0129",
         severity: Error,
         options: &["oidc.oidc_providers.user_mapping_provider"],
-        reason: "These are Jinja2 templates: Synapse refuses a broken one at start, and takes one without a claim, which gives everybody the same name (handlers/oidc.py, JinjaOidcMappingProvider).",
+        reason: "Synapse refuses a broken template at start, and takes one without a claim, which gives everybody the same where people have to differ (handlers/oidc.py, JinjaOidcMappingProvider).",
         breaches: |loaded| {
             let providers = loaded.site.oidc.oidc_providers.iter().enumerate();
-            providers.flat_map(|(at, provider)| templates(provider).into_iter().map(move |(name, why)| broken_template(at, &name, &why))).collect()
+            let templates = providers.flat_map(|(at, provider)| claims::templates(provider).into_iter().map(move |template| (at, template)));
+            let wrong = templates.filter_map(|(at, (name, text, personal))| Some((at, name, claims::mistake(text, personal)?)));
+            wrong.map(|(at, name, why)| wrong_template(at, &name, why)).collect()
         },
     },
     Rule {
@@ -224,10 +214,10 @@ pub(super) const RULES: &[Rule] = &[
         breaches: |loaded| {
             each(loaded, |at, provider| {
                 let template = provider.user_mapping_provider.subject_template.as_ref()?.as_str();
-                let reused = ["user.email", "user.preferred_username", "user.name", "user.upn"].into_iter().find(|claim| template.contains(claim))?;
+                let reused = ["email", "preferred_username", "name", "upn"].into_iter().find(|claim| claims::takes(template, claim))?;
                 Some(Breach::at(
                     &path(at, "user_mapping_provider.subject_template"),
-                    format!("takes {reused}, which another person may have one day"),
+                    format!("takes user.{reused}, which another person may have one day"),
                     "remove it: the claim sub is what the standard has for this",
                 ))
             })
@@ -276,40 +266,59 @@ fn each(loaded: &Loaded, look: impl Fn(usize, &OidcProvider) -> Option<Breach>) 
     loaded.site.oidc.oidc_providers.iter().enumerate().filter_map(|(at, provider)| look(at, provider)).collect()
 }
 
-/// The templates that cannot be right, and why.
-fn templates(provider: &OidcProvider) -> Vec<(String, String)> {
-    let mapping = &provider.user_mapping_provider;
-    let named = [
-        ("subject_template", &mapping.subject_template, true),
-        ("picture_template", &mapping.picture_template, false),
-        ("localpart_template", &mapping.localpart_template, true),
-        ("display_name_template", &mapping.display_name_template, true),
-        ("email_template", &mapping.email_template, true),
-    ];
-    let named = named.into_iter().filter_map(|(name, template, personal)| Some((name.to_owned(), template.as_ref()?, personal)));
-    let extra = mapping.extra_attributes.iter().map(|(name, template)| (format!("extra_attributes.{name}"), template, false));
-    named
-        .chain(extra)
-        .filter_map(|(name, template, personal)| {
-            let text = template.as_str();
-            let environment = Environment::new();
-            let template = match environment.template_from_str(text) {
-                Ok(template) => template,
-                Err(error) => return Some((name, format!("is no Jinja2 template: {error}"))),
-            };
-            // `user.name` without its two pairs of braces is a text as any other.
-            (personal && !template.undeclared_variables(false).contains("user"))
-                .then(|| (name, "takes no claim of the person, so all people get the same".to_owned()))
-        })
-        .collect()
+/// An address of a provider that begins with `http://`.
+pub(super) struct InClear<'a> {
+    at: usize,
+    name: &'static str,
+    address: &'a HttpUrl,
+    /// Whether Synapse refuses it.
+    pub(super) refused: bool,
 }
 
-fn broken_template(at: usize, name: &str, why: &str) -> Breach {
+/// The addresses without TLS of providers whose metadata are checked.
+pub(super) fn in_clear(loaded: &Loaded) -> impl Iterator<Item = InClear<'_>> {
+    let providers = loaded.site.oidc.oidc_providers.iter().enumerate().filter(|(_, provider)| !provider.skip_verification);
+    providers.flat_map(|(at, provider)| {
+        let addresses = [
+            // The issuer that the provider's own metadata name comes before this one.
+            ("issuer", Some(&provider.issuer), !provider.discover),
+            ("authorization_endpoint", provider.authorization_endpoint.as_ref(), true),
+            ("token_endpoint", provider.token_endpoint.as_ref(), true),
+            ("jwks_uri", provider.jwks_uri.as_ref(), !provider.uses_userinfo()),
+            ("userinfo_endpoint", provider.userinfo_endpoint.as_ref(), false),
+        ];
+        // Synapse's own localhost is wrong with TLS, too: S0213 says so.
+        let astray = |name: &str, address: &HttpUrl| is_local(address.host()) && asked(provider).iter().any(|(other, _)| *other == name);
+        addresses.into_iter().filter_map(move |(name, address, checked)| {
+            let address = address.filter(|address| !address.is_https() && !astray(name, address))?;
+            Some(InClear { at, name, address, refused: checked && !is_loopback(address.host()) })
+        })
+    })
+}
+
+pub(super) fn without_tls(found: &InClear) -> Breach {
+    let InClear { at, name, address, .. } = found;
+    let remedy = if is_local(address.host()) {
+        format!("{name}: the https:// address that other machines know it by")
+    } else {
+        format!("{name}: {}", address.as_str().replacen("http://", "https://", 1))
+    };
+    Breach::at(&path(*at, name), "is http://", remedy)
+}
+
+/// Whether authlib takes `http://` with this host (common/security.py, is_secure_transport).
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+fn wrong_template(at: usize, name: &str, why: &str) -> Breach {
     let claim = match name {
         "subject_template" => "sub",
         "display_name_template" => "name",
         "email_template" => "email",
+        "picture_template" => "picture",
         _ => "preferred_username",
     };
-    Breach::at(&path(at, &format!("user_mapping_provider.{name}")), why, format!("{}: \"{{{{ user.{claim} }}}}\"", name.rsplit('.').next().unwrap_or(name)))
+    let option = path(at, &format!("user_mapping_provider.{name}"));
+    Breach::at(&option, why, format!("{}: \"{{{{ user.{claim} }}}}\"", name.rsplit('.').next().unwrap_or(name)))
 }

@@ -139,6 +139,9 @@ text_types! {
     DirectoryPath, "directory", parse::file_path, "templates", "the path of a directory";
     /// An `http` or `https` address with an optional path; no user, no blanks.
     HttpUrl, "http-url", parse::http_url, "https://chat.example.com/", "an http or https address";
+    /// The beginning of addresses that people are sent back to after a login: of a page, or of an app with a scheme of its own. Synapse
+    /// compares texts only (handlers/auth.py, `_whitelisted_sso_clients`).
+    ClientUrl, "client-url", parse::client_url, "https://app.example.com/", "an address with its scheme";
     /// The address that mail comes from, with an optional name before it (RFC 5322, section 3.4). Synapse replaces `%(app)s` in the name.
     MailSender, "mail-sender", parse::mail_sender, "Example Matrix <matrix@example.com>", "an e-mail address, or a name and an address in angle brackets";
     /// The address of uploaded media: `mxc://server/id` (Matrix specification, "Matrix Content (mxc://) URIs").
@@ -278,6 +281,14 @@ impl HttpUrl {
     pub fn path(&self) -> &str {
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
         rest.find(['/', '?']).map_or("", |at| &rest[at..])
+    }
+}
+
+impl ClientUrl {
+    /// Host and port of a page's address that ends with them, so that it may go on with anything.
+    pub fn open_authority(&self) -> Option<&str> {
+        let authority = ["https://", "http://"].iter().find_map(|scheme| self.0.strip_prefix(scheme))?;
+        (!authority.contains(['/', '?', '#'])).then_some(authority)
     }
 }
 

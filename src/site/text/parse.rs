@@ -234,6 +234,24 @@ pub(super) fn http_url(text: &str) -> Parsed {
     host_port(authority)
 }
 
+pub(super) fn client_url(text: &str) -> Parsed {
+    line(text)?;
+    if let Some(bad) = text.chars().find(|c| c.is_whitespace()) {
+        return Err(format!("{text:?} has the character {bad:?}"));
+    }
+    match text.split_once(':') {
+        Some((scheme, _)) if ["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => http_url(text),
+        // `app.example.com:8443` is a host and a port, though its form is that of a scheme.
+        Some((scheme, rest)) if is_scheme(scheme) && !rest.starts_with(|c: char| c.is_ascii_digit()) => Ok(()),
+        _ => Err(format!("{text:?} has no scheme")),
+    }
+}
+
+/// RFC 3986, section 3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
 /// An address is `local@domain`; quoted local parts and comments are left out, no mail server hands out such.
 pub(super) fn mail_sender(text: &str) -> Parsed {
     line(text)?;
