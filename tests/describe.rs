@@ -300,6 +300,9 @@ fn a_fixed_user_of_a_relay_is_described_in_its_section() {
         let found = rules::apply(&loaded).list;
         assert!(found.iter().any(|finding| finding.code == "S0401" && finding.message.contains("turn.turn_username")), "{name}: {found:?}");
     }
+    let password = load_text("yaml", &format!("{GOOD}synapse: {{settings: {{turn_password: x}}}}\n")).expect("loads");
+    let found = rules::apply(&password).list;
+    assert!(found.iter().any(|finding| finding.remedy.as_ref().is_some_and(|remedy| remedy.contains("goes into secrets/turn_password, where"))), "{found:?}");
 }
 
 /// Where other servers come, and whether somebody is there.

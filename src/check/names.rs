@@ -13,7 +13,7 @@ pub fn of_synapse(name: &str) -> Option<String> {
         return Some("describe the directory's module (LDAP) in the section ldap, and write others as synapse.settings.modules".to_owned());
     }
     if let Some(owner) = settings::owner(name) {
-        return Some(match owner.strip_prefix("the secret ") {
+        return Some(match settings::secret_of(owner) {
             _ if owner == settings::TOOL => format!("remove it: the tool sets Synapse's {name}"),
             Some(secret) => format!("remove it: {name} comes from secrets/{secret} on the target, which `synapse-site secrets init` makes"),
             None if owner.starts_with("the section ") => format!("what Synapse calls {name} is described in {owner}"),
@@ -71,6 +71,7 @@ mod tests {
             ("log_config", "the section logging"),
             ("media_store_path", "the tool"),
             ("turn_shared_secret", "secrets/turn_shared_secret"),
+            ("turn_password", "secrets/turn_password on the target"),
             ("saml2_config", "no section"),
             ("bind_port", "listeners"),
             ("enable_group_creation", "does not read"),

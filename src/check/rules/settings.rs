@@ -208,9 +208,9 @@ pub(in crate::check) fn owner(name: &str) -> Option<&'static str> {
     OWNED.iter().find(|(owned, _)| *owned == name).map(|(_, owner)| *owner)
 }
 
-/// The secret that is the owner, if it is one.
-fn secret_of(owner: &str) -> Option<&str> {
-    owner.strip_prefix("the secret ")
+/// The secret that is the owner, if it is one. What it goes with may follow behind a comma.
+pub(in crate::check) fn secret_of(owner: &str) -> Option<&str> {
+    owner.strip_prefix("the secret ")?.split(',').next()
 }
 
 /// Where to say an option of that owner, once somebody has the wrong place for it.
@@ -251,7 +251,7 @@ pub(super) const RULES: &[Rule] = &[
                     let (message, remedy) = match (owner, secret_of(owner)) {
                         (TOOL, _) => ("is set by the tool".to_owned(), "remove it".to_owned()),
                         (_, Some(secret)) => (
-                            format!("is a secret, read from the file secrets/{secret} on the target"),
+                            format!("is a secret, read from the file secrets/{secret} on the target{}", owner.find(',').map_or("", |at| &owner[at..])),
                             format!("remove it here; a value that is to stay goes into secrets/{secret}, where `synapse-site secrets init` leaves it alone"),
                         ),
                         _ => (format!("is already written by {owner}"), "say it there, and remove it here".to_owned()),
@@ -490,8 +490,7 @@ mod tests {
 
     #[test]
     fn what_is_written_from_a_secret_is_known_to_evaluations() {
-        let owned: Vec<&str> =
-            OWNED.iter().filter(|(name, owner)| owner.split(',').next() == Some(&*format!("the secret {name}"))).map(|(name, _)| *name).collect();
+        let owned: Vec<&str> = OWNED.iter().filter(|(name, owner)| secret_of(owner) == Some(name)).map(|(name, _)| *name).collect();
         assert_eq!(owned, SECRET_OPTIONS);
     }
 }
