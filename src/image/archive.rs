@@ -17,6 +17,7 @@ use crate::image::oci::{Image, canonical, index};
 use crate::image::progress::Progress;
 use crate::image::tarball::{Header, Member, Tarball};
 use crate::interrupt;
+use crate::package::cache::plain;
 
 /// An entry of Docker's `manifest.json`.
 #[derive(Serialize)]
@@ -128,10 +129,8 @@ fn write(images: &[Image], file: File, path: &Path, progress: &dyn Progress) -> 
 /// Copies a blob; false when it is not what its layer says.
 fn copy_blob(layer: &Layer, out: &mut File, path: &Path, done: &mut u64, progress: &dyn Progress) -> Result<bool> {
     let unreadable = |error: &io::Error| Error::io("read", &layer.blob, error);
-    let blob = match File::open(&layer.blob) {
-        Ok(blob) => blob,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(unreadable(&error)),
+    let Some(blob) = plain::open(&layer.blob).map_err(|error| unreadable(&error))? else {
+        return Ok(false);
     };
     let mut blob = Summing::new(blob);
     let mut buffer = vec![0; 1 << 20];

@@ -1,18 +1,19 @@
 //! Where finished layers are kept between runs: the cache has, for each layer's key, the compressed blob and a record of
-//! its digests. Both appear under their names only when complete; what turns out to be damaged is removed and built again.
+//! its digests, which names the key. Both appear under their names only when complete; what turns out to be damaged is removed and built again.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::image::digest::Digest;
-use crate::package::cache::{Cache, Pending};
+use crate::package::cache::{Cache, Pending, plain};
 
 /// What layers are called in the cache.
 const KIND: &str = "layers";
+/// No record has more bytes.
+const LONGEST_RECORD: u64 = 4096;
 
 /// What is known of a finished layer besides its name and packages, which belong to the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,9 +31,13 @@ pub struct Record {
     pub members: u64,
 }
 
-/// A record with a sum of its own, since a flipped digit in a diff id would make an image that no engine loads.
+/// A record with the key of the plan that it was made for, so that no other layer's record is taken for it, and with a sum of
+/// its own, since a flipped digit in a diff id would make an image that no engine loads. Records of earlier versions had no key;
+/// such a layer is made again.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Sealed {
+    key: Digest,
     record: Record,
     seal: Digest,
 }
@@ -57,18 +62,19 @@ impl LayerStore {
         let (Some(path), Some(blob)) = (self.cache.object(KIND, &record_name(key)), self.cache.object(KIND, &blob_name(key))) else {
             return Ok(None);
         };
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            move |error: io::Error| Error::io("read", &path, &error)
+        };
         // Another process may remove a damaged layer between these lines.
-        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let text = match fs::read(&path) {
-            Err(error) if gone(&error) => return Ok(None),
-            other => other.map_err(|error| Error::io("read", &path, &error))?,
+        let (Some(record), Some(file)) = (plain::open(&path).map_err(unreadable(&path))?, plain::open(&blob).map_err(unreadable(&blob))?) else {
+            return Ok(None);
         };
-        let length = match fs::metadata(&blob) {
-            Err(error) if gone(&error) => return Ok(None),
-            other => other.map_err(|error| Error::io("look at", &blob, &error))?.len(),
-        };
-        // A record that cannot be read, or that was changed, is none: the layer is made again and takes its place.
-        let sound = serde_json::from_slice::<Sealed>(&text).ok().filter(|sealed| seal(&sealed.record) == sealed.seal);
+        let mut text = Vec::new();
+        record.take(LONGEST_RECORD).read_to_end(&mut text).map_err(unreadable(&path))?;
+        let length = file.metadata().map_err(unreadable(&blob))?.len();
+        // A record that cannot be read, that was changed, or that is another layer's is none: the layer is made again.
+        let sound = serde_json::from_slice::<Sealed>(&text).ok().filter(|sealed| sealed.key == *key && seal(key, &sealed.record) == sealed.seal);
         Ok(sound.filter(|sealed| sealed.record.size == length).map(|sealed| (blob, sealed.record)))
     }
 
@@ -86,7 +92,7 @@ impl LayerStore {
     /// An environment failure when that cannot be done.
     pub fn commit(&self, key: &Digest, blob: Pending, record: &Record) -> Result<PathBuf> {
         let blob = blob.commit()?;
-        let sealed = Sealed { seal: seal(record), record: record.clone() };
+        let sealed = Sealed { key: *key, seal: seal(key, record), record: record.clone() };
         let mut file = self.cache.create(KIND, &record_name(key))?;
         serde_json::to_vec(&sealed)
             .map_err(io::Error::from)
@@ -114,13 +120,15 @@ fn blob_name(key: &Digest) -> String {
     format!("{}.tar.gz", key.hex())
 }
 
-fn seal(record: &Record) -> Digest {
+fn seal(key: &Digest, record: &Record) -> Digest {
     let Record { diff_id, digest, size, uncompressed_size, members } = record;
-    Digest::of(format!("{diff_id} {digest} {size} {uncompressed_size} {members}").as_bytes())
+    Digest::of(format!("{key} {diff_id} {digest} {size} {uncompressed_size} {members}").as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

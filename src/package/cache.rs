@@ -2,29 +2,29 @@
 //! which a file only ever gets whole, by a rename; any number of processes may share it, and any of them may be killed.
 //! It can be deleted at any time and is filled again.
 
-use std::fs::{self, File};
+mod claim;
+pub mod plain;
+pub mod temporary;
+
+use std::fs;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
-use tempfile::{NamedTempFile, TempDir};
+use rustix::fs::{Mode, OFlags, openat};
+use tempfile::NamedTempFile;
 
 use super::hash;
 use crate::error::{Error, Result};
 
+pub use self::temporary::Scratch;
+
 /// The environment variable that names the cache directory.
 pub const VARIABLE: &str = "SYNAPSE_SITE_CACHE";
 
-/// How old an abandoned temporary file must be before it is swept away. Its owner's lock protects it, too; the age is for
-/// the moment between making and locking it.
-const ABANDONED: Duration = Duration::from_secs(600);
-
-/// The name of the file whose lock says that a temporary directory is in use.
-const LOCK: &str = ".lock";
-
-/// See <https://bford.info/cachedir/>: backup programs skip a directory with this file.
-const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# Files that synapse-site fetched or made; it makes them anew when they are gone.\n";
+/// Where files are until they are whole.
+const TMP: &str = "tmp";
 
 /// A cache directory.
 #[derive(Debug, Clone)]
@@ -37,7 +37,8 @@ impl Cache {
     /// `$XDG_CACHE_HOME/synapse-site`, or `~/.cache/synapse-site`.
     ///
     /// # Errors
-    /// An environment error when there is no such place or it cannot be written to.
+    /// An environment error when there is no such place, it is not a cache of this program and holds something, or the disk
+    /// refuses. Nothing in a directory that is not a cache is made, changed or removed.
     pub fn open(dir: Option<PathBuf>) -> Result<Self> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let root = dir
@@ -45,19 +46,11 @@ impl Cache {
             .or_else(|| absolute("XDG_CACHE_HOME").map(|path| path.join("synapse-site")))
             .or_else(|| absolute("HOME").map(|path| path.join(".cache/synapse-site")))
             .ok_or_else(|| Error::environment("there is no place for the cache: HOME is not set", format!("set {VARIABLE} to a directory")))?;
-        for part in ["packages", "tmp"] {
-            let path = root.join(part);
-            fs::create_dir_all(&path).map_err(|e| Error::io("make the cache directory", &path, &e))?;
-        }
-        // Programs that are started with a path in the cache run in other working directories.
-        let root = fs::canonicalize(&root).map_err(|e| Error::io("open the cache", &root, &e))?;
-        let tag = root.join("CACHEDIR.TAG");
-        if !tag.exists() {
-            fs::write(&tag, TAG).map_err(|e| Error::io("write", &tag, &e))?;
-        }
-        let cache = Self { root };
-        cache.sweep()?;
-        Ok(cache)
+        let (root, dir) = claim::claim(&root)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let tmp = openat(&dir, TMP, flags, Mode::empty()).map_err(|errno| Error::io("open", &root.join(TMP), &errno.into()))?;
+        temporary::sweep(tmp.as_fd(), temporary::Names::FormerToo);
+        Ok(Self { root })
     }
 
     /// The directory.
@@ -68,7 +61,7 @@ impl Cache {
     /// The package with that SHA-256, if it is here. Its content is not looked at: who reads it, does.
     pub fn package(&self, sha256: &str) -> Option<PathBuf> {
         let path = self.package_path(sha256)?;
-        path.is_file().then_some(path)
+        plain::is_here(&path).then_some(path)
     }
 
     /// The package with that SHA-256, if it is here and has it; a file with another content is removed.
@@ -76,18 +69,17 @@ impl Cache {
     /// # Errors
     /// An environment error when the file cannot be read or removed.
     pub fn verified(&self, sha256: &str) -> Result<Option<PathBuf>> {
-        let Some(path) = self.package(sha256) else {
+        let Some(path) = self.package_path(sha256) else {
             return Ok(None);
         };
-        let found = match hash::sha256_file(&path) {
-            Ok(found) => found,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io("read", &path, &e)),
+        let unreadable = |e: io::Error| Error::io("read", &path, &e);
+        let Some(mut file) = plain::open(&path).map_err(unreadable)? else {
+            return Ok(None);
         };
-        if found == sha256 {
+        if hash::sha256(&mut file).map_err(unreadable)? == sha256 {
             return Ok(Some(path));
         }
-        remove(&path)?;
+        plain::remove(&path).map_err(|e| Error::io("remove", &path, &e))?;
         Ok(None)
     }
 
@@ -108,7 +100,8 @@ impl Cache {
                 "try again, and if it stays so, ask who runs the mirror: somebody replaced a published file",
             ));
         };
-        make_parent(&path)?;
+        self.make_parent(&path)?;
+        plain::make_room(&path).map_err(|e| Error::io("remove", &path, &e))?;
         fs::set_permissions(file, fs::Permissions::from_mode(0o644)).map_err(|e| Error::io("open up", file, &e))?;
         fs::rename(file, &path).map_err(|e| Error::io("move a package to", &path, &e))?;
         Ok(path)
@@ -117,7 +110,7 @@ impl Cache {
     /// The object of that kind and name, if it is here.
     pub fn object(&self, kind: &str, name: &str) -> Option<PathBuf> {
         let path = self.object_path(kind, name).ok()?;
-        path.is_file().then_some(path)
+        plain::is_here(&path).then_some(path)
     }
 
     /// Begins an object; it appears under its name when [`Pending::commit`] is called, and not before.
@@ -126,11 +119,8 @@ impl Cache {
     /// An environment error when the name is no plain file name or the disk refuses.
     pub fn create(&self, kind: &str, name: &str) -> Result<Pending> {
         let target = self.object_path(kind, name)?;
-        make_parent(&target)?;
-        let tmp = self.root.join("tmp");
-        let file =
-            tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o644)).tempfile_in(&tmp).map_err(|e| Error::io("make a file in", &tmp, &e))?;
-        file.as_file().lock().map_err(|e| Error::io("lock", file.path(), &e))?;
+        self.make_parent(&target)?;
+        let file = temporary::file(&self.root.join(TMP))?;
         Ok(Pending { file, target })
     }
 
@@ -139,7 +129,8 @@ impl Cache {
     /// # Errors
     /// An environment error when the disk refuses.
     pub fn remove(&self, kind: &str, name: &str) -> Result<()> {
-        remove(&self.object_path(kind, name)?)
+        let path = self.object_path(kind, name)?;
+        plain::remove(&path).map_err(|e| Error::io("remove", &path, &e))
     }
 
     /// A temporary directory in the cache, so that what is made there can be moved into it. It goes with the value, or
@@ -148,47 +139,13 @@ impl Cache {
     /// # Errors
     /// An environment error when the disk refuses.
     pub fn scratch(&self) -> Result<Scratch> {
-        let tmp = self.root.join("tmp");
-        let dir = TempDir::new_in(&tmp).map_err(|e| Error::io("make a directory in", &tmp, &e))?;
-        let path = dir.path().join(LOCK);
-        let lock = File::create(&path).map_err(|e| Error::io("make", &path, &e))?;
-        lock.lock().map_err(|e| Error::io("lock", &path, &e))?;
-        Ok(Scratch { dir, _lock: lock })
+        Scratch::new_in(&self.root.join(TMP))
     }
 
-    /// Waits for its turn among all processes with something that only one may do at a time. The lock goes with the value.
-    ///
-    /// # Errors
-    /// An environment error when the disk refuses.
-    pub fn turn(&self, name: &str) -> Result<File> {
-        let path = self.object_path("locks", name)?;
-        make_parent(&path)?;
-        let file = File::create(&path).map_err(|e| Error::io("make", &path, &e))?;
-        file.lock().map_err(|e| Error::io("lock", &path, &e))?;
-        Ok(file)
-    }
-
-    /// Removes what killed processes left behind.
-    fn sweep(&self) -> Result<()> {
-        let tmp = self.root.join("tmp");
-        let entries = fs::read_dir(&tmp).map_err(|e| Error::io("read", &tmp, &e))?;
-        for entry in entries {
-            let path = entry.map_err(|e| Error::io("read", &tmp, &e))?.path();
-            match abandoned(&path) {
-                // Somebody else's sweep was faster, or its owner finished.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(Error::io("look at", &path, &e)),
-                Ok(false) => {}
-                Ok(true) if path.is_dir() => match fs::remove_dir_all(&path) {
-                    Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                        return Err(Error::io("remove", &path, &e));
-                    }
-                    _ => {}
-                },
-                Ok(true) => remove(&path)?,
-            }
-        }
-        Ok(())
+    /// Makes the directories between the cache's own and a file of it.
+    fn make_parent(&self, path: &Path) -> Result<()> {
+        let between: Vec<&Path> = path.ancestors().skip(1).take_while(|dir| *dir != self.root).collect();
+        between.into_iter().rev().try_for_each(|dir| plain::directory(dir).map_err(|e| Error::io("make the cache directory", dir, &e)))
     }
 
     fn package_path(&self, sha256: &str) -> Option<PathBuf> {
@@ -221,6 +178,7 @@ impl Pending {
     pub fn commit(self) -> Result<PathBuf> {
         let Self { file, target } = self;
         file.as_file().sync_data().map_err(|e| Error::io("write", &target, &e))?;
+        plain::make_room(&target).map_err(|e| Error::io("remove", &target, &e))?;
         file.persist(&target).map_err(|e| Error::io("write", &target, &e.error))?;
         Ok(target)
     }
@@ -233,53 +191,5 @@ impl Write for Pending {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-}
-
-/// A temporary directory; see [`Cache::scratch`].
-#[derive(Debug)]
-pub struct Scratch {
-    dir: TempDir,
-    _lock: File,
-}
-
-impl Scratch {
-    /// The directory. It holds one hidden file, its lock.
-    pub fn path(&self) -> &Path {
-        self.dir.path()
-    }
-}
-
-/// Whether a temporary file or directory is old and its lock is free.
-fn abandoned(path: &Path) -> io::Result<bool> {
-    let meta = fs::symlink_metadata(path)?;
-    let age = SystemTime::now().duration_since(meta.modified()?).unwrap_or_default();
-    if age < ABANDONED {
-        return Ok(false);
-    }
-    let lock = if meta.is_dir() { path.join(LOCK) } else { path.to_owned() };
-    let file = match File::open(&lock) {
-        // Killed between making the directory and its lock.
-        Err(e) if e.kind() == io::ErrorKind::NotFound && meta.is_dir() => return Ok(true),
-        other => other?,
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(fs::TryLockError::WouldBlock) => Ok(false),
-        Err(fs::TryLockError::Error(e)) => Err(e),
-    }
-}
-
-fn make_parent(path: &Path) -> Result<()> {
-    match path.parent() {
-        Some(parent) => fs::create_dir_all(parent).map_err(|e| Error::io("make the cache directory", parent, &e)),
-        None => Ok(()),
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, &e)),
-        _ => Ok(()),
     }
 }

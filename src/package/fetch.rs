@@ -108,7 +108,7 @@ fn fetch_debs(
     command.args(["-q", "download-file"]);
     for (sha256, package) in debs {
         command.arg(address(apt.mirrors().root(package.archive), &package.filename));
-        command.arg(scratch.path().join(sha256)).arg(format!("SHA256:{sha256}"));
+        command.arg(scratch.from_beside(sha256)).arg(format!("SHA256:{sha256}"));
     }
     let output = apt.run(&mut command, &mut || report(size_of(scratch.path())))?;
     let mut lacking = Vec::new();

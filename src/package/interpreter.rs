@@ -62,11 +62,13 @@ impl Interpreter {
     /// A command that runs a program text in the interpreter. Nothing of this process' environment reaches it.
     pub fn command(&self, text: &str) -> Command {
         let mut command = Command::new(&self.loader);
-        command.arg("--library-path").arg(self.loader.parent().unwrap_or(Path::new("/"))).arg(&self.program);
+        // Relative to the working directory: both programs split a list of paths, at `:`, and the loader replaces `$LIB`.
+        let libraries = self.loader.parent().and_then(|dir| dir.strip_prefix(self.root.path()).ok()).unwrap_or(Path::new("."));
+        command.arg("--library-path").arg(libraries).arg(&self.program);
         // Isolation by -I would ignore the two variables below, too; an empty environment isolates as well. No site, nothing
         // written, no warnings about other people's sources.
         command.args(["-S", "-s", "-P", "-B", "-X", "utf8", "-W", "ignore", "-c", text]);
-        command.env_clear().env("PYTHONHOME", self.root.path().join("usr")).env("PYTHONHASHSEED", "0");
+        command.env_clear().env("PYTHONHOME", "usr").env("PYTHONHASHSEED", "0");
         command.current_dir(self.root.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

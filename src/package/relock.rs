@@ -105,7 +105,7 @@ pub fn lock(images: &BTreeMap<String, ImageSpec>, dir: &Path, cache: &Cache, fil
     }
     let (debian, python): (Vec<_>, Vec<_>) = locks.values().map(|locks| (&locks.debian, locks.python.as_ref())).unzip();
     let python: Vec<&PythonLock> = python.into_iter().flatten().collect();
-    fetch::ensure(cache, &debian, &python, progress)?;
+    fetch::ensure_verified(cache, &debian, &python, progress)?;
     let mut report = LockReport::default();
     for locks in locks.values_mut() {
         for wheel in locks.python.iter_mut().flat_map(|lock| &mut lock.wheels) {

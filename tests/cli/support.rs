@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use sha2::{Digest as _, Sha256};
+use synapse_site::package::cache::Cache;
 
 pub const SITE: &str = "server:\n  server_name: example.com\n  public_baseurl: https://matrix.example.com/\n";
 
@@ -104,9 +105,10 @@ fn cache() -> PathBuf {
         .expect("a place for the cache")
 }
 
-/// Puts into `private` what the machine's cache has in `parts`; what is there already stays. Files are links, which a test replaces
-/// and never writes into.
+/// Makes `private` a cache with what the machine's cache has in `parts`; what is there already stays. Files may be the machine's
+/// own under a second name: a test replaces them and never writes into one.
 pub fn borrow_cache(private: &Path, parts: &[&str]) {
+    Cache::open(Some(private.to_owned())).expect("a cache");
     for part in parts {
         let from = cache().join(part);
         let mut open = vec![from.clone()];
@@ -118,7 +120,8 @@ pub fn borrow_cache(private: &Path, parts: &[&str]) {
                 if entry.file_type().expect("a type").is_dir() {
                     open.push(entry.path());
                 } else if !to.join(entry.file_name()).exists() {
-                    std::os::unix::fs::symlink(entry.path(), to.join(entry.file_name())).expect("linked");
+                    let to = to.join(entry.file_name());
+                    fs::hard_link(entry.path(), &to).or_else(|_| fs::copy(entry.path(), &to).map(drop)).expect("linked or copied");
                 }
             }
         }

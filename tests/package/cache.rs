@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::time::{Duration, SystemTime};
 
 use synapse_site::package::cache::Cache;
 use synapse_site::package::hash;
@@ -92,33 +91,6 @@ fn two_writers_of_one_object_do_not_disturb_each_other() {
     for thread in threads {
         thread.join().unwrap();
     }
-}
-
-#[test]
-fn what_a_killed_process_left_is_swept_away_and_nothing_else() {
-    let (_dir, cache) = open();
-    let tmp = cache.root().join("tmp");
-    let in_use = cache.scratch().unwrap();
-    fs::write(in_use.path().join("part"), "x").unwrap();
-    let pending = cache.create("layers", "x").unwrap();
-    fs::create_dir(tmp.join("left")).unwrap();
-    fs::write(tmp.join("left/.lock"), "").unwrap();
-    fs::write(tmp.join("left/part"), "x").unwrap();
-    fs::write(tmp.join("left-file"), "x").unwrap();
-    fs::write(tmp.join("young-file"), "x").unwrap();
-    let long_ago = SystemTime::now() - Duration::from_secs(7200);
-    for entry in fs::read_dir(&tmp).unwrap() {
-        let path = entry.unwrap().path();
-        if !path.ends_with("young-file") {
-            fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
-        }
-    }
-    Cache::open(Some(cache.root().to_owned())).unwrap();
-    assert!(in_use.path().join("part").exists());
-    assert!(tmp.join("young-file").exists());
-    assert!(!tmp.join("left").exists() && !tmp.join("left-file").exists());
-    pending.commit().unwrap();
-    assert!(cache.object("layers", "x").is_some());
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 mod bytecode;
 mod cache;
+mod cache_claim;
+mod cache_entries;
+mod cache_leftovers;
 mod deb;
 mod elf;
 mod fetch;

@@ -34,39 +34,39 @@ const KEYRINGS: [&str; 2] = ["/usr/share/keyrings/debian-archive-keyring.gpg", "
 pub struct Apt {
     mirrors: Mirrors,
     config: PathBuf,
-    // Holds `config`, which may hold a proxy's password, and an empty working directory.
+    // Holds all that apt reads and writes, and `config`, which may hold a proxy's password.
     scratch: Scratch,
 }
 
 impl Apt {
-    /// Writes the private configuration. The lists of packages stay in the cache, so that the next run asks only what changed.
+    /// Writes the private configuration. Lists of packages are fetched by every run: apt takes what it finds of them as it is
+    /// when the archive has nothing newer, so that lists in a cache would be trusted, whoever wrote them.
     ///
     /// # Errors
     /// An environment error when apt or a mirror is missing or the disk refuses.
     pub fn new(cache: &Cache, mirrors: Mirrors) -> Result<Self> {
         let scratch = cache.scratch()?;
-        let sources = sources(&mirrors)?;
-        let state = cache.root().join("apt").join(&hash::sha256_text(&sources)[..16]);
-        for dir in ["lists/partial", "cache/archives/partial"] {
-            let dir = state.join(dir);
+        for dir in ["lists/partial", "cache/archives/partial", "tmp"] {
+            let dir = scratch.path().join(dir);
             fs::create_dir_all(&dir).map_err(|e| Error::io("make the directory", &dir, &e))?;
         }
-        private(&state.join("status"), "")?;
-        private(&scratch.path().join("sources.list"), &sources)?;
+        private(&scratch.path().join("status"), "")?;
+        private(&scratch.path().join("sources.list"), &sources(&mirrors)?)?;
         let mut text = machine_settings()?;
         let mut set = |name: &str, value: &str| text.push_str(&format!("{name} \"{value}\";\n"));
-        set("Dir::State", &shown(&state));
-        set("Dir::State::lists", &shown(&state.join("lists")));
-        set("Dir::State::status", &shown(&state.join("status")));
-        set("Dir::Cache", &shown(&state.join("cache")));
-        set("Dir::Etc::SourceList", &shown(&scratch.path().join("sources.list")));
+        // Relative to the working directory, since this language cannot write every path.
+        for (name, path) in
+            [("State", "./"), ("State::lists", "./lists"), ("State::status", "./status"), ("Cache", "./cache"), ("Etc::SourceList", "./sources.list")]
+        {
+            set(&format!("Dir::{name}"), path);
+        }
         for name in ["SourceParts", "Preferences", "PreferencesParts", "Main", "Parts"] {
             set(&format!("Dir::Etc::{name}"), "/dev/null");
         }
         if !mirrors.logins.is_empty() {
             let netrc = scratch.path().join("netrc");
             private(&netrc, &(mirrors.logins.join("\n") + "\n"))?;
-            set("Dir::Etc::netrc", &shown(&netrc));
+            set("Dir::Etc::netrc", "./netrc");
         }
         set("APT::Architecture", ARCHITECTURE);
         set("APT::Architectures", ARCHITECTURE);
@@ -85,10 +85,10 @@ impl Apt {
         &self.mirrors
     }
 
-    /// A command of apt's with the private configuration, in an empty directory.
+    /// A command of apt's with the private configuration, in a directory of its own.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env("APT_CONFIG", &self.config).current_dir(self.scratch.path());
+        command.env("APT_CONFIG", &self.config).env("TMPDIR", self.scratch.path().join("tmp")).current_dir(self.scratch.path());
         command
     }
 
@@ -111,8 +111,6 @@ pub fn resolve(cache: &Cache, mirrors: Mirrors, names: &BTreeSet<String>) -> Res
         return Err(unknown(&odd));
     }
     let apt = Apt::new(cache, mirrors)?;
-    // apt locks the lists, and fails instead of waiting.
-    let _turn = cache.turn("apt")?;
     let update = apt.run(apt.command("apt-get").args(["update", "-q"]), &mut || {})?;
     if !update.status.success() {
         return Err(Error::environment(
@@ -233,10 +231,6 @@ fn machine_settings() -> Result<String> {
     let refused = ["Acquire::Allow", "Acquire::IndexTargets", "Acquire::Languages", "Acquire::Changelogs"];
     let wanted = |line: &&str| line.starts_with("Acquire::") && !refused.iter().any(|name| line.starts_with(name));
     Ok(dump.stdout.lines().filter(wanted).map(|line| format!("{line}\n")).collect())
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 /// Writes a file that others cannot read: it may hold a proxy's or a mirror's password.

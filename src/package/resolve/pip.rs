@@ -82,6 +82,7 @@ pub fn download(python: &str, wheels: &[&WheelFile], scratch: &Scratch, dir: &Pa
     target(&mut command, python);
     // A retry is what tells an index that does not answer from one that has not the wheel: both end in the same words.
     command.args(["--no-deps", "--require-hashes", "--retries", "2"]).arg("-r").arg(&requirements).arg("-d").arg(dir);
+    command.env("TMPDIR", scratch.path());
     command::run(&mut command, MISSING, tick)
 }
 
@@ -104,6 +105,7 @@ fn ask(scratch: &Scratch, request: &Request<'_>, asked: &BTreeSet<String>) -> Re
     command.args(["--dry-run", "--ignore-installed", "--quiet"]);
     command.arg("--target").arg(path("target")).arg("--find-links").arg(&stand_ins);
     command.arg("--report").arg(path("report.json")).arg("-c").arg(path("constraints.txt")).arg("-r").arg(path("asked.txt"));
+    command.env("TMPDIR", scratch.path());
     let output = command::run(&mut command, MISSING, &mut || {})?;
     if !output.status.success() {
         return Err(Error::environment(

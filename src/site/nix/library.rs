@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::error::{Error, Result};
+use crate::package::cache::Scratch;
 use crate::package::command;
 
 /// The files of modules/, as they were when this program was built. The schema is not among them: it is asked of the types.
@@ -38,7 +38,7 @@ pub(super) enum Store {
 
 /// A directory of modules, which may be one that goes away with this value.
 pub(super) enum Modules {
-    BuiltIn(TempDir),
+    BuiltIn(Scratch),
     At(PathBuf),
 }
 
@@ -59,8 +59,7 @@ pub(super) fn modules(named: Option<&Path>) -> Result<Modules> {
         }
         return Ok(Modules::At(dir.canonicalize().map_err(|error| Error::io("read", dir, &error))?));
     }
-    let dir =
-        tempfile::Builder::new().prefix("synapse-site-modules-").tempdir().map_err(|error| Error::io("make a directory in", &std::env::temp_dir(), &error))?;
+    let dir = Scratch::of_the_system()?;
     let write = |name: &str, text: &str| -> Result<()> {
         let path = dir.path().join(name);
         let parent = path.parent().unwrap_or(dir.path());

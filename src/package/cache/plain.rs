@@ -1,0 +1,82 @@
+//! Plain files and directories under names of the cache, whatever lies there now. A link is never followed, and a FIFO, a
+//! socket or a device is never opened, as that can wait for ever.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+/// Opens a plain file for reading. None when there is none: the name is free, or something else has it.
+///
+/// # Errors
+/// When the file is there and cannot be opened.
+pub fn open(path: &Path) -> io::Result<Option<File>> {
+    open_at(CWD, path)
+}
+
+/// As [`open`], below an open directory.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_at(dir: impl AsFd, name: impl Arg + Copy) -> io::Result<Option<File>> {
+    let absent = |errno: Errno| matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::NODEV);
+    // A device can act on being opened, so it is looked at before, and again after, as it may be another one by then.
+    match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => return Ok(None),
+        Err(errno) if absent(errno) => return Ok(None),
+        other => other?,
+    };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match openat(&dir, name, flags, Mode::empty()) {
+        Err(errno) if absent(errno) => return Ok(None),
+        other => File::from(other?),
+    };
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// Whether a plain file has that name.
+pub fn is_here(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
+}
+
+/// Removes whatever has a name, a directory with all that is in it.
+///
+/// # Errors
+/// When the disk refuses; not when the name is free.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// Removes what has a name and is no plain file. A plain file is replaced by a rename.
+///
+/// # Errors
+/// As [`remove`].
+pub fn make_room(path: &Path) -> io::Result<()> {
+    if is_here(path) { Ok(()) } else { remove(path) }
+}
+
+/// Makes a directory, in place of whatever else has its name.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn directory(path: &Path) -> io::Result<()> {
+    let is_here = || fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+    if is_here() {
+        return Ok(());
+    }
+    remove(path)?;
+    match fs::create_dir(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_here() => Ok(()),
+        other => other,
+    }
+}
