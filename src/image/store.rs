@@ -112,8 +112,9 @@ impl LayerStore {
     }
 }
 
+/// Earlier versions wrote `KEY.json`. With a name of its own neither version takes the other's record for damaged.
 fn record_name(key: &Digest) -> String {
-    format!("{}.json", key.hex())
+    format!("{}.layer.json", key.hex())
 }
 
 fn blob_name(key: &Digest) -> String {

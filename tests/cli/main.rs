@@ -2,12 +2,15 @@
 
 mod accepted;
 mod answers;
+mod cache_damage;
+mod cache_paths;
 mod damaged;
 mod description;
 mod generated;
 mod outputs;
 mod same_bytes;
 mod sites;
+mod small;
 mod stopped;
 mod support;
 mod yaml;

@@ -105,6 +105,23 @@ fn cache() -> PathBuf {
         .expect("a place for the cache")
 }
 
+/// Whether the machine's cache has a file.
+pub fn is_cached(path: &Path) -> bool {
+    cache().join(path).is_file()
+}
+
+/// Puts one file of the machine's cache into another cache.
+pub fn borrowed(path: &Path, private: &Path) {
+    let to = private.join(path);
+    fs::create_dir_all(to.parent().expect("a parent")).expect("made");
+    link(&cache().join(path), &to);
+}
+
+/// Gives a file a second name, or copies it where that is not possible.
+fn link(from: &Path, to: &Path) {
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).expect("linked or copied");
+}
+
 /// Makes `private` a cache with what the machine's cache has in `parts`; what is there already stays. Files may be the machine's
 /// own under a second name: a test replaces them and never writes into one.
 pub fn borrow_cache(private: &Path, parts: &[&str]) {
@@ -120,8 +137,7 @@ pub fn borrow_cache(private: &Path, parts: &[&str]) {
                 if entry.file_type().expect("a type").is_dir() {
                     open.push(entry.path());
                 } else if !to.join(entry.file_name()).exists() {
-                    let to = to.join(entry.file_name());
-                    fs::hard_link(entry.path(), &to).or_else(|_| fs::copy(entry.path(), &to).map(drop)).expect("linked or copied");
+                    link(&entry.path(), &to.join(entry.file_name()));
                 }
             }
         }
