@@ -47,6 +47,8 @@ impl Whole {
         for path in &FILES[..3] {
             fs::write(out.join(path), KEY).expect("written");
         }
+        // As `secrets init` leaves it.
+        fs::set_permissions(out.join(SECRET), fs::Permissions::from_mode(0o444)).expect("mode");
         symlink("notes", out.join("link")).expect("linked");
         if rustix::process::geteuid().is_root() {
             chown(out.join("data"), Some(65534), Some(65534)).expect("owned");
