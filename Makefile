@@ -32,7 +32,8 @@ tools:
 test-tools: tools
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 	@tools/ensure slapd=slapd ldapsearch=ldap-utils turnutils_uclient=coturn openssl=openssl \
-	  gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar chromium=chromium ngircd=ngircd
+	  gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar chromium=chromium ngircd=ngircd \
+	  strace=strace mkfs.ext4=e2fsprogs losetup=mount
 	@test -x /usr/lib/postgresql/15/bin/initdb || tools/ensure no-such-program=postgresql-15
 	@python3 -c 'import yaml' 2>/dev/null || tools/ensure no-such-program=python3-yaml
 	@python3 -c 'import ensurepip' 2>/dev/null || tools/ensure no-such-program=python3-venv
@@ -44,7 +45,7 @@ lint: test-tools
 unit: test-tools
 	rm -rf $(SKIPPED)
 	PROPTEST_RNG_SEED=$(SEED) SYNAPSE_SITE_IMAGES=$(CURDIR)/images cargo nextest run --locked --no-fail-fast
-	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
+	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests"; grep . $(SKIPPED)/*; }
 
 ## Write the pages and the schema that are made from the program again.
 generated: tool

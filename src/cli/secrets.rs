@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::print;
 use crate::deploy::secrets;
 use crate::error::{Error, Result};
+use crate::image::outdir;
 use crate::launch::Secret;
 
 /// Make the secrets of a site on its target.
@@ -54,6 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             "name the directory that `synapse-site build` wrote: its secrets belong beside its compose.yaml",
         ));
     }
+    // Made now, a new key would take the place of one that is only not back yet.
+    outdir::check_finished(&init.dir, &super::build::OUTPUTS)?;
     let needed: Vec<Secret> = serde_json::from_value(site["secrets"].clone()).map_err(odd)?;
     let report = secrets::init(&init.dir.join("secrets"), &needed)?;
     if init.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }

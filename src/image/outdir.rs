@@ -1,17 +1,28 @@
-//! The directory that a build writes: complete or untouched. Everything is written into a hidden sibling, which takes the
-//! directory's name in one rename at the end. The sibling is locked while its owner lives, so that a second build into the same
-//! directory is refused, and what a killed build left is removed by the next.
+//! The directory that a build writes: complete or untouched, also after a kill or a power failure.
+//!
+//! Everything is written into a hidden [`Sibling`], is synced to the disk, and takes the directory's name in one rename.
+//! Before that rename, the new directory gets a symbolic link for every entry of the user (`secrets`, say) that leads to
+//! where the entry lies after it; each link is then exchanged with the entry. So the outputs are all old or all new, and
+//! every entry of the user is found under its path, before and after each single system call. What a killed build left is
+//! completed by the next one.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, renameat_with, statx};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::interrupt;
+
+mod disk;
+mod finish;
+mod sibling;
+
+use sibling::Sibling;
 
 /// The file by which a directory is known as one of ours.
 pub const MARKER: &str = "site.json";
@@ -19,53 +30,70 @@ pub const MARKER: &str = "site.json";
 /// A directory that is being written.
 #[derive(Debug)]
 pub struct OutDir {
-    target: PathBuf,
-    work: PathBuf,
-    /// Names at the top that belong to the tool; everything else in the directory belongs to the user and stays.
-    outputs: Vec<OsString>,
-    /// Held for its lock.
-    _lock: File,
-    done: bool,
+    sibling: Sibling,
 }
 
 impl OutDir {
     /// Prepares to write `target`, which is absent, empty, or what an earlier build wrote. `outputs` are the names that builds
     /// write at the top of the directory: they are replaced as a whole, whereas other entries (`secrets`, say) are kept.
+    /// Completes what earlier builds left that were killed.
     ///
     /// # Errors
     /// An environment failure when another build writes the same directory now, when `target` holds somebody else's files, or
     /// when there is no place to write.
     pub fn create(target: &Path, outputs: &[&str]) -> Result<Self> {
         let target = absolute(target)?;
-        let name = target
-            .file_name()
-            .ok_or_else(|| Error::environment(format!("{} cannot be replaced as a whole", target.display()), "name a directory of its own, such as ./out"))?;
-        let work = target.with_file_name(sibling(name));
-        let outputs: Vec<OsString> = outputs.iter().map(OsString::from).collect();
         check_ours(&target)?;
-        let lock = lock_work(&work, &target)?;
-        let this = Self { target, work, outputs, _lock: lock, done: false };
-        this.take_back()?;
+        let (sibling, dead) = sibling::claim(&target, outputs)?;
+        let this = Self { sibling };
+        this.check_owner()?;
+        for dead in dead {
+            dead.finish()?;
+        }
+        if let Some(link) = sibling::links(&target)?.first() {
+            return Err(Error::environment(
+                format!("{} was left by a build that was killed, and that build was another user's", link.display()),
+                "run the build as that user, or as the owner of the directory that the link leads to",
+            ));
+        }
+        this.sibling.prepare()?;
         Ok(this)
     }
 
     /// Where to write; not yet under the final name.
     pub fn path(&self) -> &Path {
-        &self.work
+        self.sibling.content()
     }
 
     /// Where it will be, absolute.
     pub fn target(&self) -> &Path {
-        &self.target
+        self.sibling.target()
     }
 
-    /// Gives the directory its name. What an earlier build wrote there is removed; what the user put beside it stays.
+    /// Gives the directory its name. What an earlier build wrote there is removed; what the user put beside it stays. When
+    /// this returns, all of it is on the disk.
     ///
     /// # Errors
-    /// An environment failure when the rename is not possible; the old directory is then as it was.
-    pub fn commit(mut self) -> Result<PathBuf> {
-        let written = names(&self.work)?;
-        if let Some(name) = written.iter().find(|name| !self.outputs.contains(name)) {
+    /// An environment failure when the rename is not possible, and [`Error::Interrupted`]; the old directory is then as it was.
+    pub fn commit(self) -> Result<PathBuf> {
+        self.check_written()?;
+        disk::settle(self.path())?;
+        // Again: the user may have put files there in the meantime.
+        check_ours(self.target())?;
+        interrupt::check()?;
+        if exists(self.target())? {
+            self.replace()?;
+        } else {
+            renameat_with(CWD, self.path(), CWD, self.target(), RenameFlags::NOREPLACE).map_err(|error| self.not_renamed(error))?;
+            self.sync_names()?;
+        }
+        self.sibling.finish()?;
+        Ok(self.target().to_owned())
+    }
+
+    fn check_written(&self) -> Result<()> {
+        let written = names(self.path())?;
+        if let Some(name) = written.iter().find(|name| !self.sibling.is_output(name)) {
             return Err(Error::environment(
                 format!("the build wrote {}, which is not among its outputs", Path::new(name).display()),
                 "report this as a defect",
@@ -74,57 +102,68 @@ impl OutDir {
         if !written.iter().any(|name| name == MARKER) {
             return Err(Error::environment(format!("the build wrote no {MARKER}"), "report this as a defect"));
         }
-        for name in &written {
-            open_up(&self.work.join(name))?;
-        }
-        // Again: the user may have put files there in the meantime.
-        check_ours(&self.target)?;
-        match File::open(&self.target) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::NOREPLACE).map_err(|error| self.not_renamed(error))?;
-                self.done = true;
-            }
-            Err(error) => return Err(Error::io("open", &self.target, &error)),
-            Ok(old) => {
-                // After the exchange the old directory has the sibling's name: its lock keeps other builds from using it.
-                flock(&old, FlockOperation::NonBlockingLockExclusive).map_err(|_| busy(&self.target))?;
-                renameat_with(CWD, &self.work, CWD, &self.target, RenameFlags::EXCHANGE).map_err(|error| self.not_renamed(error))?;
-                self.take_back()?;
-                fs::remove_dir_all(&self.work).map_err(|error| Error::io("remove the old files in", &self.work, &error))?;
-                self.done = true;
-            }
-        }
-        Ok(self.target.clone())
+        Ok(())
     }
 
-    /// Empties the sibling: what builds write is removed, what users wrote goes to where they expect it.
-    fn take_back(&self) -> Result<()> {
-        for name in names(&self.work)? {
-            let path = self.work.join(&name);
-            if self.outputs.contains(&name) {
-                let directory = fs::symlink_metadata(&path).map_err(|error| Error::io("look at", &path, &error))?.is_dir();
-                let removed = if directory { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-                removed.map_err(|error| Error::io("remove", &path, &error))?;
-            } else {
-                let place = self.target.join(&name);
-                renameat_with(CWD, &path, CWD, &place, RenameFlags::NOREPLACE).map_err(|error| {
-                    Error::environment(
-                        format!("{} cannot be moved back to {}: {error}", path.display(), place.display()),
-                        "it is yours: move it to where you want it, then build again",
-                    )
-                })?;
+    /// Exchanges the old directory and the new one, and then the user's entries and the links to them. If an entry cannot be
+    /// moved, everything goes back.
+    fn replace(&self) -> Result<()> {
+        let entries = self.link_entries()?;
+        self.exchange()?;
+        let moved = self.sync_names().and_then(|()| self.sibling.restore());
+        moved.inspect_err(|_| {
+            // What cannot be undone stays as after a kill: complete, and for the next build to finish.
+            drop(self.sibling.take_again(&entries).and_then(|()| self.exchange()));
+        })
+    }
+
+    /// Links the user's entries, and looks again for some that have just come. Gives the names.
+    fn link_entries(&self) -> Result<Vec<OsString>> {
+        let mut linked = Vec::new();
+        for _ in 0..3 {
+            let new: Vec<OsString> = names(self.target())?.into_iter().filter(|name| !self.sibling.is_output(name) && !linked.contains(name)).collect();
+            if new.is_empty() {
+                break;
             }
+            check_mounts(self.target(), &new)?;
+            self.sibling.link(&new)?;
+            linked.extend(new);
         }
-        Ok(())
+        Ok(linked)
+    }
+
+    fn exchange(&self) -> Result<()> {
+        renameat_with(CWD, self.path(), CWD, self.target(), RenameFlags::EXCHANGE).map_err(|error| self.not_renamed(error))
+    }
+
+    /// Puts the directories that hold the two names on the disk.
+    fn sync_names(&self) -> Result<()> {
+        disk::sync(&parent(self.target()))?;
+        disk::sync(self.sibling.path())
+    }
+
+    /// In a directory where everybody may write, such as /tmp, somebody else can have prepared the target.
+    fn check_owner(&self) -> Result<()> {
+        let (target, parent) = (self.target(), parent(self.target()));
+        let failed = |error: io::Error| Error::io("look at", target, &error);
+        let mode = fs::metadata(parent).map_err(failed)?.mode();
+        if mode & 0o1002 != 0o1002 || !exists(target)? {
+            return Ok(());
+        }
+        let owner = fs::symlink_metadata(target).map_err(failed)?.uid();
+        if owner == self.sibling.owner()? {
+            return Ok(());
+        }
+        Err(Error::environment(format!("{} belongs to user {owner}, in a directory where everybody may write", target.display()), "name another directory"))
     }
 
     fn not_renamed(&self, error: Errno) -> Error {
         match error {
             Errno::INVAL | Errno::NOSYS | Errno::BUSY | Errno::XDEV => Error::environment(
-                format!("{} cannot be replaced in one step: {error}", self.target.display()),
+                format!("{} cannot be replaced in one step: {error}", self.target().display()),
                 "the file system does not allow it, or it is a mount point: build into a new directory inside it",
             ),
-            error => Error::io("put the finished build into", &self.target, &error.into()),
+            error => Error::io("put the finished build into", self.target(), &error.into()),
         }
     }
 }
@@ -133,24 +172,38 @@ impl Drop for OutDir {
     /// A build that failed leaves nothing. What cannot be removed now is removed by the next build: the error that
     /// ends this one is more important.
     fn drop(&mut self) {
-        if !self.done && self.take_back().is_ok() {
-            drop(fs::remove_dir(&self.work));
-        }
+        drop(self.sibling.finish());
     }
 }
 
-/// The sibling's name, one for each directory.
-fn sibling(name: &OsStr) -> OsString {
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".synapse-site");
-    hidden
+/// Refuses a directory whose entries are in part still with a build that was killed, and one that a build is writing now.
+/// `outputs` are the names that builds write at its top.
+///
+/// # Errors
+/// An environment failure that says how to complete it.
+pub fn check_finished(target: &Path, outputs: &[&str]) -> Result<()> {
+    let target = absolute(target)?;
+    if sibling::is_inside(&target) {
+        return Err(Error::environment(
+            format!("{} is the old directory of a build", target.display()),
+            "change to the new one: leave this directory and enter it again by its name",
+        ));
+    }
+    let Some(place) = sibling::unfinished(&target, outputs)? else { return Ok(()) };
+    let shown = target.display();
+    Err(Error::environment(
+        format!("a build of {shown} was killed, and files of yours are still in {}", place.display()),
+        format!("run `synapse-site build SITE --out {shown}` again, on the machine and as the user of that build: it puts them back; then repeat this"),
+    ))
 }
 
-/// An absolute path without links in its parent, so that two spellings of one directory have one sibling.
+/// An absolute path without links in its parent, so that two spellings of one directory have the same siblings.
 fn absolute(target: &Path) -> Result<PathBuf> {
     match fs::canonicalize(target) {
-        Ok(path) => return Ok(path),
+        Ok(path) if path.file_name().is_some() => return Ok(path),
+        Ok(path) => {
+            return Err(Error::environment(format!("{} cannot be replaced as a whole", path.display()), "name a directory of its own, such as ./out"));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Error::io("open", target, &error)),
     }
@@ -220,60 +273,40 @@ fn check_ours(target: &Path) -> Result<()> {
     Err(Error::environment(format!("{} holds files but no {MARKER}, so it was not written by a build", target.display()), "name a new or an empty directory"))
 }
 
-/// Makes the sibling and locks it, or takes over one whose owner is dead.
-fn lock_work(work: &Path, target: &Path) -> Result<File> {
-    // Each turn fails only when another process removed the directory between two of these steps.
-    for _ in 0..100 {
-        match fs::create_dir(work) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(Error::io("create", work, &error));
-            }
-            _ => {}
-        }
-        let lock = match File::open(work) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            other => other.map_err(|error| Error::io("open", work, &error))?,
-        };
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => return Err(busy(target)),
-            other => other.map_err(|error| Error::io("lock", work, &error.into()))?,
-        }
-        if same_file(&lock, work)? {
-            return Ok(lock);
+/// Refuses entries on which something is mounted: they cannot be renamed, nor can the directory be replaced without them.
+fn check_mounts(target: &Path, entries: &[OsString]) -> Result<()> {
+    let mut mounts = Vec::new();
+    for path in entries.iter().map(|name| target.join(name)) {
+        let found = statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map_err(|error| Error::io("look at", &path, &error.into()))?;
+        if found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+            mounts.push(path.display().to_string());
         }
     }
-    Err(busy(target))
+    if mounts.is_empty() {
+        return Ok(());
+    }
+    Err(Error::environment(
+        format!("{} is a mount point and cannot be moved into the new directory", mounts.join(", ")),
+        "unmount it for the time of the build, or build into another directory",
+    ))
 }
 
-fn busy(target: &Path) -> Error {
-    Error::environment(format!("another build is writing {}", target.display()), "wait until it is done, or build into another directory")
+/// The directory that an absolute path lies in.
+fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("/")).to_owned()
 }
 
-fn same_file(open: &File, path: &Path) -> Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let one = open.metadata().map_err(|error| Error::io("look at", path, &error))?;
+fn exists(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        other => {
-            let other = other.map_err(|error| Error::io("look at", path, &error))?;
-            Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
-        }
+        Err(error) => Err(Error::io("look at", path, &error)),
     }
 }
 
-/// Gives what was written the modes that it has on every machine, whatever the umask is: 0644, and 0755 for directories. None of
-/// it is secret.
-fn open_up(path: &Path) -> Result<()> {
-    let failed = |error: io::Error| Error::io("set the mode of", path, &error);
-    let found = fs::symlink_metadata(path).map_err(failed)?;
-    let directory = found.is_dir();
-    // The one program among the outputs stays one.
-    let program = found.permissions().mode() & 0o100 != 0;
-    fs::set_permissions(path, fs::Permissions::from_mode(if directory || program { 0o755 } else { 0o644 })).map_err(failed)?;
-    if directory {
-        names(path)?.iter().try_for_each(|name| open_up(&path.join(name)))?;
-    }
-    Ok(())
+/// The names in a directory, sorted; none if it is not there.
+fn names_if_there(directory: &Path) -> Result<Option<Vec<OsString>>> {
+    if exists(directory)? { names(directory).map(Some) } else { Ok(None) }
 }
 
 /// The names in a directory, sorted.

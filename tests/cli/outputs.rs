@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::support::{SITE, built, expect, names, run, tool, tree, with_site};
+use super::support::{SITE, built, expect, names, run, skip, tool, tree, with_site};
 
 #[test]
 fn foreign_places_stay_as_they_are() {
@@ -109,7 +109,7 @@ fn one_build_at_a_time() {
     };
     let mut first = build().stderr(std::process::Stdio::null()).spawn().expect("runs");
     let begun = Instant::now();
-    while !dir.path().join(".out.synapse-site").exists() {
+    while !names(dir.path()).iter().any(|name| name.starts_with(".out.synapse-site.")) {
         assert!(begun.elapsed() < Duration::from_secs(30) && first.try_wait().expect("a child").is_none(), "the first build never claimed its place");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -118,4 +118,75 @@ fn one_build_at_a_time() {
     assert_eq!(tree(&dir.path().join("out")), good);
     assert_eq!(run(&mut build()).code, Some(0));
     assert_eq!(names(dir.path()), ["out", "site.yaml"]);
+}
+
+#[test]
+fn a_mount_point_in_the_directory_is_found_before_anything_is_changed() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("a_mount_point_in_the_directory_is_found_before_anything_is_changed", "only root can mount");
+    }
+    let dir = with_site(SITE);
+    let render = || {
+        let mut command = tool(&["render", "site.yaml", "--out", "out"]);
+        command.current_dir(dir.path());
+        command
+    };
+    expect(&mut render(), 0, &[]);
+    fs::write(dir.path().join("out/notes"), "mine").expect("written");
+    let mounted = Small::at(&dir.path().join("out/data"));
+    fs::write(mounted.0.join("file"), "mine").expect("written");
+    let before = tree(dir.path());
+    expect(&mut render(), 3, &["out/data", "is a mount point", "unmount it"]);
+    assert_eq!(tree(dir.path()), before);
+    drop(mounted);
+    expect(&mut render(), 0, &[]);
+    assert_eq!(names(dir.path()), ["out", "site.yaml"]);
+}
+
+#[test]
+fn an_entry_that_cannot_be_moved_undoes_the_build() {
+    const TEST: &str = "an_entry_that_cannot_be_moved_undoes_the_build";
+    let dir = with_site(SITE);
+    let render = || {
+        let mut command = tool(&["render", "site.yaml", "--out", "out"]);
+        command.current_dir(dir.path());
+        command
+    };
+    expect(&mut render(), 0, &[]);
+    for name in ["a", "fixed", "z"] {
+        fs::write(dir.path().join("out").join(name), name).expect("written");
+    }
+    let fixed = |how: &str| Command::new("chattr").arg(how).arg(dir.path().join("out/fixed")).output();
+    if !fixed("+i").is_ok_and(|ran| ran.status.success()) {
+        return skip(TEST, "`chattr +i` cannot be used here");
+    }
+    let other = SITE.replace("example.com", "example.org");
+    fs::write(dir.path().join("site.yaml"), other).expect("written");
+    let before = tree(dir.path());
+    let ran = run(&mut render());
+    let after = tree(dir.path());
+    assert!(fixed("-i").is_ok_and(|ran| ran.status.success()), "chattr -i");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.err.contains("fixed cannot be moved") && ran.err.contains("it is yours"), "{ran:?}");
+    assert_eq!(after, before);
+    expect(&mut render(), 0, &[]);
+    assert_eq!(names(dir.path()), ["out", "site.yaml"]);
+    assert_eq!(fs::read_to_string(dir.path().join("out/fixed")).expect("there"), "fixed");
+}
+
+#[test]
+fn a_launcher_makes_no_key_behind_a_link() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let plan =
+        r#"{ "format": 1, "server_name": "example.com", "roles": {}, "secrets": [{ "name": "signing_key", "purpose": "it signs", "make": "signing_key" }] }"#;
+    fs::write(dir.path().join("plan.json"), plan).expect("written");
+    fs::create_dir(dir.path().join("real")).expect("made");
+    for (link, to) in [("valid", "real"), ("dangling", "nothing")] {
+        std::os::unix::fs::symlink(to, dir.path().join(link)).expect("linked");
+        let mut launch = Command::new(env!("CARGO_BIN_EXE_launch"));
+        launch.args(["secrets", "init", link]).current_dir(dir.path()).env("SYNAPSE_SITE_PLAN", "plan.json");
+        expect(&mut launch, 3, &["symbolic link"]);
+    }
+    assert!(names(&dir.path().join("real")).is_empty());
+    assert_eq!(names(dir.path()), ["dangling", "plan.json", "real", "valid"]);
 }

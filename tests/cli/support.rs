@@ -49,6 +49,14 @@ pub fn expect(command: &mut Command, code: i32, words: &[&str]) -> Ran {
     ran
 }
 
+/// Notes that a test could not be run here, and why; `make unit` shows it.
+pub fn skip(test: &str, reason: &str) {
+    println!("SKIPPED {test}: {reason}");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+    fs::create_dir_all(&place).expect("a directory");
+    fs::write(place.join(test), format!("{reason}\n")).expect("a note");
+}
+
 /// A directory with a description in it.
 pub fn with_site(text: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
@@ -64,7 +72,7 @@ pub fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Every file below a directory: path, mode, SHA-256.
+/// Every file below a directory: path, mode, SHA-256, or where a link leads.
 pub fn tree(dir: &Path) -> BTreeMap<PathBuf, (u32, String)> {
     let mut found = BTreeMap::new();
     let mut open = vec![dir.to_owned()];
@@ -75,6 +83,8 @@ pub fn tree(dir: &Path) -> BTreeMap<PathBuf, (u32, String)> {
             let sum = if meta.is_dir() {
                 open.push(path.clone());
                 String::new()
+            } else if meta.is_symlink() {
+                format!("-> {}", fs::read_link(&path).expect("a link").display())
             } else {
                 let mut sum = Sha256::new();
                 std::io::copy(&mut File::open(&path).expect("opens"), &mut sum).expect("read");

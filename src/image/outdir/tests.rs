@@ -1,5 +1,7 @@
 //! Directories before and after a build.
 
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
 use super::*;
 
 const OUTPUTS: &[&str] = &[MARKER, "images.tar", "sbom"];
@@ -71,6 +73,179 @@ fn one_build_at_a_time() {
 }
 
 #[test]
+fn of_builds_that_begin_together_one_goes_on() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    for _ in 0..20 {
+        let start = std::sync::Barrier::new(4);
+        let ended = std::sync::Barrier::new(4);
+        let got = std::thread::scope(|scope| {
+            let one = || {
+                start.wait();
+                let got = OutDir::create(&target, OUTPUTS);
+                // Nobody lets go before all have tried.
+                ended.wait();
+                got.map(drop)
+            };
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(got.iter().filter(|got| got.is_ok()).count(), 1, "{got:?}");
+        assert!(got.iter().filter_map(|got| got.as_ref().err()).all(|error| error.to_string().contains("another build is writing")), "{got:?}");
+        assert_eq!(entries(parent.path()), [""; 0]);
+    }
+}
+
+#[test]
+fn entries_keep_their_identity() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build(&target, "one").unwrap();
+    fs::create_dir(target.join("data")).unwrap();
+    fs::set_permissions(target.join("data"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(target.join("notes"), "mine").unwrap();
+    fs::hard_link(target.join("notes"), parent.path().join("other")).unwrap();
+    symlink("data", target.join("link")).unwrap();
+    symlink("/no/such", target.join("dangling")).unwrap();
+    fs::write(target.join(std::ffi::OsStr::new("odd\n\\name")), "").unwrap();
+    let look = || {
+        let found = |name: &OsString| {
+            let found = fs::symlink_metadata(target.join(name)).unwrap();
+            (found.ino(), found.mode(), found.uid(), found.gid(), found.nlink(), fs::read_link(target.join(name)).ok())
+        };
+        names(&target).unwrap().into_iter().filter(|name| !OUTPUTS.contains(&name.to_str().unwrap())).map(|name| (found(&name), name)).collect::<Vec<_>>()
+    };
+    let before = look();
+    assert_eq!(before.len(), 5);
+    let mut open = fs::File::options().append(true).open(target.join("notes")).unwrap();
+    build(&target, "two").unwrap();
+    assert_eq!(look(), before);
+    std::io::Write::write_all(&mut open, b", live").unwrap();
+    assert_eq!(fs::read_to_string(target.join("notes")).unwrap(), "mine, live");
+    assert_eq!(entries(parent.path()), ["other", "out"]);
+}
+
+#[test]
+fn a_new_directory_is_closed_while_it_is_written() {
+    let parent = tempfile::tempdir().unwrap();
+    let out = OutDir::create(&parent.path().join("out"), OUTPUTS).unwrap();
+    let work = entries(parent.path());
+    assert!(work.len() == 1 && work[0].starts_with(".out.synapse-site.") && work[0].len() == 28, "{work:?}");
+    assert_eq!(fs::metadata(parent.path().join(&work[0])).unwrap().mode() & 0o777, 0o700);
+    drop(out);
+}
+
+#[test]
+fn an_entry_that_comes_or_goes_meanwhile() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build(&target, "one").unwrap();
+    fs::write(target.join("goes"), "").unwrap();
+    let out = OutDir::create(&target, OUTPUTS).unwrap();
+    fs::write(out.path().join(MARKER), marker("two")).unwrap();
+    out.sibling.link(&["goes".into()]).unwrap();
+    fs::remove_file(target.join("goes")).unwrap();
+    fs::write(target.join("comes"), "mine").unwrap();
+    out.exchange().unwrap();
+    drop(out);
+    assert_eq!(entries(&target), ["comes", MARKER]);
+    assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), marker("two"));
+    assert_eq!(entries(parent.path()), ["out"]);
+}
+
+#[test]
+fn secrets_are_not_made_beside_an_unfinished_build() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build(&target, "one").unwrap();
+    check_finished(&target, OUTPUTS).unwrap();
+    fs::create_dir(target.join("secrets")).unwrap();
+    check_finished(&target, OUTPUTS).unwrap();
+
+    // A live build, and one that ended before the exchange.
+    let out = OutDir::create(&target, OUTPUTS).unwrap();
+    let refused = || check_finished(&target, OUTPUTS).unwrap_err().to_string();
+    assert!(refused().contains("another build is writing"));
+    let mut left = out.path().parent().unwrap().to_owned();
+    assert!(check_finished(out.path(), OUTPUTS).unwrap_err().to_string().contains("old directory of a build"));
+    fs::write(out.path().join(MARKER), marker("two")).unwrap();
+    out.sibling.link(&["secrets".into()]).unwrap();
+    // Dead without its own end: under another name its directory has no lock.
+    let kill = |left: &Path| {
+        let copy = left.with_file_name("copy");
+        fs::create_dir(&copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o711)).unwrap();
+        for name in names(left).unwrap() {
+            fs::rename(left.join(&name), copy.join(&name)).unwrap();
+        }
+        fs::remove_dir(left).unwrap();
+        fs::rename(&copy, left).unwrap();
+    };
+    kill(&left);
+    check_finished(&target, OUTPUTS).unwrap();
+    renameat_with(CWD, &left.join("content"), CWD, &target, RenameFlags::EXCHANGE).unwrap();
+    assert!(refused().contains(&format!("synapse-site build SITE --out {}", target.display())), "{}", refused());
+    // Also without the sibling: carried to another machine.
+    let elsewhere = parent.path().join("elsewhere");
+    fs::rename(&left, &elsewhere).unwrap();
+    assert!(refused().contains("was killed"), "{}", refused());
+    fs::rename(&elsewhere, &left).unwrap();
+    std::mem::forget(out);
+    build(&target, "three").unwrap();
+    check_finished(&target, OUTPUTS).unwrap();
+    assert_eq!(entries(&target), ["sbom", "secrets", MARKER]);
+    assert_eq!(entries(parent.path()), ["out"]);
+
+    // The version before.
+    left.set_file_name(".out.synapse-site");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("images.tar"), "half").unwrap();
+    check_finished(&target, OUTPUTS).unwrap();
+    fs::rename(target.join("secrets"), left.join("secrets")).unwrap();
+    assert!(refused().contains("was killed"), "{}", refused());
+    build(&target, "four").unwrap();
+    check_finished(&target, OUTPUTS).unwrap();
+}
+
+#[test]
+fn what_others_prepared_is_left_alone() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let parent = tempfile::tempdir().unwrap();
+    fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    let target = parent.path().join("out");
+    let others = |path: &Path| std::os::unix::fs::lchown(path, Some(65534), Some(65534)).unwrap();
+    let theirs: Vec<PathBuf> =
+        ["", ".0123456789", ".abcdefghij", ".ABCDEFGHIJ"].iter().map(|end| parent.path().join(format!(".out.synapse-site{end}"))).collect();
+    for directory in &theirs[..2] {
+        fs::create_dir_all(directory.join("content")).unwrap();
+        fs::write(directory.join("content/images.tar"), "theirs").unwrap();
+        fs::write(directory.join("outputs.json"), "[]").unwrap();
+        others(directory);
+    }
+    symlink("/etc", &theirs[2]).unwrap();
+    rustix::fs::mknodat(CWD, &theirs[3], rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let locks: Vec<fs::File> = theirs[..2].iter().map(|directory| fs::File::open(directory).unwrap()).collect();
+    locks.iter().for_each(|lock| lock.lock().unwrap());
+    for text in ["one", "two"] {
+        build(&target, text).unwrap();
+        check_finished(&target, OUTPUTS).unwrap();
+        assert_eq!((fs::read_to_string(target.join("sbom/a.json")).unwrap().as_str(), entries(&target).len()), (text, 2));
+        let found = fs::symlink_metadata(&target).unwrap();
+        assert_eq!((found.uid(), found.mode() & 0o022), (0, 0));
+    }
+    for directory in &theirs[..2] {
+        assert_eq!(entries(directory), ["content", "outputs.json"]);
+    }
+    // The output directory itself.
+    others(&target);
+    assert!(build(&target, "x").unwrap_err().to_string().contains("belongs to user 65534"));
+    assert_eq!(fs::read_to_string(target.join("sbom/a.json")).unwrap(), "two");
+    assert_eq!(entries(parent.path()).len(), 5);
+}
+
+#[test]
 fn a_failed_build_changes_nothing() {
     let parent = tempfile::tempdir().unwrap();
     let target = parent.path().join("out");
@@ -83,12 +258,12 @@ fn a_failed_build_changes_nothing() {
 }
 
 #[test]
-fn what_dead_builds_left_is_put_in_order() {
+fn what_builds_of_the_version_before_left_is_put_in_order() {
     let parent = tempfile::tempdir().unwrap();
     let target = parent.path().join("out");
     build(&target, "one").unwrap();
-    // As if a build had died after the exchange, before the user's files were moved.
-    let work = parent.path().join(sibling(OsStr::new("out")));
+    // As if a build of the version before had died after the exchange, before the user's files were moved.
+    let work = parent.path().join(".out.synapse-site");
     fs::create_dir_all(work.join("secrets")).unwrap();
     fs::write(work.join("secrets/key"), "value").unwrap();
     fs::write(work.join("images.tar"), "half").unwrap();
