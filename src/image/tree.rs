@@ -6,7 +6,14 @@ use std::io::{Read, Write};
 
 use crate::error::{Error, Result};
 use crate::image::tarball::{Failure, Header, Member, Tarball};
-use crate::package::{Entry, Kind};
+use crate::package::{Entry, Kind, path as names};
+use crate::printable::printable;
+
+/// The most paths that a layer may have, parents that nobody brings included. The largest packages of Debian have about 100,000.
+const MOST_PATHS: usize = 1_000_000;
+
+/// The most bytes that all of them may have together.
+const MOST_BYTES: usize = 128 << 20;
 
 /// Mode and owner of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -53,12 +60,14 @@ pub struct Tree<'a, W: Write> {
     described: BTreeMap<String, Meta>,
     nodes: BTreeMap<String, (Node, Origin)>,
     labels: Vec<String>,
+    /// How many bytes of paths are kept.
+    bytes: usize,
 }
 
 impl<'a, W: Write> Tree<'a, W> {
     /// An empty layer that is written to `out`.
     pub fn new(out: W, aliases: &'a BTreeMap<String, String>, inherited: &'a BTreeMap<String, Meta>) -> Self {
-        Self { tarball: Tarball::new(out), aliases, inherited, described: BTreeMap::new(), nodes: BTreeMap::new(), labels: Vec::new() }
+        Self { tarball: Tarball::new(out), aliases, inherited, described: BTreeMap::new(), nodes: BTreeMap::new(), labels: Vec::new(), bytes: 0 }
     }
 
     /// From here on members come from the package of that label.
@@ -67,10 +76,28 @@ impl<'a, W: Write> Tree<'a, W> {
     }
 
     /// Remembers a directory of a package that is left out.
-    pub fn describe(&mut self, entry: &Entry) {
-        if entry.kind == Kind::Directory {
-            self.described.entry(entry.path.clone()).or_insert_with(|| package_meta(entry));
+    ///
+    /// # Errors
+    /// An environment failure for more paths than a layer may have.
+    pub fn describe(&mut self, entry: &Entry) -> Result<()> {
+        if entry.kind == Kind::Directory && !self.described.contains_key(&entry.path) {
+            self.count(&entry.path)?;
+            self.described.insert(entry.path.clone(), package_meta(entry));
         }
+        Ok(())
+    }
+
+    /// Counts a path that is going to be kept.
+    fn count(&mut self, path: &str) -> Result<()> {
+        self.bytes += path.len();
+        if self.bytes > MOST_BYTES || self.nodes.len() + self.described.len() >= MOST_PATHS {
+            let by = self.labels.last().map_or("image.toml", String::as_str);
+            return Err(Error::environment(
+                format!("{}: the layer gets more than {MOST_PATHS} paths, or paths of more than {MOST_BYTES} bytes", printable(by)),
+                "exclude files in image.toml, or put some of the layer's packages into another layer",
+            ));
+        }
+        Ok(())
     }
 
     /// Adds a member of the package that was begun last.
@@ -201,16 +228,18 @@ impl<'a, W: Write> Tree<'a, W> {
             Failure::Write(error) => unwritable(&error),
         })?;
         let node = if matches!(member, Member::Symlink(_)) { Node::Symlink } else { Node::File };
+        self.count(path)?;
         self.nodes.insert(path.to_owned(), (node, origin));
         Ok(())
     }
 
     fn parents(&mut self, path: &str, origin: Origin) -> Result<()> {
-        if path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains('\0') {
-            return Err(Error::environment(
-                format!("{}: {path:?} is no path inside an image", self.name(origin)),
-                "do not use this package; it is damaged or hostile",
-            ));
+        if let Err(reason) = names::inside(path).and_then(|()| if path.is_empty() { Err("it is no path inside an image".into()) } else { Ok(()) }) {
+            let remedy = match origin {
+                Origin::Package(_) => "do not use this package; it is damaged or hostile",
+                _ => "choose another name for it, in the description or in image.toml",
+            };
+            return Err(Error::environment(format!("{}: {}: {reason}", self.name(origin), printable(path)), remedy));
         }
         for (at, _) in path.match_indices('/') {
             let parent = &path[..at];
@@ -233,6 +262,7 @@ impl<'a, W: Write> Tree<'a, W> {
 
     fn emit_directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
         let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member: Member::Directory };
+        self.count(path)?;
         self.tarball.begin(&header).map_err(|error| unwritable(&error))?;
         self.nodes.insert(path.to_owned(), (Node::Directory(meta), origin));
         Ok(())
