@@ -128,7 +128,7 @@ impl<'a, W: Write> Tree<'a, W> {
                 let target = self.real_path(target)?;
                 if !matches!(self.nodes.get(&target), Some((Node::File, from)) if *from == origin) {
                     return Err(Error::environment(
-                        format!("{}: {path} is a hard link to {target}, which is not in the layer", self.name(origin)),
+                        format!("{}: {} is a hard link to {}, which is not in the layer", self.name(origin), printable(&path), printable(&target)),
                         "exclude both in image.toml, or include both",
                     ));
                 }
@@ -183,7 +183,7 @@ impl<'a, W: Write> Tree<'a, W> {
             };
             path = format!("{target}{}", &path[at..]).trim_start_matches('/').to_owned();
         }
-        Err(Error::environment(format!("{path} lies below links that go round in a circle"), "correct the links in image.toml"))
+        Err(Error::environment(format!("{} lies below links that go round in a circle", printable(&path)), "correct the links in image.toml"))
     }
 
     fn directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
@@ -197,7 +197,8 @@ impl<'a, W: Write> Tree<'a, W> {
                 let (by, have) = (*by, *have);
                 Err(Error::environment(
                     format!(
-                        "the directory {path} is {:04o} {}:{} for {} and {:04o} {}:{} for {}",
+                        "the directory {} is {:04o} {}:{} for {} and {:04o} {}:{} for {}",
+                        printable(path),
                         have.mode,
                         have.uid,
                         have.gid,
@@ -207,7 +208,7 @@ impl<'a, W: Write> Tree<'a, W> {
                         meta.gid,
                         self.name(origin)
                     ),
-                    format!("say which in image.toml: [[layer.directory]] path = \"/{path}\""),
+                    format!("say which in image.toml: [[layer.directory]] path = \"/{}\"", printable(path)),
                 ))
             }
             Some((_, by)) => Err(self.contradiction(path, origin, *by)),
@@ -222,7 +223,7 @@ impl<'a, W: Write> Tree<'a, W> {
         let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member };
         self.tarball.append(&header, content).map_err(|failure| match failure {
             Failure::Read(error) => Error::environment(
-                format!("{}: {path} cannot be read: {error}", self.name(origin)),
+                format!("{}: {} cannot be read: {error}", self.name(origin), printable(path)),
                 "the package is damaged; remove it from the cache and build again",
             ),
             Failure::Write(error) => unwritable(&error),
@@ -247,7 +248,7 @@ impl<'a, W: Write> Tree<'a, W> {
                 Some((Node::Directory(_), _)) => {}
                 Some((_, by)) => {
                     return Err(Error::environment(
-                        format!("{}: {path} lies below {parent}, which is no directory for {}", self.name(origin), self.name(*by)),
+                        format!("{}: {} lies below {}, which is no directory for {}", self.name(origin), printable(path), printable(parent), self.name(*by)),
                         "exclude one of them in image.toml",
                     ));
                 }
@@ -270,7 +271,7 @@ impl<'a, W: Write> Tree<'a, W> {
 
     fn contradiction(&self, path: &str, one: Origin, other: Origin) -> Error {
         Error::environment(
-            format!("{path} comes from {} and from {}", self.name(other), self.name(one)),
+            format!("{} comes from {} and from {}", printable(path), self.name(other), self.name(one)),
             "exclude it in image.toml, or put one of the two into a layer above",
         )
     }
