@@ -142,11 +142,11 @@ fn directories_of_wheels_that_lie() {
         zip(&[&files[..], &[("my_probe-1.0.dist-info/RECORD", record.as_bytes())]].concat())
     };
     assert!(of_bytes("wheel", &honest()).contains("a layer of"));
-    // A ZIP64 end that speaks of 100,000,000 members, in a file with a hole that is long enough for their directory.
+    // A ZIP64 end that speaks of 4,000,000 members, in a file with a hole that is long enough for their directory.
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("my_probe-1.0-py3-none-any.whl");
     let mut out = File::create(&path).unwrap();
-    let (members, start, size) = (20_000_000_u64, 1_u64 << 30, 2_u64 << 30);
+    let (members, start, size) = (4_000_000_u64, 8_u64 << 20, 192_u64 << 20);
     out.seek(SeekFrom::Start(start + size)).unwrap();
     let mut end = Vec::new();
     end.extend(b"PK\x06\x06");
@@ -222,6 +222,19 @@ fn programs_that_lie() {
     assert!(of_bytes("elf", &program(&vec![(1, 1); 50_000], &long)).contains("more than 4096 libraries"));
     assert!(of_bytes("elf", &program(&vec![(1, 1); 4000], &long)).contains("is no name"));
     assert!(of_bytes("elf", &program(&vec![(1, 1); 70_000], b"\0x\0")).contains("is too long"));
+}
+
+#[test]
+fn a_pipe_in_place_of_a_package() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("probe.deb");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let sha256 = "0".repeat(64);
+    let deb = Deb { path: path.clone(), name: "probe".into(), version: "1".into(), sha256: sha256.clone() };
+    let wheel = Wheel { path, name: "my-probe".into(), version: "1.0".into(), sha256, scheme: scheme() };
+    for package in [&deb as &dyn Package, &wheel] {
+        assert!(crate::make::refusal(package).contains("no plain file"));
+    }
 }
 
 #[test]
