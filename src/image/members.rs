@@ -153,10 +153,10 @@ impl<S: Source> Members<S> {
         let plain = !matches!(kind, EntryType::Directory | EntryType::Symlink | EntryType::Link | EntryType::Char | EntryType::Block | EntryType::Fifo);
         // Engines take no content for what is no file, other programs do.
         let size = if plain { said } else { 0 };
-        self.left = (size, size.next_multiple_of(BLOCK as u64).checked_sub(size).unwrap_or_default());
         if size > u64::MAX - (1 << 20) {
             return Err(damaged("the size of a member is absurd"));
         }
+        self.left = (size, size.next_multiple_of(BLOCK as u64) - size);
         let number = |value: io::Result<u64>| value.unwrap_or_default();
         Ok(Member {
             name: records.path.unwrap_or_else(|| header.path_bytes().into_owned()),

@@ -131,7 +131,9 @@ fn many_findings_are_counted_and_few_named() {
 #[test]
 fn layers_that_are_no_archives() {
     let place = Place::new();
-    for layer in [&b"x".repeat(600)[..], &tar(&[member(b"x", b'0', b"", 0o644, 5000, b"")])[..1024], b"short"] {
+    let record = b"29 size=18446744073709551615\n";
+    let absurd = tar(&[member(b"p", b'x', b"", 0o644, record.len() as u64, record), file(b"x", 0o644)]);
+    for layer in [&absurd[..], &b"x".repeat(600), &tar(&[member(b"x", b'0', b"", 0o644, 5000, b"")])[..1024], b"short"] {
         assert!(inspected(&place, layer, "").unwrap_err().to_string().contains("cannot be unpacked"));
     }
     assert!(inspected(&place, &[0; 1024], "").is_ok());

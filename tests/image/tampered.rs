@@ -97,14 +97,15 @@ fn two_thousand_flipped_bits() {
 }
 
 #[test]
-fn each_bit_of_headers_documents_and_ends() {
+fn bits_of_headers_documents_and_ends() {
     let place = Place::new();
     let (_, _, bytes) = archive(&place);
     // The first three members hold the documents; behind them come two directories; the last blocks are zeros.
     let documents = 512 * 14;
     assert!(bytes.len() > documents + 2048);
     let last = bytes.len() - 1536;
-    for at in (0..documents).chain(last..bytes.len()) {
+    // Seven has no factor in common with the length of a block, so every field is hit in some header.
+    for at in (0..documents).step_by(7).chain((last..bytes.len()).step_by(7)) {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
         refusal(&place, &flipped, &format!("byte {at}"));

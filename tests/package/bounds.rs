@@ -16,7 +16,7 @@ use synapse_site::package::wheel::{Scheme, Wheel};
 use synapse_site::package::{Package, elf, hash};
 use tempfile::TempDir;
 
-use crate::make::{deb_bytes, file, member, record, tar, xz, zip};
+use crate::make::{deb_bytes, file, gz, member, record, tar, zip};
 
 /// Bytes of address space: far above what honest packages take (`limits` below), far below what each of these took.
 const MEMORY: u64 = 512 << 20;
@@ -93,7 +93,7 @@ fn long(name: &str, kind: u8) -> Vec<u8> {
 #[test]
 fn packages_of_many_directories() {
     let deep = |depth: usize, n: usize| format!("{n:x}/{}x", "d/".repeat(depth));
-    let bytes = |depth: usize, members: usize| deb_bytes("data.tar.xz", &xz(&tar(&(0..members).map(|n| long(&deep(depth, n), b'0')).collect::<Vec<_>>())));
+    let bytes = |depth: usize, members: usize| deb_bytes("data.tar.gz", &gz(&tar(&(0..members).map(|n| long(&deep(depth, n), b'0')).collect::<Vec<_>>())));
     assert!(of_bytes("deb", &bytes(2000, 1000)).contains("too deep"));
     // As deep as may be, and each member with directories of its own.
     assert!(of_bytes("deb", &bytes(120, 20_000)).contains("the layer gets more than"));
@@ -103,10 +103,10 @@ fn packages_of_many_directories() {
 #[test]
 fn packages_of_long_names() {
     let members: Vec<_> = (0..40_000).map(|n| long(&format!("{n}{}", "n".repeat(4000)), b'0')).collect();
-    assert!(of_bytes("deb", &deb_bytes("data.tar.xz", &xz(&tar(&members)))).contains("the names of the package have more than"));
+    assert!(of_bytes("deb", &deb_bytes("data.tar.gz", &gz(&tar(&members)))).contains("the names of the package have more than"));
     let links: Vec<_> =
         (0..40_000).map(|n| [member(b"K", b'K', b"", &b"t".repeat(4000)), member(format!("{n}").as_bytes(), b'2', b"", b"")].concat()).collect();
-    assert!(of_bytes("deb", &deb_bytes("data.tar.xz", &xz(&tar(&links)))).contains("the names of the package have more than"));
+    assert!(of_bytes("deb", &deb_bytes("data.tar.gz", &gz(&tar(&links)))).contains("the names of the package have more than"));
 }
 
 #[test]
