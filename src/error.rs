@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::check::Findings;
+use crate::printable::printable;
 
 /// An error that ends the program.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Error {
             _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => "the links lead in a circle: mend them, or name the file itself",
             _ => "look at the disk and try again",
         };
-        Self::environment(format!("cannot {doing} {}: {error}", path.display()), remedy)
+        Self::environment(format!("cannot {doing} {}: {error}", printable(&path.display().to_string())), remedy)
     }
 
     /// The process's exit code, as the architecture fixes it.

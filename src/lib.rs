@@ -12,6 +12,7 @@ pub mod image;
 pub mod interrupt;
 pub mod launch;
 pub mod package;
+pub mod printable;
 pub mod reference;
 pub mod render;
 pub mod site;

@@ -132,7 +132,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     out.commit()?;
 
     if arguments.json {
-        super::print::answer(&text)?;
+        super::print::answer(&crate::printable::printable_json(&text))?;
     }
     tell(site, &rendered, &images, bytes, &shown, &arguments.out);
     Ok(())

@@ -8,6 +8,7 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::image::layer::Layer;
 use crate::image::progress::Progress;
+use crate::printable::{printable, printable_lines};
 
 /// Shows what a build does.
 pub struct Shown {
@@ -31,7 +32,7 @@ impl Shown {
     /// One line about a step.
     pub fn step(&self, text: &str) {
         match &self.bars {
-            Some(bars) => drop(bars.println(text)),
+            Some(bars) => drop(bars.println(printable_lines(text))),
             None => super::print::tell(text),
         }
     }
@@ -47,7 +48,7 @@ impl Shown {
             Some(length) => ProgressBar::new(length).with_style(style("{msg:32} {bar:40} {bytes:>10} of {total_bytes}")),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg:32} {bytes:>10}")),
         };
-        let bar = bars.add(bar.with_message(text));
+        let bar = bars.add(bar.with_message(printable(&text).into_owned()));
         if let Some(old) = self.lock().replace(bar) {
             old.finish_and_clear();
         }

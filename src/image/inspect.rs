@@ -1,22 +1,38 @@
 //! What an archive of images holds, and whether it is whole. Takes a tar file in either form that engines load (an OCI layout,
-//! Docker's `manifest.json`, or both), verifies every digest and diff id in it, gives plain data for people and for `--json`.
+//! Docker's `manifest.json`, or both), verifies every digest and diff id in it, looks at the members of every layer, and gives plain
+//! data for people and for `--json`.
+//!
+//! Digests cover layers, configurations and manifests, not the names of images, the headers of the archive and what lies between
+//! its files. Of an archive that this tool wrote, all of that follows from the images, and every byte is compared
+//! ([`exact`]). An archive of another program, or one that was packed anew, is only as right as its digests; that is said.
 
+mod contents;
+mod exact;
 mod forms;
+mod print;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+pub use contents::{Contents, Kind, Sighting};
 use flate2::bufread::MultiGzDecoder;
 use oci_spec::image::ImageConfiguration;
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::image::digest::{Digest, Summing};
+use crate::image::members::Source;
 use crate::image::section::{Section, Sections};
 use crate::interrupt;
 
-use forms::{Found, parse, read_docker, read_index};
+use forms::{Found, agree, parse, read_docker, read_index};
+
+/// What the commands of our layers start with in the history of an image.
+const OURS: &str = "synapse-site layer ";
+
+/// The most layers of an archive, counted once each.
+const MOST_LAYERS: usize = 10_000;
 
 /// Everything in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +41,11 @@ pub struct Inspection {
     pub images: Vec<Image>,
     /// Compressed bytes of all layers in the archive, shared ones once.
     pub size: u64,
+    /// Whether every byte of the archive is as this tool writes it for these images: names, order, headers, and what lies between.
+    /// False for an archive that another program wrote, of which digests cover the images and nothing covers their names.
+    pub exact: bool,
+    /// What the layers in the archive hold, by the digest of their blob.
+    pub contents: BTreeMap<Digest, Contents>,
 }
 
 /// One image.
@@ -36,6 +57,8 @@ pub struct Image {
     pub config_digest: Digest,
     /// Digest of the manifest, where the archive has an OCI layout.
     pub manifest_digest: Option<Digest>,
+    /// Bytes of the manifest.
+    pub manifest_size: Option<u64>,
     /// Machine.
     pub architecture: String,
     /// `uid:gid`.
@@ -73,6 +96,8 @@ pub struct Layer {
     pub present: bool,
     /// The packages in it, if we made it.
     pub packages: Vec<String>,
+    /// Whether the image says that this tool made it.
+    pub ours: bool,
 }
 
 /// What a blob turned out to be.
@@ -103,18 +128,73 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     if let Some(manifest) = &docker {
         read_docker(&archive, manifest, oci.is_some(), &mut found)?;
     }
-    let mut blobs = BTreeMap::new();
+    if oci.is_some() && docker.is_some() {
+        agree(&archive, &found)?;
+    }
+    let mut blobs = Blobs::default();
     let mut images = Vec::new();
     for (digest, image) in found {
         images.push(complete(&archive, digest, image, &mut blobs)?);
     }
     images.sort_by(|one, other| one.names.cmp(&other.names));
     let mut seen = BTreeSet::new();
-    let size = blobs.values().filter(|blob: &&Blob| seen.insert(blob.digest)).map(|blob| blob.size).sum();
-    Ok(Inspection { images, size })
+    let size = blobs.known.values().filter(|blob| seen.insert(blob.digest)).map(|blob| blob.size).sum();
+    refuse_foreign_members(&archive, &images, &blobs.contents)?;
+    let exact = exact::is_ours(&archive);
+    if exact {
+        exact::check(&archive, &images)?;
+    }
+    Ok(Inspection { images, size, exact, contents: blobs.contents })
 }
 
-fn complete(archive: &Sections, config_digest: Digest, image: Found, blobs: &mut BTreeMap<String, Blob>) -> Result<Image> {
+/// Refuses in our layers what we never put there.
+fn refuse_foreign_members(archive: &Sections, images: &[Image], contents: &BTreeMap<Digest, Contents>) -> Result<()> {
+    let ours: BTreeMap<Digest, &str> =
+        images.iter().flat_map(|image| &image.layers).filter(|layer| layer.ours).map(|layer| (layer.digest, layer.name.as_str())).collect();
+    let mut wrong = Vec::new();
+    for (digest, name) in ours {
+        for (kind, sighting) in contents.get(&digest).into_iter().flat_map(|contents| &contents.findings) {
+            if kind.is_never_ours() {
+                wrong.push(format!("{name} ({digest}) has {} ({sighting})", kind.name()));
+            }
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(archive.wrong(format!("layers that are said to be made by synapse-site hold what it never makes: {}", wrong.join("; "))))
+}
+
+/// The layers that were read.
+#[derive(Default)]
+struct Blobs {
+    /// By where they lie in the archive: several names may lead there.
+    known: BTreeMap<u64, Blob>,
+    contents: BTreeMap<Digest, Contents>,
+}
+
+impl Blobs {
+    /// The layer of that path, if the archive has it.
+    fn get(&mut self, archive: &Sections, path: &str) -> Result<Option<Blob>> {
+        let Some((section, place, size)) = archive.get(path) else { return Ok(None) };
+        let blob = match self.known.get(&place) {
+            Some(blob) => *blob,
+            None if self.known.len() == MOST_LAYERS => return Err(archive.wrong(format!("it has more than {MOST_LAYERS} layers"))),
+            None => {
+                let (blob, contents) = verify(archive, path, section, size)?;
+                self.known.insert(place, blob);
+                self.contents.insert(blob.digest, contents);
+                blob
+            }
+        };
+        match path.strip_prefix("blobs/sha256/") {
+            Some(hex) if hex != blob.digest.hex() => Err(archive.wrong(format!("{path} has the digest {}", blob.digest))),
+            _ => Ok(Some(blob)),
+        }
+    }
+}
+
+fn complete(archive: &Sections, config_digest: Digest, image: Found, blobs: &mut Blobs) -> Result<Image> {
     let document: ImageConfiguration = parse(archive, &config_digest.to_string(), &image.config)?;
     let diff_ids = document.rootfs().diff_ids();
     if diff_ids.len() != image.layers.len() {
@@ -130,15 +210,7 @@ fn complete(archive: &Sections, config_digest: Digest, image: Found, blobs: &mut
     let mut layers = Vec::with_capacity(image.layers.len());
     for (number, ((path, expected), diff_id)) in image.layers.into_iter().zip(diff_ids).enumerate() {
         let diff_id: Digest = diff_id.parse().map_err(|why| archive.wrong(why))?;
-        let blob = match (blobs.get(&path), archive.get(&path)) {
-            (Some(blob), _) => Some(*blob),
-            (None, Some((section, size))) => {
-                let blob = verify(archive, &path, section, size)?;
-                blobs.insert(path.clone(), blob);
-                Some(blob)
-            }
-            (None, None) => None,
-        };
+        let blob = blobs.get(archive, &path)?;
         let (digest, size) = match (blob, expected) {
             (Some(blob), expected) => {
                 if expected.is_some_and(|expected| expected != (blob.digest, blob.size)) {
@@ -153,7 +225,8 @@ fn complete(archive: &Sections, config_digest: Digest, image: Found, blobs: &mut
             (None, None) => return Err(archive.wrong(format!("{path} is missing"))),
         };
         let text = history.get(number).copied().unwrap_or_default();
-        let (name, packages) = match text.strip_prefix("synapse-site layer ") {
+        let ours = text.strip_prefix(OURS);
+        let (name, packages) = match ours {
             Some(ours) => {
                 let (name, packages) = ours.split_once(": ").unwrap_or((ours, ""));
                 (name.to_owned(), packages.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect())
@@ -161,7 +234,7 @@ fn complete(archive: &Sections, config_digest: Digest, image: Found, blobs: &mut
             None => (text.to_owned(), Vec::new()),
         };
         let uncompressed_size = blob.map(|blob| blob.uncompressed_size);
-        layers.push(Layer { name, digest, diff_id, size, uncompressed_size, present: blob.is_some(), packages });
+        layers.push(Layer { name, digest, diff_id, size, uncompressed_size, present: blob.is_some(), packages, ours: ours.is_some() });
     }
     let config = document.config().clone().unwrap_or_default();
     let mut ports = config.exposed_ports().clone().unwrap_or_default();
@@ -170,6 +243,7 @@ fn complete(archive: &Sections, config_digest: Digest, image: Found, blobs: &mut
         names: image.names.into_iter().collect(),
         config_digest,
         manifest_digest: image.manifest_digest,
+        manifest_size: image.manifest_size,
         architecture: document.architecture().to_string(),
         user: config.user().clone(),
         env: config.env().clone().unwrap_or_default(),
@@ -182,17 +256,18 @@ fn complete(archive: &Sections, config_digest: Digest, image: Found, blobs: &mut
     })
 }
 
-/// Reads a layer's blob once: its digest, and that of what it unpacks to.
-fn verify(archive: &Sections, path: &str, section: Section<'_>, size: u64) -> Result<Blob> {
-    let broken = |error: io::Error| archive.wrong(format!("{path} cannot be unpacked: {error}"));
+/// Reads a layer's blob once: its digest, that of what it unpacks to, and what it holds.
+fn verify(archive: &Sections, path: &str, section: Section<'_>, size: u64) -> Result<(Blob, Contents)> {
+    // A signal ends the reading early, which the reader takes for an early end.
+    let broken = |error: io::Error| interrupt::check().err().unwrap_or_else(|| archive.wrong(format!("{path} cannot be unpacked: {error}")));
     let mut blob = BufReader::with_capacity(1 << 18, Summing::new(section));
     let magic = blob.fill_buf().map_err(broken)?;
-    let (diff_id, uncompressed_size) = if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+    let (contents, diff_id, uncompressed_size) = if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         return Err(archive.wrong(format!("{path} is compressed with zstd, which this version does not read")));
     } else if magic.starts_with(&[0x1f, 0x8b]) {
-        drain(MultiGzDecoder::new(&mut blob)).map_err(broken)??
+        unpack(MultiGzDecoder::new(&mut blob)).map_err(broken)??
     } else {
-        drain(&mut blob).map_err(broken)??
+        unpack(&mut blob).map_err(broken)??
     };
     // What a decoder leaves is part of the blob, too.
     drain(&mut blob).map_err(broken)??;
@@ -200,17 +275,49 @@ fn verify(archive: &Sections, path: &str, section: Section<'_>, size: u64) -> Re
     if read != size {
         return Err(archive.wrong(format!("{path} ends after {read} of {size} bytes")));
     }
-    if let Some(hex) = path.strip_prefix("blobs/sha256/")
-        && hex != digest.hex()
-    {
-        return Err(archive.wrong(format!("{path} has the digest {digest}")));
-    }
-    Ok(Blob { digest, size, diff_id, uncompressed_size })
+    Ok((Blob { digest, size, diff_id, uncompressed_size }, contents))
 }
 
-/// Digest and length of everything a reader gives; the outer result is the reader's, the inner one the user's.
-fn drain(reader: impl Read) -> io::Result<Result<(Digest, u64)>> {
-    let mut reader = Summing::new(reader);
+/// The members of an unpacked layer, its digest and its length; the outer result is the reader's, the inner one the user's.
+fn unpack(reader: impl Read) -> io::Result<Result<(Contents, Digest, u64)>> {
+    let mut reader = Stream(Summing::new(BufReader::with_capacity(1 << 16, reader)));
+    let contents = match contents::read(&mut reader)? {
+        Ok(contents) => contents,
+        Err(stop) => return Ok(Err(stop)),
+    };
+    if let Err(stop) = drain(&mut reader)? {
+        return Ok(Err(stop));
+    }
+    let (_, digest, length) = reader.0.finish();
+    Ok(Ok((contents, digest, length)))
+}
+
+/// A stream whose content is read to be passed over, since a digest covers it.
+struct Stream<R>(Summing<R>);
+
+impl<R: Read> Read for Stream<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: Read> Source for &mut Stream<R> {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        let mut left = bytes;
+        while left > 0 {
+            interrupt::check().map_err(|_| io::Error::other("stopped"))?;
+            let some = left.min(1 << 24);
+            if io::copy(&mut self.take(some), &mut io::sink())? < some {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends inside a member"));
+            }
+            left -= some;
+        }
+        Ok(())
+    }
+}
+
+/// Reads what a reader still gives; the outer result is the reader's, the inner one the user's.
+fn drain(mut reader: impl Read) -> io::Result<Result<()>> {
     let mut buffer = vec![0; 1 << 18];
     loop {
         if let Err(stop) = interrupt::check() {
@@ -223,27 +330,5 @@ fn drain(reader: impl Read) -> io::Result<Result<(Digest, u64)>> {
             Err(error) => return Err(error),
         }
     }
-    let (_, digest, length) = reader.finish();
-    Ok(Ok((digest, length)))
-}
-
-impl std::fmt::Display for Inspection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for image in &self.images {
-            writeln!(f, "{}", if image.names.is_empty() { "(no name)".to_owned() } else { image.names.join(", ") })?;
-            writeln!(f, "  config      {}", image.config_digest)?;
-            if let Some(digest) = &image.manifest_digest {
-                writeln!(f, "  manifest    {digest}")?;
-            }
-            writeln!(f, "  platform    linux/{}", image.architecture)?;
-            writeln!(f, "  runs        {}", [&image.entrypoint[..], &image.cmd[..]].concat().join(" "))?;
-            writeln!(f, "  as          {}", image.user.as_deref().unwrap_or("root"))?;
-            for layer in &image.layers {
-                let note = if layer.present { String::new() } else { ", not in this archive".into() };
-                let kilobytes = layer.size.div_ceil(1000);
-                writeln!(f, "  {:<14} {kilobytes:>8} kB  {}  {} packages{note}", layer.name, layer.digest, layer.packages.len())?;
-            }
-        }
-        write!(f, "{} images, {} kB of layers, all digests right", self.images.len(), self.size.div_ceil(1000))
-    }
+    Ok(Ok(()))
 }

@@ -227,12 +227,7 @@ impl LayerPlan {
                         return Ok(());
                     }
                 }
-                if rules.keeps(entry) {
-                    tree.add_package_entry(entry, content)
-                } else {
-                    tree.describe(entry);
-                    Ok(())
-                }
+                if rules.keeps(entry) { tree.add_package_entry(entry, content) } else { tree.describe(entry) }
             })?;
         }
         for (path, file) in &self.files {

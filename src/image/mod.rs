@@ -9,6 +9,7 @@ pub mod exclude;
 pub mod gzip;
 pub mod inspect;
 pub mod layer;
+pub mod members;
 pub mod name;
 pub mod nix;
 pub mod oci;

@@ -77,7 +77,7 @@ pub fn divide(graph: &Graph, images: &BTreeMap<String, Needs>, most: usize) -> R
             needed.entry(path).or_default().push(image);
         }
     }
-    let strata = strata(graph, images, &needed)?;
+    let strata = strata(graph, images, &needed);
     let mut target = TARGET;
     loop {
         let stacks = stack(graph, &needed, images, &strata, target);
@@ -92,18 +92,13 @@ pub fn divide(graph: &Graph, images: &BTreeMap<String, Needs>, most: usize) -> R
 }
 
 /// How often each path changes.
-fn strata<'a>(graph: &'a Graph, images: &BTreeMap<String, Needs>, needed: &BTreeMap<&'a str, Vec<&str>>) -> Result<BTreeMap<&'a str, Stratum>> {
-    let mut dependents: BTreeMap<&str, usize> = BTreeMap::new();
-    for path in needed.keys() {
-        for dependency in graph.closure([*path])? {
-            *dependents.entry(dependency).or_default() += 1;
-        }
-    }
+fn strata<'a>(graph: &'a Graph, images: &BTreeMap<String, Needs>, needed: &BTreeMap<&'a str, Vec<&str>>) -> BTreeMap<&'a str, Stratum> {
+    let dependents = dependents(graph, needed);
     // A family of packages: the service, the same without its wrapper, its modules.
     let families: Vec<(&str, &str)> =
         images.iter().flat_map(|(image, needs)| needs.applications.iter().map(move |family| (image.as_str(), family.as_str()))).collect();
     let all = needed.len();
-    Ok(needed
+    needed
         .iter()
         .map(|(path, users)| {
             let is_family = |(image, family): &(&str, &str)| users.as_slice() == [*image] && bears(name(path), family);
@@ -115,7 +110,33 @@ fn strata<'a>(graph: &'a Graph, images: &BTreeMap<String, Needs>, needed: &BTree
             };
             (*path, stratum)
         })
-        .collect())
+        .collect()
+}
+
+/// How many of the needed paths depend on each of them, itself included. Sixty-four dependents at a time are passed down the whole
+/// graph as the bits of a number: a store path after the other would take the square of the graph's length for a long chain.
+fn dependents<'a>(graph: &'a Graph, needed: &BTreeMap<&'a str, Vec<&str>>) -> BTreeMap<&'a str, usize> {
+    let ordered: Vec<&StorePath> = graph.ordered().into_iter().filter(|path| needed.contains_key(path.path.as_str())).collect();
+    let places: BTreeMap<&str, usize> = ordered.iter().enumerate().map(|(place, path)| (path.path.as_str(), place)).collect();
+    // What a needed path refers to is needed, too.
+    let references: Vec<Vec<usize>> =
+        ordered.iter().map(|path| path.references.iter().filter_map(|reference| places.get(reference.as_str()).copied()).collect()).collect();
+    let mut counts = vec![0; ordered.len()];
+    let mut bits = vec![0_u64; ordered.len()];
+    for first in (0..ordered.len()).step_by(u64::BITS as usize) {
+        bits.fill(0);
+        // Nothing before the first of them depends on one of them.
+        for place in first..ordered.len() {
+            if place - first < u64::BITS as usize {
+                bits[place] |= 1 << (place - first);
+            }
+            counts[place] += bits[place].count_ones() as usize;
+            for reference in &references[place] {
+                bits[*reference] |= bits[place];
+            }
+        }
+    }
+    ordered.iter().zip(counts).map(|(path, count)| (path.path.as_str(), count)).collect()
 }
 
 /// Whether a name holds another as whole words: `python3.13-matrix-synapse-ldap3-0.4.0` bears `matrix-synapse`.

@@ -6,7 +6,14 @@ use std::io::{Read, Write};
 
 use crate::error::{Error, Result};
 use crate::image::tarball::{Failure, Header, Member, Tarball};
-use crate::package::{Entry, Kind};
+use crate::package::{Entry, Kind, path as names};
+use crate::printable::printable;
+
+/// The most paths that a layer may have, parents that nobody brings included. The largest packages of Debian have about 100,000.
+const MOST_PATHS: usize = 1_000_000;
+
+/// The most bytes that all of them may have together.
+const MOST_BYTES: usize = 128 << 20;
 
 /// Mode and owner of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -53,12 +60,14 @@ pub struct Tree<'a, W: Write> {
     described: BTreeMap<String, Meta>,
     nodes: BTreeMap<String, (Node, Origin)>,
     labels: Vec<String>,
+    /// How many bytes of paths are kept.
+    bytes: usize,
 }
 
 impl<'a, W: Write> Tree<'a, W> {
     /// An empty layer that is written to `out`.
     pub fn new(out: W, aliases: &'a BTreeMap<String, String>, inherited: &'a BTreeMap<String, Meta>) -> Self {
-        Self { tarball: Tarball::new(out), aliases, inherited, described: BTreeMap::new(), nodes: BTreeMap::new(), labels: Vec::new() }
+        Self { tarball: Tarball::new(out), aliases, inherited, described: BTreeMap::new(), nodes: BTreeMap::new(), labels: Vec::new(), bytes: 0 }
     }
 
     /// From here on members come from the package of that label.
@@ -67,10 +76,28 @@ impl<'a, W: Write> Tree<'a, W> {
     }
 
     /// Remembers a directory of a package that is left out.
-    pub fn describe(&mut self, entry: &Entry) {
-        if entry.kind == Kind::Directory {
-            self.described.entry(entry.path.clone()).or_insert_with(|| package_meta(entry));
+    ///
+    /// # Errors
+    /// An environment failure for more paths than a layer may have.
+    pub fn describe(&mut self, entry: &Entry) -> Result<()> {
+        if entry.kind == Kind::Directory && !self.described.contains_key(&entry.path) {
+            self.count(&entry.path)?;
+            self.described.insert(entry.path.clone(), package_meta(entry));
         }
+        Ok(())
+    }
+
+    /// Counts a path that is going to be kept.
+    fn count(&mut self, path: &str) -> Result<()> {
+        self.bytes += path.len();
+        if self.bytes > MOST_BYTES || self.nodes.len() + self.described.len() >= MOST_PATHS {
+            let by = self.labels.last().map_or("image.toml", String::as_str);
+            return Err(Error::environment(
+                format!("{}: the layer gets more than {MOST_PATHS} paths, or paths of more than {MOST_BYTES} bytes", printable(by)),
+                "exclude files in image.toml, or put some of the layer's packages into another layer",
+            ));
+        }
+        Ok(())
     }
 
     /// Adds a member of the package that was begun last.
@@ -101,7 +128,7 @@ impl<'a, W: Write> Tree<'a, W> {
                 let target = self.real_path(target)?;
                 if !matches!(self.nodes.get(&target), Some((Node::File, from)) if *from == origin) {
                     return Err(Error::environment(
-                        format!("{}: {path} is a hard link to {target}, which is not in the layer", self.name(origin)),
+                        format!("{}: {} is a hard link to {}, which is not in the layer", self.name(origin), printable(&path), printable(&target)),
                         "exclude both in image.toml, or include both",
                     ));
                 }
@@ -156,7 +183,7 @@ impl<'a, W: Write> Tree<'a, W> {
             };
             path = format!("{target}{}", &path[at..]).trim_start_matches('/').to_owned();
         }
-        Err(Error::environment(format!("{path} lies below links that go round in a circle"), "correct the links in image.toml"))
+        Err(Error::environment(format!("{} lies below links that go round in a circle", printable(&path)), "correct the links in image.toml"))
     }
 
     fn directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
@@ -170,7 +197,8 @@ impl<'a, W: Write> Tree<'a, W> {
                 let (by, have) = (*by, *have);
                 Err(Error::environment(
                     format!(
-                        "the directory {path} is {:04o} {}:{} for {} and {:04o} {}:{} for {}",
+                        "the directory {} is {:04o} {}:{} for {} and {:04o} {}:{} for {}",
+                        printable(path),
                         have.mode,
                         have.uid,
                         have.gid,
@@ -180,7 +208,7 @@ impl<'a, W: Write> Tree<'a, W> {
                         meta.gid,
                         self.name(origin)
                     ),
-                    format!("say which in image.toml: [[layer.directory]] path = \"/{path}\""),
+                    format!("say which in image.toml: [[layer.directory]] path = \"/{}\"", printable(path)),
                 ))
             }
             Some((_, by)) => Err(self.contradiction(path, origin, *by)),
@@ -195,22 +223,24 @@ impl<'a, W: Write> Tree<'a, W> {
         let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member };
         self.tarball.append(&header, content).map_err(|failure| match failure {
             Failure::Read(error) => Error::environment(
-                format!("{}: {path} cannot be read: {error}", self.name(origin)),
+                format!("{}: {} cannot be read: {error}", self.name(origin), printable(path)),
                 "the package is damaged; remove it from the cache and build again",
             ),
             Failure::Write(error) => unwritable(&error),
         })?;
         let node = if matches!(member, Member::Symlink(_)) { Node::Symlink } else { Node::File };
+        self.count(path)?;
         self.nodes.insert(path.to_owned(), (node, origin));
         Ok(())
     }
 
     fn parents(&mut self, path: &str, origin: Origin) -> Result<()> {
-        if path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains('\0') {
-            return Err(Error::environment(
-                format!("{}: {path:?} is no path inside an image", self.name(origin)),
-                "do not use this package; it is damaged or hostile",
-            ));
+        if let Err(reason) = names::inside(path).and_then(|()| if path.is_empty() { Err("it is no path inside an image".into()) } else { Ok(()) }) {
+            let remedy = match origin {
+                Origin::Package(_) => "do not use this package; it is damaged or hostile",
+                _ => "choose another name for it, in the description or in image.toml",
+            };
+            return Err(Error::environment(format!("{}: {}: {reason}", self.name(origin), printable(path)), remedy));
         }
         for (at, _) in path.match_indices('/') {
             let parent = &path[..at];
@@ -218,7 +248,7 @@ impl<'a, W: Write> Tree<'a, W> {
                 Some((Node::Directory(_), _)) => {}
                 Some((_, by)) => {
                     return Err(Error::environment(
-                        format!("{}: {path} lies below {parent}, which is no directory for {}", self.name(origin), self.name(*by)),
+                        format!("{}: {} lies below {}, which is no directory for {}", self.name(origin), printable(path), printable(parent), self.name(*by)),
                         "exclude one of them in image.toml",
                     ));
                 }
@@ -233,6 +263,7 @@ impl<'a, W: Write> Tree<'a, W> {
 
     fn emit_directory(&mut self, path: &str, meta: Meta, origin: Origin) -> Result<()> {
         let header = Header { path, mode: meta.mode, uid: meta.uid, gid: meta.gid, member: Member::Directory };
+        self.count(path)?;
         self.tarball.begin(&header).map_err(|error| unwritable(&error))?;
         self.nodes.insert(path.to_owned(), (Node::Directory(meta), origin));
         Ok(())
@@ -240,7 +271,7 @@ impl<'a, W: Write> Tree<'a, W> {
 
     fn contradiction(&self, path: &str, one: Origin, other: Origin) -> Error {
         Error::environment(
-            format!("{path} comes from {} and from {}", self.name(other), self.name(one)),
+            format!("{} comes from {} and from {}", printable(path), self.name(other), self.name(one)),
             "exclude it in image.toml, or put one of the two into a layer above",
         )
     }

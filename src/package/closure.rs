@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::hash::hex;
-use super::{Entry, Kind, Package, Visit};
+use super::tarball::LIMITS;
+use super::{Entry, Kind, Package, Visit, path as names};
 use crate::error::{Error, Result};
+use crate::printable::printable;
 
 /// Raised whenever equal store paths would give other members than before.
 const FORMAT: u32 = 1;
@@ -58,7 +60,9 @@ impl Graph {
     /// # Errors
     /// An environment failure for anything else, and for a reference to a path that is not in the list.
     pub fn parse(value: &serde_json::Value) -> Result<Self> {
-        let wrong = |what: String| Error::environment(format!("the reference graph {what}"), "use Nix 2.8 or later, and leave the builder's arguments to it");
+        let wrong = |what: String| {
+            Error::environment(format!("the reference graph {}", printable(&what)), "use Nix 2.8 or later, and leave the builder's arguments to it")
+        };
         let records: Vec<Record> = Deserialize::deserialize(value).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let mut paths = BTreeMap::new();
         for record in records {
@@ -77,7 +81,35 @@ impl Graph {
                 return Err(wrong(format!("lacks {reference}, which {} refers to", path.path)));
             }
         }
-        Ok(Self { paths })
+        let graph = Self { paths };
+        let ordered = graph.ordered().len();
+        if ordered < graph.paths.len() {
+            let circle = graph.paths.len() - ordered;
+            return Err(wrong(format!("has {circle} paths that refer to each other in a circle, or to such ones, which no store can hold")));
+        }
+        Ok(graph)
+    }
+
+    /// All paths, each before those that it refers to.
+    pub fn ordered(&self) -> Vec<&StorePath> {
+        let mut referrers: BTreeMap<&str, usize> = BTreeMap::new();
+        for reference in self.paths.values().flat_map(|path| &path.references) {
+            *referrers.entry(reference).or_default() += 1;
+        }
+        let mut ordered: Vec<&StorePath> = self.paths.values().filter(|path| !referrers.contains_key(path.path.as_str())).collect();
+        let mut next = 0;
+        while let Some(path) = ordered.get(next).copied() {
+            next += 1;
+            for reference in &path.references {
+                if let Some(left) = referrers.get_mut(reference.as_str()) {
+                    *left -= 1;
+                    if *left == 0 {
+                        ordered.extend(self.paths.get(reference));
+                    }
+                }
+            }
+        }
+        ordered
     }
 
     /// All paths, sorted.
@@ -193,18 +225,22 @@ impl Package for Closure {
     }
 
     fn walk(&self, visit: &mut Visit<'_>) -> Result<()> {
-        walk(&self.files, self.path.path.trim_start_matches('/'), visit)
+        walk(&self.files, self.path.path.trim_start_matches('/'), &mut (LIMITS.members, LIMITS.names), visit)
     }
 }
 
-/// A file system object and what is below it, names sorted by their bytes.
-fn walk(file: &Path, path: &str, visit: &mut Visit<'_>) -> Result<()> {
+/// A file system object and what is below it, names sorted by their bytes. `left` are the members and the bytes of names that the
+/// store path may still have.
+fn walk(file: &Path, path: &str, left: &mut (usize, usize), visit: &mut Visit<'_>) -> Result<()> {
+    let refused = |what: &str| Error::environment(format!("{}: {what}", printable(&file.display().to_string())), "leave this package out of the images");
+    names::inside(path).map_err(|reason| refused(&reason))?;
+    *left = match (left.0.checked_sub(1), left.1.checked_sub(path.len())) {
+        (Some(members), Some(bytes)) => (members, bytes),
+        _ => return Err(refused(&format!("its store path has more than {} members, or names of more than {} bytes", LIMITS.members, LIMITS.names))),
+    };
     let metadata = fs::symlink_metadata(file).map_err(|error| Error::io("look at", file, &error))?;
     let entry = |mode, kind| Entry { path: path.to_owned(), mode, uid: 0, gid: 0, kind };
-    let text = |bytes: &[u8]| {
-        String::from_utf8(bytes.to_vec())
-            .map_err(|_| Error::environment(format!("{} has a name or target that is not UTF-8", file.display()), "leave this package out of the images"))
-    };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| refused("a name or target in it is not UTF-8"));
     let kind = metadata.file_type();
     if kind.is_dir() {
         visit(&entry(0o555, Kind::Directory), &mut io::empty())?;
@@ -212,7 +248,7 @@ fn walk(file: &Path, path: &str, visit: &mut Visit<'_>) -> Result<()> {
             .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())
             .map_err(|error| Error::io("read", file, &error))?;
         names.sort();
-        names.iter().try_for_each(|name| walk(&file.join(name), &format!("{path}/{}", text(name.as_bytes())?), visit))
+        names.iter().try_for_each(|name| walk(&file.join(name), &format!("{path}/{}", text(name.as_bytes())?), left, visit))
     } else if kind.is_symlink() {
         let target = fs::read_link(file).map_err(|error| Error::io("read", file, &error))?;
         visit(&entry(0o777, Kind::Symlink { target: text(target.as_os_str().as_bytes())? }), &mut io::empty())

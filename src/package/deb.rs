@@ -2,7 +2,7 @@
 //! merged-/usr system, owners and modes from the package's own tar headers; maintainer scripts are never looked at.
 //! The format is deb(5): an `ar` archive with `debian-binary`, `control.tar.*` and `data.tar.*`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -43,10 +43,11 @@ impl Control {
     /// The names in `Depends` and `Pre-Depends`, first alternatives first, without versions and architectures.
     pub fn dependencies(&self) -> Vec<String> {
         let mut names = Vec::new();
+        let mut known = BTreeSet::new();
         for field in ["pre-depends", "depends"] {
             for relation in self.get(field).unwrap_or_default().split([',', '|']) {
                 let name = relation.split(['(', '[', ':', '<']).next().unwrap_or_default().trim();
-                if !name.is_empty() && !names.iter().any(|known| known == name) {
+                if !name.is_empty() && known.insert(name) {
                     names.push(name.to_owned());
                 }
             }

@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
+use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::Elf;
+use goblin::elf::dynamic::{DT_NEEDED, Dynamic as Section};
+use goblin::elf::program_header::{PT_DYNAMIC, ProgramHeader};
 use serde::Serialize;
 
 use super::{Entry, Kind, Package};
@@ -13,6 +16,15 @@ use crate::error::{Error, Result};
 
 /// The longest ELF file that is looked at. Debian's longest, of compilers and browsers, are below.
 const LONGEST: u64 = 512 << 20;
+
+/// The longest dynamic section. Programs that link hundreds of libraries have about 10 kB.
+const LONGEST_SECTION: u64 = 1 << 20;
+
+/// The most libraries that a file may ask for.
+const MOST_NEEDED: usize = 4096;
+
+/// The longest name of a library: that of a file.
+const LONGEST_NAME: usize = 255;
 
 /// The dynamic section of one ELF file, as far as it is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,8 +46,35 @@ pub fn needed(reader: &mut dyn Read) -> io::Result<Option<Dynamic>> {
         return Ok(None);
     }
     reader.take(LONGEST).read_to_end(&mut bytes)?;
-    let elf = Elf::parse(&bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
-    Ok(Some(Dynamic { needed: elf.libraries.iter().map(|name| (*name).to_owned()).collect(), soname: elf.soname.map(str::to_owned) }))
+    dynamic(&bytes).map(Some).map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))
+}
+
+/// The dynamic section alone: a full parse takes memory for every string, symbol and section that the headers speak of.
+fn dynamic(bytes: &[u8]) -> std::result::Result<Dynamic, String> {
+    let broken = |error: goblin::error::Error| error.to_string();
+    let elf = Elf::lazy_parse(Elf::parse_header(bytes).map_err(broken)?).map_err(broken)?;
+    let container = if elf.is_64 { Container::Big } else { Container::Little };
+    let ctx = Ctx::new(container, if elf.little_endian { Endian::Little } else { Endian::Big });
+    let place = usize::try_from(elf.header.e_phoff).map_err(|_| "its program headers lie outside of it")?;
+    let segments = ProgramHeader::parse(bytes, place, elf.header.e_phnum.into(), ctx).map_err(broken)?;
+    if let Some(segment) = segments.iter().find(|segment| segment.p_type == PT_DYNAMIC && segment.p_filesz > LONGEST_SECTION) {
+        return Err(format!("its dynamic section of {} bytes is too long (at most {LONGEST_SECTION})", segment.p_filesz));
+    }
+    let Some(section) = Section::parse(bytes, &segments, ctx).map_err(broken)? else { return Ok(Dynamic::default()) };
+    let info = &section.info;
+    let strings = info.strtab.checked_add(info.strsz).and_then(|end| bytes.get(info.strtab..end)).unwrap_or_default();
+    let text = |at: u64| {
+        let rest = usize::try_from(at).ok().and_then(|at| strings.get(at..)).unwrap_or_default();
+        let name = rest.iter().take(LONGEST_NAME + 1).position(|byte| *byte == 0).map(|end| &rest[..end]);
+        name.and_then(|name| std::str::from_utf8(name).ok()).map(str::to_owned).ok_or("the name of a library is no name")
+    };
+    let needed = || section.dyns.iter().filter(|entry| entry.d_tag == DT_NEEDED);
+    if needed().nth(MOST_NEEDED).is_some() {
+        return Err(format!("it asks for more than {MOST_NEEDED} libraries"));
+    }
+    let needed = needed().map(|entry| text(entry.d_val)).collect::<std::result::Result<_, _>>()?;
+    let soname = (info.soname != 0).then(|| text(info.soname as u64)).transpose()?;
+    Ok(Dynamic { needed, soname })
 }
 
 /// One package of an image, and what the image takes of it.

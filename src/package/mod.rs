@@ -63,6 +63,16 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// The target of a link.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Self::Symlink { target } | Self::Hardlink { target } => Some(target),
+            Self::Directory | Self::File { .. } => None,
+        }
+    }
+}
+
 /// What is called for each member, in an order that depends only on the package's bytes. The reader gives exactly
 /// [`Kind::File::size`] bytes for a file and none for anything else.
 pub type Visit<'a> = dyn FnMut(&Entry, &mut dyn Read) -> Result<()> + 'a;

@@ -5,6 +5,14 @@
 /// The longest path a package may name, in bytes: Linux' `PATH_MAX`.
 pub const LONGEST: usize = 4096;
 
+/// The most components that a path may have. The deepest of Debian and of wheels have about 20; each one that nobody brings
+/// becomes a directory of the layer.
+pub const DEEPEST: usize = 128;
+
+/// How a name starts that removes something from lower layers instead of being a file (OCI image specification, "Whiteouts").
+/// Engines treat all names that start so as their own.
+pub const WHITEOUT: &str = ".wh.";
+
 /// Top-level directories that are links into `usr` since Debian 12 (the `usrmerge` transition); base-files of Debian 13
 /// ships exactly these aliases.
 const ALIASES: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"];
@@ -13,7 +21,7 @@ const ALIASES: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libo32", "l
 /// empty string.
 ///
 /// # Errors
-/// The reason, to be put after the member's name: not UTF-8, absolute, `..`, a control character, too long.
+/// The reason, to be put after the member's name: not UTF-8, absolute, `..`, a control character, too long, too deep, a whiteout.
 pub fn member(raw: &[u8]) -> Result<String, String> {
     let name = readable(raw)?;
     if name.starts_with('/') {
@@ -32,7 +40,34 @@ pub fn member(raw: &[u8]) -> Result<String, String> {
             }
         }
     }
+    inside(&path)?;
     Ok(path)
+}
+
+/// Whether a path in the form of [`Entry::path`](super::Entry::path) can be a file of an image. This is the one place that
+/// says so, for what packages bring and for what is made.
+///
+/// # Errors
+/// The reason, to be put after the path: empty components, `.`, `..`, a NUL, too long, too deep, a whiteout.
+pub fn inside(path: &str) -> Result<(), String> {
+    if path.is_empty() {
+        return Ok(());
+    }
+    if path.len() > LONGEST {
+        return Err(format!("a name of {} bytes is too long (at most {LONGEST})", path.len()));
+    }
+    if path.split('/').nth(DEEPEST).is_some() {
+        return Err(format!("it lies too deep (at most {DEEPEST} directories)"));
+    }
+    for part in path.split('/') {
+        if matches!(part, "" | "." | "..") || part.contains('\0') {
+            return Err("it is no path inside an image".into());
+        }
+        if part.starts_with(WHITEOUT) {
+            return Err(format!("`{part}` is a whiteout: it would hide files of lower layers instead of being a file"));
+        }
+    }
+    Ok(())
 }
 
 /// The target of a symbolic link, kept as it is.
@@ -103,6 +138,22 @@ mod tests {
         }
         assert!(member("x".repeat(LONGEST + 1).as_bytes()).is_err());
         assert!(member("x".repeat(LONGEST).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn whiteouts_and_depths_are_refused() {
+        for name in ["etc/.wh.passwd", ".wh..wh..opq", "./usr/.wh..wh..opq", ".wh.etc/x", ".wh.", ".wh..wh.plnk/1.2"] {
+            assert!(member(name.as_bytes()).unwrap_err().contains("whiteout"), "{name}");
+        }
+        for name in ["etc/wh.passwd", "etc/.whx", "etc/x.wh.y", ".w/h.", ".WH.x"] {
+            assert_eq!(member(name.as_bytes()).unwrap(), name);
+        }
+        let deep = |components: usize| vec!["d"; components].join("/");
+        assert_eq!(inside(&deep(DEEPEST)), Ok(()));
+        assert!(member(deep(DEEPEST + 1).as_bytes()).unwrap_err().contains("too deep"));
+        for path in ["/x", "a//b", "a/", "a/..", "./a", "a\0"] {
+            assert!(inside(path).is_err(), "{path}");
+        }
     }
 
     #[test]

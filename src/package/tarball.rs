@@ -10,6 +10,7 @@ use tar::EntryType;
 
 use super::{Entry, Kind, Visit, path};
 use crate::error::{Error, Result};
+use crate::printable::printable;
 
 /// What one package may hold.
 #[derive(Debug, Clone, Copy)]
@@ -20,11 +21,13 @@ pub struct Limits {
     pub member: u64,
     /// Number of members.
     pub members: usize,
+    /// Bytes of all names and link targets together.
+    pub names: usize,
 }
 
 /// Far above every package of Debian (the largest, games data, hold about 2 GiB; texlive about 100,000 members), far
 /// below what fills a disk.
-pub const LIMITS: Limits = Limits { total: 4 << 30, member: 2 << 30, members: 500_000 };
+pub const LIMITS: Limits = Limits { total: 4 << 30, member: 2 << 30, members: 500_000, names: 64 << 20 };
 
 /// The longest pax record block. Debian packages hold at most a path and a link path.
 const PAX_LIMIT: u64 = 64 << 10;
@@ -40,6 +43,7 @@ pub fn walk(label: &str, stream: impl Read, limits: Limits, visit: &mut Visit<'_
     let mut seen = Seen::default();
     let mut pending = Records::default();
     let mut members = 0_usize;
+    let mut names = 0_usize;
     let mut end = 0_u64;
     let mut last = String::from("(its start)");
     let damaged = |member: &str, what: &str| refuse(label, member, what);
@@ -65,6 +69,10 @@ pub fn walk(label: &str, stream: impl Read, limits: Limits, visit: &mut Visit<'_
         if entry.path.is_empty() {
             continue;
         }
+        names += entry.path.len() + entry.kind.target().map_or(0, str::len);
+        if names > limits.names {
+            return Err(damaged(&last, &format!("the names of the package have more than {} bytes", limits.names)));
+        }
         seen.add(&entry).map_err(|reason| damaged(&last, &reason))?;
         let mut content = Exact { label, path: &entry.path, inner: &mut member, left: content };
         visit(&entry, &mut content)?;
@@ -79,7 +87,7 @@ pub fn walk(label: &str, stream: impl Read, limits: Limits, visit: &mut Visit<'_
 /// The error for a package that must not be used.
 pub(super) fn refuse(label: &str, member: &str, what: &str) -> Error {
     Error::environment(
-        format!("{label} cannot be used: {member}: {what}"),
+        format!("{} cannot be used: {}: {}", printable(label), printable(member), printable(what)),
         "this package is damaged or made to do harm: compare its source, and choose another version",
     )
 }

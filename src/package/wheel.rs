@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zip::ZipArchive;
+use zip::unstable::read::ZipIterable;
 
 use super::record::{self, Record};
 use super::tarball::{Exact, LIMITS, Limits, refuse};
@@ -20,8 +21,14 @@ use crate::image::spec::Python;
 /// Raised whenever the same wheel and scheme would give other files.
 const FORMAT: u32 = 1;
 
-/// The longest text file of a wheel's metadata. RECORD of the largest wheels here has 1 MB.
-const METADATA_LIMIT: u64 = 32 << 20;
+/// The longest RECORD. That of the largest wheels here has 1 MB.
+const RECORD_LIMIT: u64 = 32 << 20;
+
+/// The longest other text file of a wheel's metadata.
+const METADATA_LIMIT: u64 = 1 << 20;
+
+/// The longest directory of a wheel. That of 10,000 files has about 1 MB.
+const DIRECTORY_LIMIT: u64 = 32 << 20;
 
 /// Where a wheel's parts go; paths from the image's root without slashes around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +110,7 @@ impl Package for Wheel {
         let label = self.label();
         let bad = |member: &str, what: &str| refuse(&label, member, what);
         let file = hash::open_verified(&label, &self.path, &self.sha256)?;
+        check_directory(&file, LIMITS).map_err(|reason| bad("the wheel file", &reason))?;
         let mut zip = ZipArchive::new(BufReader::with_capacity(64 << 10, file)).map_err(|e| bad("the wheel file", &e.to_string()))?;
         zip.validate_header_consistency().map_err(|e| bad("the wheel file", &e.to_string()))?;
         if zip.offset() != 0 {
@@ -115,14 +123,16 @@ impl Package for Wheel {
             let Some(index) = names.get(&name) else {
                 return Ok(None);
             };
-            read_text(&mut zip, *index).map(Some).map_err(|reason| bad(&name, &reason))
+            let limit = if file == "RECORD" { RECORD_LIMIT } else { METADATA_LIMIT };
+            read_text(&mut zip, *index, limit).map(Some).map_err(|reason| bad(&name, &reason))
         };
         let wheel = text("WHEEL")?.ok_or_else(|| bad("WHEEL", "the wheel has no such file"))?;
         if !wheel.lines().any(|line| line.starts_with("Wheel-Version: 1.")) {
             return Err(bad("WHEEL", "only version 1 of the wheel format is known"));
         }
         let record = text("RECORD")?.ok_or_else(|| bad("RECORD", "the wheel has no such file"))?;
-        let record = record::parse(&record).map_err(|reason| bad("RECORD", &reason))?;
+        // The signatures of RECORD need not be there.
+        let record = record::parse(&record, names.len() + 2).map_err(|reason| bad("RECORD", &reason))?;
         check_record(&info, &names, &record).map_err(|(name, reason)| bad(&name, &reason))?;
         let points = text("entry_points.txt")?;
 
@@ -239,12 +249,28 @@ fn first_line(reader: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     Ok(line)
 }
 
+/// Looks at the directory without keeping any of it: the decoder keeps all, and takes memory for as many members as the end of
+/// the file speaks of.
+fn check_directory(file: &File, limits: Limits) -> std::result::Result<(), String> {
+    let reader = file.try_clone().map(|file| BufReader::with_capacity(1 << 10, file)).map_err(|e| e.to_string())?;
+    let mut zip = ZipIterable::try_new(reader, zip::read::Config::default()).map_err(|e| e.to_string())?;
+    if zip.len() > limits.members {
+        return Err(format!("it has more than {} members", limits.members));
+    }
+    let mut first = None;
+    for member in zip.files().map_err(|e| e.to_string())? {
+        let member = member.map_err(|e| e.to_string())?;
+        let start = member.central_header_start();
+        if start.saturating_sub(*first.get_or_insert(start)) > DIRECTORY_LIMIT {
+            return Err(format!("its directory has more than {DIRECTORY_LIMIT} bytes"));
+        }
+    }
+    Ok(())
+}
+
 /// The names of all files with their indices, after a look at everything that the directory says about them.
 fn list(zip: &mut Zip, limits: Limits) -> std::result::Result<BTreeMap<String, usize>, (String, String)> {
     let whole = |reason: String| ("the wheel file".to_owned(), reason);
-    if zip.len() > limits.members {
-        return Err(whole(format!("it has more than {} members", limits.members)));
-    }
     let mut names = BTreeMap::new();
     let mut total = 0_u64;
     for index in 0..zip.len() {
@@ -279,10 +305,10 @@ fn list(zip: &mut Zip, limits: Limits) -> std::result::Result<BTreeMap<String, u
     Ok(names)
 }
 
-/// The content of a small text member.
-fn read_text(zip: &mut Zip, index: usize) -> std::result::Result<String, String> {
+/// The content of a text member of at most `limit` bytes.
+fn read_text(zip: &mut Zip, index: usize, limit: u64) -> std::result::Result<String, String> {
     let member = zip.by_index(index).map_err(|e| e.to_string())?;
-    if member.size() > METADATA_LIMIT {
+    if member.size() > limit {
         return Err(format!("its {} bytes are too many for metadata", member.size()));
     }
     let size = member.size();

@@ -123,6 +123,12 @@ fn hostile_members_are_refused_by_name() {
         ("a climbing name", "../evil", vec![file(b"./../evil", b"")]),
         ("a climbing name inside", "a/../../evil", vec![file(b"a/../../evil", b"")]),
         ("a name that is not UTF-8", "UTF-8", vec![file(b"./\xff", b"")]),
+        ("a whiteout", "whiteout", vec![file(b"./etc/.wh.passwd", b"")]),
+        ("an opaque directory", "whiteout", vec![member(b"./etc/", b'5', b"", b""), file(b"./etc/.wh..wh..opq", b"")]),
+        ("a file below a whiteout", "whiteout", vec![file(b"./.wh.etc/x", b"")]),
+        ("a whiteout in a long name", "whiteout", vec![member(b"L", b'L', b"", b"etc/.wh.shadow\0"), file(b"x", b"")]),
+        ("a whiteout in pax", "whiteout", vec![member(b"p", b'x', b"", b"23 path=etc/.wh.shadow\n"), file(b"x", b"")]),
+        ("a path too deep", "too deep", vec![member(b"L", b'L', b"", &b"d/".repeat(200)), file(b"x", b"")]),
         ("a control character", "control character", vec![file(b"./a\x1bb", b"")]),
         ("a link above the root", "above the root", vec![member(b"./usr/x", b'2', b"../../etc", b"")]),
         ("a link to nothing", "links to nothing", vec![member(b"./x", b'2', b"", b"")]),
@@ -234,9 +240,10 @@ fn a_reader_that_stops_early_does_not_upset_the_walk() {
 fn limits_hold() {
     let archive = tar(&[file(b"./a", &[0; 4000]), file(b"./b", b"")]);
     let try_with = |limits: Limits| tarball::walk("probe", archive.as_slice(), limits, &mut |_, _| Ok(()));
-    let enough = Limits { total: archive.len() as u64, member: 4000, members: 2 };
+    let enough = Limits { total: archive.len() as u64, member: 4000, members: 2, names: 2 };
     try_with(enough).unwrap();
     assert!(try_with(Limits { members: 1, ..enough }).unwrap_err().to_string().contains("more than 1 members"));
+    assert!(try_with(Limits { names: 1, ..enough }).unwrap_err().to_string().contains("names of the package have more than 1 bytes"));
     assert!(try_with(Limits { member: 3999, ..enough }).unwrap_err().to_string().contains("too many"));
     assert!(try_with(Limits { total: 4000, ..enough }).is_err());
     // A bomb: 64 MiB of zeros in a few kilobytes.

@@ -1,5 +1,6 @@
 //! The package stage on archives that the tests make, honest ones and hostile ones.
 
+mod bounds;
 mod bytecode;
 mod cache;
 mod cache_claim;

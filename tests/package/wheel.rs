@@ -78,6 +78,8 @@ fn hostile_wheels_are_refused() {
         ("absolute", "/etc/passwd"),
         ("climbs", "../evil.py"),
         ("climbs", "my_probe/../../evil.py"),
+        ("whiteout", "my_probe/.wh.evil.py"),
+        ("whiteout", "my_probe-1.0.data/data/.wh..wh..opq"),
         ("backslash", "my_probe\\evil.py"),
         ("control", "my_probe/\u{7}.py"),
         ("category", "my_probe-1.0.data/elsewhere/x"),

@@ -181,7 +181,29 @@ mod generated {
         (records.collect(), images)
     }
 
+    /// The number of dependents as it is defined: the paths whose closure holds it.
+    fn counted(graph: &Graph) -> BTreeMap<&str, usize> {
+        let mut counts = BTreeMap::new();
+        for path in graph.paths() {
+            for dependency in graph.closure([path.path.as_str()]).unwrap() {
+                *counts.entry(dependency).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     proptest! {
+        #[test]
+        fn dependents_are_counted_as_they_are_defined(nodes in graphs(), copies in 1..4usize) {
+            // Several copies side by side are more than the sixty-four that are counted at once.
+            let of = |copy: usize| nodes.iter().enumerate().map(move |(at, (size, found))| (copy, at, *size, found));
+            let place = |copy: usize, at: usize| path(copy * 100 + at, &format!("p{at}-1"));
+            let records: Vec<Value> = (0..copies).flat_map(of).map(|(copy, at, size, found)| record(&place(copy, at), size, &found.iter().map(|at| place(copy, *at)).collect::<Vec<_>>())).collect();
+            let graph = Graph::parse(&json!(records)).unwrap();
+            let needed = graph.paths().map(|path| (path.path.as_str(), vec!["one"])).collect();
+            prop_assert_eq!(dependents(&graph, &needed), counted(&graph));
+        }
+
         #[test]
         fn layers_follow_from_the_graph_and_not_from_its_order(nodes in graphs(), order in any::<u64>(), most in 1..12usize) {
             let (mut records, images) = written(&nodes, None);

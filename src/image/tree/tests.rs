@@ -43,7 +43,7 @@ fn parents_once_and_before_children() {
     let mut tree = Tree::new(Vec::new(), &aliases, &inherited);
     tree.make_directory("tmp", Meta { mode: 0o1777, uid: 0, gid: 0 }).unwrap();
     tree.begin_package("one".into());
-    tree.describe(&entry("usr/share/doc", 0o750, Kind::Directory));
+    tree.describe(&entry("usr/share/doc", 0o750, Kind::Directory)).unwrap();
     add(&mut tree, "usr/share/doc/x/copyright", 0o644, file()).unwrap();
     add(&mut tree, "usr", 0o755, Kind::Directory).unwrap();
     add(&mut tree, "tmp", 0o755, Kind::Directory).unwrap();

@@ -118,3 +118,28 @@ fn the_key_is_the_path_and_its_content() {
     assert_ne!(a.key(), b.key());
     assert_eq!((a.label(), b.label()), ("a 1.0".to_owned(), "b 2.0-lib".to_owned()));
 }
+
+#[test]
+fn whiteouts_have_no_place_in_a_store_path() {
+    for name in [".wh.x", ".wh..wh..opq"] {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("a");
+        fs::create_dir_all(root.join("etc")).unwrap();
+        fs::write(root.join("etc").join(name), "").unwrap();
+        assert!(members(&root).unwrap_err().to_string().contains("whiteout"), "{name}");
+    }
+}
+
+#[test]
+fn circles_are_refused_and_names_are_escaped() {
+    let error = |value: serde_json::Value| Graph::parse(&value).unwrap_err().to_string();
+    assert!(error(json!([record(A, &[B]), record(B, &[A])])).contains("2 paths that refer to each other in a circle"));
+    let said = error(json!([record("/x\u{1b}[2J\u{9b}\u{202e}\n", &[])]));
+    assert!(said.contains(r"has `/x\u{1b}[2J\u{9b}\u{202e}\n`") && said.lines().count() == 2, "{said}");
+}
+
+#[test]
+fn each_path_comes_before_what_it_refers_to() {
+    let graph = Graph::parse(&json!([record(A, &[]), record(B, &[A, B])])).unwrap();
+    assert_eq!(graph.ordered().iter().map(|path| path.path.as_str()).collect::<Vec<_>>(), [B, A]);
+}
