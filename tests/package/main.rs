@@ -2,9 +2,11 @@
 
 mod bytecode;
 mod cache;
+mod confinement;
 mod deb;
 mod elf;
 mod fetch;
 mod lock;
+mod machine;
 mod make;
 mod wheel;
