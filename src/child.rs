@@ -62,6 +62,16 @@ pub trait Confine: Send + Sync {
 /// program gives it.
 pub const NOT_CONFINED: i32 = libc::ENOTRECOVERABLE;
 
+/// What to do about a program that cannot be started, where that is a matter of the machine's limits.
+pub fn remedy(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        libc::EMFILE | libc::ENFILE => Some("raise the limit on open files (`ulimit -n`)"),
+        libc::EAGAIN => Some("raise the limit on processes (`ulimit -u`)"),
+        libc::ENOMEM => Some("free some memory, or build with fewer `--threads`"),
+        _ => None,
+    }
+}
+
 /// A program that runs. It stays on the thread that started it, whose end would kill it.
 #[derive(Debug)]
 pub struct Child {

@@ -112,13 +112,10 @@ impl Interpreter {
 }
 
 fn cannot_start(error: &io::Error) -> Error {
-    let remedy = match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => "raise the limit on open files (`ulimit -n`), or build with fewer `--threads`",
-        Some(libc::EAGAIN) => "raise the limit on processes (`ulimit -u`), or build with fewer `--threads`",
-        Some(libc::ENOMEM) => "free some memory, or build with fewer `--threads`",
+    let remedy = child::remedy(error).unwrap_or(match error.raw_os_error() {
         Some(libc::EACCES) => "choose a place for the cache whose file system may hold programs (mounted without `noexec`): --cache DIR",
         _ => "build on a machine of the image's own architecture",
-    };
+    });
     Error::environment(format!("cannot start the image's interpreter: {error}"), remedy)
 }
 
