@@ -2,10 +2,12 @@
 
 mod accepted;
 mod answers;
+mod children;
 mod damaged;
 mod description;
 mod generated;
 mod outputs;
+mod processes;
 mod same_bytes;
 mod sites;
 mod stopped;

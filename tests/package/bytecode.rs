@@ -1,10 +1,11 @@
 //! Byte code, with the machine's Python as the image's: whatever a package holds, its layer has the same bytes, or an error says
 //! what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use synapse_site::error::Result;
 use synapse_site::image::spec::Python;
 use synapse_site::package::bytecode::{Compiled, Compiler};
@@ -29,25 +30,33 @@ fn python() -> Python {
 }
 
 /// A package of modules.
-fn modules(sources: &[(&str, &[u8])]) -> Probe<Deb> {
+pub fn modules(sources: &[(&str, &[u8])]) -> Probe<Deb> {
     let name = |name: &str| format!("./usr/lib/python3/dist-packages/{name}.py").into_bytes();
     deb(&sources.iter().map(|(module, source)| member(&name(module), b'0', b"", source)).collect::<Vec<_>>())
 }
 
 /// A cache and the machine's interpreter.
-struct Place {
-    dir: TempDir,
+pub struct Place {
+    dir: PathBuf,
+    _own: Option<TempDir>,
     machine: Machine,
     told: Arc<Told>,
 }
 
 impl Place {
     fn new() -> Self {
-        Self { dir: TempDir::new().unwrap(), machine: Machine::new(), told: Told::new() }
+        let own = TempDir::new().unwrap();
+        let place = Self::at(own.path());
+        Self { _own: Some(own), ..place }
     }
 
-    fn compiled(&self, package: &Probe<Deb>, patience: Option<Duration>) -> Compiled {
-        let cache = Cache::open(Some(self.dir.path().join("cache"))).unwrap();
+    /// With a cache in a directory that is there.
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), _own: None, machine: Machine::new(), told: Told::new() }
+    }
+
+    pub fn compiled(&self, package: &Probe<Deb>, patience: Option<Duration>) -> Compiled {
+        let cache = Cache::open(Some(self.dir.join("cache"))).unwrap();
         let mut compiler = Compiler::new(cache, &self.machine.python, vec![self.machine.package.package.clone()], self.told.clone());
         if let Some(patience) = patience {
             compiler = compiler.patience(patience);
@@ -60,7 +69,7 @@ impl Place {
     }
 
     fn objects(&self) -> Vec<PathBuf> {
-        let dir = self.dir.path().join("cache/bytecode");
+        let dir = self.dir.join("cache/bytecode");
         if dir.exists() { files_below(&dir) } else { Vec::new() }
     }
 }
@@ -71,7 +80,7 @@ fn code(entries: &[(Entry, Vec<u8>)]) -> Vec<&str> {
 }
 
 /// A source whose byte code doubles with each of so many blocks: each `finally` is compiled twice.
-fn nested(blocks: usize) -> String {
+pub fn nested(blocks: usize) -> String {
     let mut source = String::new();
     for depth in 0..blocks {
         let indent = " ".repeat(depth);
@@ -159,4 +168,47 @@ fn a_source_that_takes_for_ever_is_named() {
     let place = Place::new();
     let error = walk(&place.compiled(&modules(&[("slow", nested(18).as_bytes())]), Some(Duration::from_millis(200)))).unwrap_err().to_string();
     assert!(error.contains("slow.py") && error.contains("`exclude`"), "{error}");
+}
+
+#[test]
+fn a_kernel_that_cannot_confine_gives_the_same_bytes_and_is_named_once() {
+    let packages = [modules(&[("a", b"x = 1\n")]), modules(&[("b", b"y = 2\n")])];
+    let walk_all = |place: &Place| packages.iter().map(|package| place.walk(package).unwrap()).collect::<Vec<_>>();
+    let confined = Place::new();
+    let expected = walk_all(&confined);
+    assert_eq!(confined.told.all(), "");
+    // From here on this thread has an older kernel, or a stricter container around it.
+    let refused = [libc::SYS_landlock_create_ruleset, libc::SYS_landlock_restrict_self, libc::SYS_seccomp];
+    let rules = refused.into_iter().map(|call| (call, Vec::new())).collect();
+    let (allow, refuse) = (SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32));
+    let filter = SeccompFilter::new(rules, allow, refuse, std::env::consts::ARCH.try_into().unwrap()).unwrap();
+    seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+    let place = Place::new();
+    assert!(walk_all(&place) == expected);
+    let told = place.told.all();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains("Landlock") && told.contains("seccomp"), "{told}");
+}
+
+#[test]
+fn too_few_open_files_are_told_as_that() {
+    let place = Place::new();
+    let package = modules(&[("a", b"x = 1\n")]);
+    let mut failed = 0;
+    let before = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    for limit in 4..16 {
+        let limit = rustix::process::Rlimit { current: Some(limit), ..before };
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+        let result = place.walk(&package);
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, before).unwrap();
+        for object in place.objects() {
+            std::fs::remove_file(object).unwrap();
+        }
+        if let Err(error) = result {
+            let error = error.to_string();
+            assert!(error.contains("`ulimit -n`"), "{error}");
+            failed += 1;
+        }
+    }
+    assert!(failed >= 3, "{failed}");
 }

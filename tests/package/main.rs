@@ -9,4 +9,7 @@ mod fetch;
 mod lock;
 mod machine;
 mod make;
+#[path = "../cli/processes.rs"]
+mod processes;
+mod stopped;
 mod wheel;
