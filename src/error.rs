@@ -56,6 +56,7 @@ impl Error {
             FileTooLarge => "raise the limit on the size of files (`ulimit -f`), or choose another file system",
             NotADirectory | IsADirectory => "see which part of the path is a file and which a directory",
             _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => "the links lead in a circle: mend them, or name the file itself",
+            _ if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => "raise the limit on open files (`ulimit -n`)",
             _ => "look at the disk and try again",
         };
         Self::environment(format!("cannot {doing} {}: {error}", printable(&path.display().to_string())), remedy)

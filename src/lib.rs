@@ -5,6 +5,7 @@
 //! [`package`] and the last step of [`image`] only.
 
 pub mod check;
+pub mod child;
 pub mod cli;
 pub mod deploy;
 pub mod error;

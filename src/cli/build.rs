@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
@@ -82,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let site = &loaded.site;
     let rendered = crate::render::render(&loaded);
     let cache = Cache::open(arguments.machine.cache.cache.clone())?;
-    let shown = Shown::new();
+    let shown = Arc::new(Shown::new());
     let mut sources = arguments.from.load()?;
     // Claimed before the work, so that a second build into the same directory fails at once.
     outdir::check_kind(&arguments.out, "build")?;
@@ -105,7 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let launch = arguments.machine.launch()?;
     let contents = contents(&rendered);
-    let packages = super::packages::Packages::new(&cache, &sources);
+    let packages = super::packages::Packages::new(&cache, &sources, Arc::clone(&shown));
     let plans = plan(
         &plan::Site {
             server_name: site.server.server_name.as_str(),
@@ -120,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let store = LayerStore::new(&cache);
     let threads = arguments.machine.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let archive = out.path().join("images.tar");
-    let build = || build_archive(&plans, &store, threads, &shown, &archive);
+    let build = || build_archive(&plans, &store, threads, &*shown, &archive);
     let (images, bytes) = match build() {
         Err(Error::Environment { .. }) if replaced_damaged(&cache, &sources, &wanted, &shown)? => build()?,
         other => other?,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::progress::Shown;
 use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::image::exclude::Rules;
@@ -21,12 +22,13 @@ use crate::package::wheel::{Scheme, Wheel};
 pub struct Packages<'a> {
     cache: &'a Cache,
     sources: &'a Sources,
+    shown: Arc<Shown>,
 }
 
 impl<'a> Packages<'a> {
     /// From these sources, as far as the cache holds them.
-    pub fn new(cache: &'a Cache, sources: &'a Sources) -> Self {
-        Self { cache, sources }
+    pub fn new(cache: &'a Cache, sources: &'a Sources, shown: Arc<Shown>) -> Self {
+        Self { cache, sources, shown }
     }
 
     /// The packages of one layer of an image.
@@ -49,7 +51,7 @@ impl<'a> Packages<'a> {
     fn compiled(&self, image: &str, python: &Python, layer: &LayerSpec, packages: Vec<SharedPackage>) -> Result<Vec<SharedPackage>> {
         // The interpreter's packages may be those of a lower image.
         let interpreter = python.interpreter_packages.iter().map(|name| self.deb(image, name)).collect::<Result<Vec<_>>>()?;
-        let compiler = Arc::new(Compiler::new(self.cache.clone(), python, interpreter));
+        let compiler = Arc::new(Compiler::new(self.cache.clone(), python, interpreter, self.shown.clone()));
         let rules = Arc::new(Rules::new(&layer.exclude, &layer.include)?);
         let text = serde_json::to_string(&(&layer.exclude, &layer.include)).unwrap_or_default();
         Ok(packages

@@ -2,18 +2,23 @@
 //! the package with a `.pyc` (PEP 552, unchecked hash) beside each module. The interpreter runs through its own dynamic
 //! loader, without root and without a change of root; one process a package, so that the bytes depend on both alone.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout};
-use std::sync::{Arc, Mutex};
+mod object;
+mod process;
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use self::object::{Failed, Reader, Writer};
+use self::process::{Answer, Process};
 use super::cache::Cache;
 use super::deb::Deb;
 use super::hash::hex;
 use super::interpreter::Interpreter;
+use super::progress::Progress;
 use super::{Entry, Kind, Package, Visit};
 use crate::error::{Error, Result};
 use crate::image::spec::Python;
@@ -24,8 +29,9 @@ const FORMAT: u32 = 1;
 /// The kind of cached object.
 const OBJECTS: &str = "bytecode";
 const HELPER: &str = include_str!("bytecode.py");
-/// No module comes near; the helper would need a multiple of it in memory.
-const LARGEST_SOURCE: u64 = 32 << 20;
+/// Larger sources stay without byte code. The largest of the locked packages has 904 KiB (phonenumbers), and 2 MiB of dense
+/// code take 1.2 GiB to compile: see [`MEMORY`](super::interpreter::MEMORY).
+const LARGEST_SOURCE: u64 = 2 << 20;
 
 /// The image's interpreter.
 pub struct Compiler {
@@ -36,13 +42,15 @@ pub struct Compiler {
     /// Directories of the import path, without slashes around them.
     import_path: Vec<String>,
     key: String,
+    progress: Arc<dyn Progress + Send + Sync>,
+    patience: Duration,
     /// The interpreter's files, once they are needed.
     unpacked: Mutex<Option<Arc<Interpreter>>>,
 }
 
 impl Compiler {
-    /// An interpreter made of Debian packages that the cache holds.
-    pub fn new(cache: Cache, python: &Python, packages: Vec<Deb>) -> Self {
+    /// An interpreter made of Debian packages that the cache holds. `progress` is told what stays without byte code.
+    pub fn new(cache: Cache, python: &Python, packages: Vec<Deb>, progress: Arc<dyn Progress + Send + Sync>) -> Self {
         let mut sum = Sha256::new();
         sum.update(format!("{FORMAT}\n{}\n", python.version));
         sum.update(HELPER);
@@ -54,11 +62,27 @@ impl Compiler {
         let import_path =
             vec![format!("usr/lib/python{version}"), "usr/lib/python3/dist-packages".to_owned(), python.site_packages.trim_matches('/').to_owned()];
         let key = hex(&sum.finalize());
-        Self { cache, packages, program: python.interpreter.trim_start_matches('/').to_owned(), version, import_path, key, unpacked: Mutex::new(None) }
+        Self {
+            cache,
+            packages,
+            program: python.interpreter.trim_start_matches('/').to_owned(),
+            version,
+            import_path,
+            key,
+            progress,
+            patience: process::PATIENCE,
+            unpacked: Mutex::new(None),
+        }
+    }
+
+    /// The same, with another time for one module.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     fn compiles(&self, entry: &Entry) -> bool {
-        matches!(entry.kind, Kind::File { size } if size <= LARGEST_SOURCE)
+        matches!(entry.kind, Kind::File { .. })
             && entry.path.ends_with(".py")
             && self.import_path.iter().any(|dir| entry.path.strip_prefix(dir.as_str()).is_some_and(|rest| rest.starts_with('/')))
     }
@@ -81,22 +105,32 @@ impl Compiler {
         Ok(interpreter)
     }
 
+    /// A running interpreter. What the kernel lacks to confine it is told once, as it is so for all of them.
+    fn start(&self) -> Result<Process> {
+        static TOLD: Once = Once::new();
+        let interpreter = self.interpreter()?;
+        let process = Process::start(&interpreter, HELPER, self.patience)?;
+        let lacking = interpreter.lacking();
+        if !lacking.is_empty() {
+            TOLD.call_once(|| {
+                self.progress.step(&format!(
+                    "note: this kernel does not let {} confine the image's interpreter, which is one of the locked packages; it runs with the rights of this program",
+                    lacking.join(" and ")
+                ));
+            });
+        }
+        Ok(process)
+    }
+
+    fn note_without(&self, entry: &Entry, label: &str, why: &str) {
+        self.progress.step(&format!("note: /{} of {label} {why}; it is shipped without byte code", entry.path));
+    }
+
     /// Whether a member is byte code that came with the package. Ours takes its place: it holds no time of a build.
     fn replaces(&self, path: &str) -> bool {
         path.ends_with(&format!(".cpython-{}.pyc", self.version.replace('.', "")))
             && path.contains("/__pycache__/")
             && self.import_path.iter().any(|dir| path.strip_prefix(dir.as_str()).is_some_and(|rest| rest.starts_with('/')))
-    }
-}
-
-fn start(interpreter: &Interpreter) -> Result<Process> {
-    let mut child = interpreter
-        .command(HELPER)
-        .spawn()
-        .map_err(|error| Error::environment(format!("cannot start the image's interpreter: {error}"), "build on a machine of the image's own architecture"))?;
-    match (child.stdin.take(), child.stdout.take()) {
-        (Some(input), Some(output)) => Ok(Process { child, input: Some(BufWriter::new(input)), output: BufReader::new(output) }),
-        _ => Err(Error::environment("the image's interpreter has no input or output", "report this as a defect")),
     }
 }
 
@@ -120,44 +154,58 @@ impl Compiled {
         Self { inner, compiler, keep, key }
     }
 
-    /// The byte code's file in the cache, whole; made now if it is not there.
-    fn object(&self) -> Result<PathBuf> {
-        if let Some(path) = self.compiler.cache.object(OBJECTS, &self.key) {
-            if is_whole(&path).map_err(|error| Error::io("read", &path, &error))? {
-                return Ok(path);
+    /// The byte code in the cache; made now if it is not there or not sound.
+    fn object(&self) -> Result<Reader> {
+        let cache = &self.compiler.cache;
+        if let Some(path) = cache.object(OBJECTS, &self.key) {
+            if let Some(object) = self.open(&path)? {
+                return Ok(object);
             }
-            self.compiler.cache.remove(OBJECTS, &self.key)?;
+            cache.remove(OBJECTS, &self.key)?;
         }
+        let write_failed = |error: io::Error| Error::io("write byte code into", cache.root(), &error);
+        let mut object = Writer::new(cache.create(OBJECTS, &self.key)?, &self.key).map_err(write_failed)?;
+        self.compile_into(&mut object, &write_failed)?;
+        let path = object.finish().map_err(write_failed)?.commit()?;
+        let vanished = || Error::environment(format!("{} was changed while it was read", path.display()), "give the cache a place that nothing else writes to");
+        self.open(&path)?.ok_or_else(vanished)
+    }
+
+    fn open(&self, path: &Path) -> Result<Option<Reader>> {
+        Reader::open(path, &self.key).map_err(|error| Error::io("read", path, &error))
+    }
+
+    fn compile_into(&self, object: &mut Writer, write_failed: &dyn Fn(io::Error) -> Error) -> Result<()> {
+        let label = self.inner.label();
         let mut process: Option<Process> = None;
-        let mut pending = Summed { inner: BufWriter::new(self.compiler.cache.create(OBJECTS, &self.key)?), sum: Sha256::new() };
-        let write_failed = |error: io::Error| Error::environment(format!("cannot write byte code: {error}"), "free some space in the cache's place");
         self.inner.walk(&mut |entry, content| {
             if !(self.compiler.compiles(entry) && (self.keep)(entry)) {
                 return Ok(());
             }
             interrupt::check()?;
+            if matches!(entry.kind, Kind::File { size } if size > LARGEST_SOURCE) {
+                self.compiler.note_without(entry, &label, &format!("is larger than {} KiB", LARGEST_SOURCE >> 10));
+                return Ok(());
+            }
             let mut source = Vec::new();
             content.read_to_end(&mut source).map_err(|error| Error::environment(format!("{}: {error}", entry.path), "fetch the package again"))?;
             let process = match &mut process {
                 Some(process) => process,
-                none => {
-                    let interpreter = self.compiler.interpreter()?;
-                    none.insert(start(&interpreter)?)
-                }
+                none => none.insert(self.compiler.start()?),
             };
-            let code = process.compile(&format!("/{}", entry.path), &source).map_err(|error| process.failed(&self.inner.label(), &error))?;
-            if !code.is_empty() {
-                let path = self.compiler.target(&entry.path);
-                frame(&mut pending, path.as_bytes(), &code).map_err(write_failed)?;
+            match process.compile(&label, &format!("/{}", entry.path), &source)? {
+                Answer::Refused => Ok(()),
+                Answer::TooComplex => {
+                    self.compiler.note_without(entry, &label, "is too deeply nested for the interpreter");
+                    Ok(())
+                }
+                Answer::Code(length) => object.add(&self.compiler.target(&entry.path), length, process.code()).map_err(|failed| match failed {
+                    Failed::Code(error) => process.failed(&label, &entry.path, &error),
+                    Failed::Disk(error) => write_failed(error),
+                }),
             }
-            Ok(())
         })?;
-        if let Some(process) = process {
-            process.end(&self.inner.label())?;
-        }
-        let Summed { mut inner, sum } = pending;
-        inner.write_all(&sum.finalize()).map_err(write_failed)?;
-        inner.into_inner().map_err(|error| write_failed(error.into_error()))?.commit()
+        process.map_or(Ok(()), |process| process.finish(&label))
     }
 }
 
@@ -175,121 +223,13 @@ impl Package for Compiled {
     }
 
     fn walk(&self, visit: &mut Visit<'_>) -> Result<()> {
-        let path = self.object()?;
+        let mut object = self.object()?;
         self.inner.walk(&mut |entry, content| if self.compiler.replaces(&entry.path) { Ok(()) } else { visit(entry, content) })?;
-        let failed = |error: io::Error| Error::io("read", &path, &error);
-        let length = fs::metadata(&path).map_err(failed)?.len();
-        let file = File::open(&path).map_err(failed)?;
-        let mut frames = BufReader::new(file).take(length.saturating_sub(32));
-        while let Some((path, size)) = next_frame(&mut frames).map_err(failed)? {
+        let path = object.path().to_owned();
+        while let Some((path, size)) = object.next().map_err(|error| Error::io("read", &path, &error))? {
             let entry = Entry { path, mode: 0o644, uid: 0, gid: 0, kind: Kind::File { size } };
-            visit(&entry, &mut (&mut frames).take(size))?;
+            visit(&entry, &mut object.content(size))?;
         }
         Ok(())
     }
-}
-
-/// A running interpreter.
-struct Process {
-    child: Child,
-    input: Option<BufWriter<ChildStdin>>,
-    output: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn compile(&mut self, path: &str, source: &[u8]) -> io::Result<Vec<u8>> {
-        let input = self.input.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        frame(input, path.as_bytes(), source)?;
-        input.flush()?;
-        let mut length = [0; 8];
-        self.output.read_exact(&mut length)?;
-        let length = u64::from_le_bytes(length);
-        let mut code = Vec::new();
-        if (&mut self.output).take(length).read_to_end(&mut code)? as u64 != length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(code)
-    }
-
-    fn end(mut self, label: &str) -> Result<()> {
-        self.input = None;
-        match self.child.wait() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(self.failed(label, &io::Error::other(status.to_string()))),
-            Err(error) => Err(self.failed(label, &error)),
-        }
-    }
-
-    /// The error, with what the interpreter said.
-    fn failed(&mut self, label: &str, error: &io::Error) -> Error {
-        self.input = None;
-        let mut said = String::new();
-        if let Some(stderr) = &mut self.child.stderr {
-            // What it said is a courtesy; the failure itself is told in any case.
-            let _ = stderr.take(4096).read_to_string(&mut said);
-        }
-        Error::environment(
-            format!("the image's interpreter failed on {label}: {error} {}", said.trim()),
-            "build on a machine of the image's own architecture; if it is one, report this as a defect",
-        )
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // After an orderly end there is nothing to kill; after an error the process must not stay behind.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Writes through and sums what goes by.
-struct Summed<W> {
-    inner: W,
-    sum: Sha256,
-}
-
-impl<W: Write> Write for Summed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.sum.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-fn frame(out: &mut impl Write, path: &[u8], content: &[u8]) -> io::Result<()> {
-    out.write_all(&u32::try_from(path.len()).map_err(io::Error::other)?.to_le_bytes())?;
-    out.write_all(path)?;
-    out.write_all(&(content.len() as u64).to_le_bytes())?;
-    out.write_all(content)
-}
-
-/// Path and length of the next frame; none at the end.
-fn next_frame(frames: &mut impl Read) -> io::Result<Option<(String, u64)>> {
-    let mut head = [0; 4];
-    match frames.read(&mut head[..1])? {
-        0 => return Ok(None),
-        _ => frames.read_exact(&mut head[1..])?,
-    }
-    let mut path = String::new();
-    frames.take(u64::from(u32::from_le_bytes(head))).read_to_string(&mut path)?;
-    let mut length = [0; 8];
-    frames.read_exact(&mut length)?;
-    Ok(Some((path, u64::from_le_bytes(length))))
-}
-
-/// Whether a file ends in the sum of what comes before.
-fn is_whole(path: &Path) -> io::Result<bool> {
-    let length = fs::metadata(path)?.len();
-    let Some(body) = length.checked_sub(32) else { return Ok(false) };
-    let mut file = BufReader::with_capacity(1 << 17, File::open(path)?);
-    let mut sum = Sha256::new();
-    io::copy(&mut (&mut file).take(body), &mut sum)?;
-    let mut expected = [0; 32];
-    file.read_exact(&mut expected)?;
-    Ok(sum.finalize()[..] == expected)
 }

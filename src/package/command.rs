@@ -1,15 +1,22 @@
-//! Programs of the machine that this stage runs: apt and pip, its ordinary package clients. Takes a command and gives its
-//! output; a signal to us ends the program, too.
+//! Programs of the machine that are run to their end: apt and pip, its ordinary package clients, and Nix. Takes a command and
+//! gives its output; a signal to us ends the program, too, and so does our own end ([`child`]).
 
 use std::io::{self, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use crate::child::{self, Child, Limits};
 use crate::error::{Error, Result};
 use crate::interrupt;
 
 /// How often a running program is looked at.
 const TICK: Duration = Duration::from_millis(25);
+
+/// No file that is fetched is longer, in bytes, whatever a lock or a server says of its length.
+pub const LONGEST: u64 = 2 << 30;
+
+/// What a program may print, in bytes; the largest answer of those that we run is a few of MiB.
+const MOST_SAID: u64 = 64 << 20;
 
 /// What a program left.
 #[derive(Debug)]
@@ -31,6 +38,18 @@ impl Output {
         let lines = if errors.is_empty() { &all[all.len().saturating_sub(3)..] } else { &errors[..] };
         hide_credentials(&lines[..lines.len().min(5)].join("; "))
     }
+
+    /// What to do when the messages say that a disk is full.
+    pub fn disk_full(&self) -> Option<&'static str> {
+        // The words for ENOSPC and EDQUOT in the locale that programs are run in.
+        let full = ["No space left on device", "Disk quota exceeded"];
+        full.iter().any(|words| self.stderr.contains(words)).then_some("free some space where the cache is, or choose another place for it: --cache DIR")
+    }
+
+    /// Whether the messages say that a file got longer than it may.
+    pub fn too_long(&self) -> bool {
+        self.stderr.contains("File too large")
+    }
 }
 
 /// Runs a program to its end, with messages in English, without a terminal to ask on. `tick` is called while it runs.
@@ -39,15 +58,23 @@ impl Output {
 /// [`Error::Interrupted`] when we were asked to stop, an environment error when the program cannot be run; `missing` says
 /// what to install.
 pub fn run(command: &mut Command, missing: &str, tick: &mut dyn FnMut()) -> Result<Output> {
+    run_within(command, &Limits::default(), missing, tick)
+}
+
+/// The same within limits.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_within(command: &mut Command, limits: &Limits, missing: &str, tick: &mut dyn FnMut()) -> Result<Output> {
     let name = command.get_program().to_string_lossy().into_owned();
     let cannot = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound => Error::environment(format!("the program {name} is not here"), missing),
-        _ => Error::environment(format!("cannot run {name}: {e}"), missing),
+        _ => Error::environment(format!("cannot run {name}: {e}"), child::remedy(&e).unwrap_or(missing)),
     };
     command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     interrupt::check()?;
-    let mut child = command.spawn().map_err(cannot)?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut child = child::spawn(command, limits, None).map_err(cannot)?;
+    let (stdout, stderr) = (child.stdout(), child.stderr());
     let (status, stdout, stderr) = std::thread::scope(|scope| {
         let stdout = scope.spawn(|| read(stdout));
         let stderr = scope.spawn(|| read(stderr));
@@ -72,9 +99,7 @@ fn wait(child: &mut Child, tick: &mut dyn FnMut()) -> io::Result<Result<ExitStat
             return Ok(Ok(status));
         }
         if let Err(interrupted) = interrupt::check() {
-            // It may have ended by itself in this moment; then there is nothing left to end.
-            let _ended = child.kill();
-            child.wait()?;
+            child.end()?;
             return Ok(Err(interrupted));
         }
         tick();
@@ -82,10 +107,14 @@ fn wait(child: &mut Child, tick: &mut dyn FnMut()) -> io::Result<Result<ExitStat
     }
 }
 
+/// All that comes; a program that says too much gets no further, because nobody reads on.
 fn read(pipe: Option<impl Read>) -> io::Result<String> {
     let mut bytes = Vec::new();
-    if let Some(mut pipe) = pipe {
-        pipe.read_to_end(&mut bytes)?;
+    if let Some(pipe) = pipe {
+        pipe.take(MOST_SAID + 1).read_to_end(&mut bytes)?;
+    }
+    if bytes.len() as u64 > MOST_SAID {
+        return Err(io::Error::other(format!("it prints more than {} MiB", MOST_SAID >> 20)));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -121,6 +150,27 @@ mod tests {
         let error = run(&mut Command::new("no-such-program-here"), "install it", &mut || {}).unwrap_err();
         assert_eq!(error.exit_code(), 3);
         assert!(error.to_string().contains("no-such-program-here") && error.to_string().contains("install it"));
+    }
+
+    #[test]
+    fn a_program_that_prints_for_ever_is_ended() {
+        let error = run(Command::new("sh").args(["-c", "yes & wait"]), "", &mut || {}).unwrap_err();
+        assert!(error.to_string().contains("more than 64 MiB"), "{error}");
+    }
+
+    #[test]
+    fn what_a_program_leaves_running_ends_with_it() {
+        let output = run(Command::new("sh").args(["-c", "sleep 1000 & echo $!"]), "", &mut || {}).unwrap();
+        assert!(!std::path::Path::new("/proc").join(output.stdout.trim()).join("exe").exists());
+    }
+
+    #[test]
+    fn a_file_that_grows_too_long_is_an_error_of_its_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits { file_size: Some(1000), ..Limits::default() };
+        let output = run_within(Command::new("sh").args(["-c", "yes > x"]).current_dir(dir.path()), &limits, "", &mut || {}).unwrap();
+        assert!(output.stderr.contains("File too large"), "{output:?}");
+        assert_eq!(dir.path().join("x").metadata().unwrap().len(), 1000);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cache::Cache;
+use super::command::Output;
+use super::hash;
 use super::lock::{DebianLock, DebianPackage, PythonLock, WheelFile};
 use super::progress::Progress;
 use super::resolve::apt::Apt;
@@ -108,18 +110,32 @@ fn fetch_debs(
     command.args(["-q", "download-file"]);
     for (sha256, package) in debs {
         command.arg(address(apt.mirrors().root(package.archive), &package.filename));
-        command.arg(scratch.from_beside(sha256)).arg(format!("SHA256:{sha256}"));
+        // The hash is ours to compare. With the size alone apt stops at it, and leaves a file that has it as it is.
+        command.arg(scratch.from_beside(sha256)).arg(format!("Checksum-FileSize:{}", package.size));
     }
-    let output = apt.run(&mut command, &mut || report(size_of(scratch.path())))?;
-    let mut lacking = Vec::new();
+    // One more byte, so that a file that was stopped here does not have its locked length.
+    let longest = debs.values().map(|package| package.size.saturating_add(1)).max().unwrap_or_default();
+    let output = apt.run(&mut command, longest, &mut || report(size_of(scratch.path())))?;
+    let (mut lacking, mut replaced, mut cut) = (Vec::new(), None, None);
     for (sha256, package) in debs {
+        // apt renames what has another size, and leaves what it could not get to its end.
         let file = scratch.path().join(sha256);
-        // apt renames what has another hash, and leaves nothing of what it could not get.
-        if file.is_file() {
-            cache.insert(&file, sha256)?;
-        } else {
-            lacking.push(*package);
+        match file.metadata() {
+            Ok(meta) if meta.len() == package.size => match cache.insert(&file, sha256) {
+                Err(error @ Error::Environment { .. }) => replaced = replaced.or(Some(error)),
+                other => drop(other?),
+            },
+            other => {
+                lacking.push(*package);
+                let came = other.map_or(0, |meta| meta.len());
+                if (1..package.size).contains(&came) {
+                    cut = cut.or(Some(format!("the connection ended after {came} of the {} bytes of {}; ", package.size, package.name)));
+                }
+            }
         }
+    }
+    if let Some(error) = replaced {
+        return Err(error);
     }
     if lacking.is_empty() {
         return Ok(Vec::new());
@@ -131,10 +147,7 @@ fn fetch_debs(
         return Ok(gone.iter().map(|package| format!("{} {}", package.name, package.version)).collect());
     }
     let names: Vec<&str> = failed.iter().map(|package| package.name.as_str()).collect();
-    Err(Error::environment(
-        format!("apt cannot fetch {}: {}", abbreviated(&names), output.complaint()),
-        "look at the network, the proxy and the mirror, and build again: what was fetched is kept",
-    ))
+    Err(not_fetched("apt", &names, &output, cut.as_deref(), "the network, the proxy and the mirror"))
 }
 
 /// A package's address. For a mirror on a disk apt makes a link by `file:` and a file by `copy:`.
@@ -171,10 +184,7 @@ fn fetch_wheels(cache: &Cache, wheels: &BTreeMap<&str, BTreeMap<&str, &WheelFile
             fs::create_dir(&dir).map_err(|e| Error::io("make the directory", &dir, &e))?;
             let output = pip::download(python, &wanted, &scratch, &dir, &mut || report(size_of(&dir)))?;
             for wheel in &wanted {
-                let file = dir.join(&wheel.filename);
-                if file.is_file() {
-                    cache.insert(&file, &wheel.sha256)?;
-                }
+                take_in(cache, &dir.join(&wheel.filename), wheel, output.status.success())?;
             }
             wanted.retain(|wheel| cache.package(&wheel.sha256).is_none());
             if output.status.success() && wanted.is_empty() {
@@ -185,16 +195,49 @@ fn fetch_wheels(cache: &Cache, wheels: &BTreeMap<&str, BTreeMap<&str, &WheelFile
             let unavailable = |wheel: &WheelFile| !unanswered && words.contains(&format!("No matching distribution found for {}==", wheel.name));
             let Some(index) = wanted.iter().position(|wheel| unavailable(wheel)) else {
                 let names: Vec<&str> = wanted.iter().map(|wheel| wheel.name.as_str()).collect();
-                return Err(Error::environment(
-                    format!("pip cannot fetch {}: {}{words}", abbreviated(&names), if unanswered { "the index does not answer; " } else { "" }),
-                    "look at the network and the index, and build again: what was fetched is kept",
-                ));
+                return Err(not_fetched("pip", &names, &output, None, "the network and the index"));
             };
             let wheel = wanted.remove(index);
             gone.push(format!("{} {}", wheel.name, wheel.version));
         }
     }
     Ok(gone)
+}
+
+/// Takes what pip left of a wheel into the cache. After a failure that may be its beginning only, which is nothing.
+fn take_in(cache: &Cache, file: &Path, wheel: &WheelFile, whole: bool) -> Result<()> {
+    let Ok(meta) = file.metadata() else { return Ok(()) };
+    if !whole && hash::sha256_file(file).map_err(|error| Error::io("read", file, &error))? != wheel.sha256 {
+        return Ok(());
+    }
+    if let Some(size) = wheel.size.filter(|size| *size != meta.len()) {
+        return Err(Error::environment(
+            format!("{} was fetched and has {} bytes; the lock has {size}", wheel.filename, meta.len()),
+            "run `synapse-site lock`, which writes the lock anew, or take it from version control",
+        ));
+    }
+    cache.insert(file, &wheel.sha256).map(drop)
+}
+
+/// What to say of files that did not get here whole, by the client's own words. `cut` is what is said of one of which a
+/// beginning came.
+fn not_fetched(client: &str, names: &[&str], output: &Output, cut: Option<&str>, places: &str) -> Error {
+    let said = |words: &str| output.stderr.contains(words) || output.stdout.contains(words);
+    let (also, remedy) = if let Some(remedy) = output.disk_full() {
+        ("the disk is full; ", remedy.to_owned())
+    } else if output.too_long() || said("File has unexpected size") || said("Hash Sum mismatch") {
+        // apt speaks of hashes when a server tells no length.
+        ("what is sent has not the locked size; ", format!("look at {places}: another program may answer there; then build again: what was fetched is kept"))
+    } else if said("DO NOT MATCH THE HASHES") {
+        (
+            "what is sent was cut, or is not the locked file; ",
+            "try again, and if it stays so, ask who runs the index: somebody replaced a published file".to_owned(),
+        )
+    } else {
+        let also = if said("Retrying (Retry(") { "the index does not answer; " } else { cut.unwrap_or_default() };
+        (also, format!("look at {places}, and build again: what was fetched is kept"))
+    };
+    Error::environment(format!("{client} cannot fetch {}: {also}{}", abbreviated(names), output.complaint()), remedy)
 }
 
 /// Bytes of the files in a directory; a file that is renamed in this moment counts next time.

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::mirrors::{APT_MISSING, Mirrors};
+use crate::child::Limits;
 use crate::error::{Error, Result};
 use crate::package::cache::{Cache, Scratch};
-use crate::package::command::{self, Output};
+use crate::package::command::{self, LONGEST, Output};
 use crate::package::hash;
 use crate::package::lock::{Archive, DebianPackage};
 
@@ -92,12 +93,13 @@ impl Apt {
         command
     }
 
-    /// Runs a command of apt's.
+    /// Runs a command of apt's. No file that it writes gets longer than `longest` bytes.
     ///
     /// # Errors
     /// As [`command::run`].
-    pub fn run(&self, command: &mut Command, tick: &mut dyn FnMut()) -> Result<Output> {
-        command::run(command, APT_MISSING, tick)
+    pub fn run(&self, command: &mut Command, longest: u64, tick: &mut dyn FnMut()) -> Result<Output> {
+        let limits = Limits { file_size: Some(longest), ..Limits::default() };
+        command::run_within(command, &limits, APT_MISSING, tick)
     }
 }
 
@@ -111,16 +113,16 @@ pub fn resolve(cache: &Cache, mirrors: Mirrors, names: &BTreeSet<String>) -> Res
         return Err(unknown(&odd));
     }
     let apt = Apt::new(cache, mirrors)?;
-    let update = apt.run(apt.command("apt-get").args(["update", "-q"]), &mut || {})?;
+    let update = apt.run(apt.command("apt-get").args(["update", "-q"]), LONGEST, &mut || {})?;
     if !update.status.success() {
         return Err(Error::environment(
             format!("apt cannot get the lists of Debian {RELEASE}: {}", update.complaint()),
-            "look at the network, the proxy and the mirror, and try again",
+            update.disk_full().unwrap_or("look at the network, the proxy and the mirror, and try again"),
         ));
     }
     let mut download = apt.command("apt-get");
     download.args(["download", "--print-uris", "-q"]).args(names);
-    let output = apt.run(&mut download, &mut || {})?;
+    let output = apt.run(&mut download, LONGEST, &mut || {})?;
     let mut missing: Vec<&str> = output.stderr.lines().filter_map(missing_name).collect();
     missing.sort_unstable();
     missing.dedup();

@@ -13,9 +13,10 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::markers::{self, Answer};
+use crate::child::Limits;
 use crate::error::{Error, Result};
 use crate::package::cache::{Cache, Scratch};
-use crate::package::command::{self, Output};
+use crate::package::command::{self, LONGEST, Output};
 use crate::package::hash;
 use crate::package::lock::WheelFile;
 use crate::package::wheel::normalised;
@@ -24,6 +25,9 @@ use crate::package::wheel::normalised;
 pub const VARIABLE: &str = "SYNAPSE_SITE_PIP";
 
 const MISSING: &str = "install pip 22.2 or newer (Debian's package is python3-pip), or set SYNAPSE_SITE_PIP to one";
+
+/// What pip's own cache writes beside a wheel's bytes into a file.
+const BESIDE: u64 = 64 << 10;
 
 /// How often pip is asked again for what its interpreter's markers hid. Each round adds at least one distribution.
 const ROUNDS: usize = 6;
@@ -82,8 +86,14 @@ pub fn download(python: &str, wheels: &[&WheelFile], scratch: &Scratch, dir: &Pa
     target(&mut command, python);
     // A retry is what tells an index that does not answer from one that has not the wheel: both end in the same words.
     command.args(["--no-deps", "--require-hashes", "--retries", "2"]).arg("-r").arg(&requirements).arg("-d").arg(dir);
+    let longest = wheels.iter().map(|wheel| wheel.size.map_or(LONGEST, |size| size.saturating_add(BESIDE))).max().unwrap_or_default();
+    run(&mut command, scratch, longest, tick)
+}
+
+/// Runs pip; what it has for a moment lies in `scratch`, and no file gets longer than `longest` bytes.
+fn run(command: &mut Command, scratch: &Scratch, longest: u64, tick: &mut dyn FnMut()) -> Result<Output> {
     command.env("TMPDIR", scratch.path());
-    command::run(&mut command, MISSING, tick)
+    command::run_within(command, &Limits { file_size: Some(longest), ..Limits::default() }, MISSING, tick)
 }
 
 /// One run of pip.
@@ -105,12 +115,12 @@ fn ask(scratch: &Scratch, request: &Request<'_>, asked: &BTreeSet<String>) -> Re
     command.args(["--dry-run", "--ignore-installed", "--quiet"]);
     command.arg("--target").arg(path("target")).arg("--find-links").arg(&stand_ins);
     command.arg("--report").arg(path("report.json")).arg("-c").arg(path("constraints.txt")).arg("-r").arg(path("asked.txt"));
-    command.env("TMPDIR", scratch.path());
-    let output = command::run(&mut command, MISSING, &mut || {})?;
+    let output = run(&mut command, scratch, LONGEST, &mut || {})?;
     if !output.status.success() {
+        let network = "look at the network and at the requirements in image.toml; what has no wheel for this Python cannot be used";
         return Err(Error::environment(
             format!("pip cannot choose wheels for {}: {}", request.requirements.join(", "), output.complaint()),
-            "look at the network and at the requirements in image.toml; what has no wheel for this Python cannot be used",
+            output.disk_full().unwrap_or(network),
         ));
     }
     let text = fs::read_to_string(path("report.json")).map_err(|e| Error::io("read pip's report", &path("report.json"), &e))?;
