@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod deploy;
 pub mod error;
+pub mod files;
 pub mod image;
 pub mod interrupt;
 pub mod launch;
