@@ -11,6 +11,8 @@ pub const PLAN_PATH: &str = "/etc/synapse-site/launch.json";
 pub const SECRETS_DIR: &str = "/run/secrets";
 /// The tmpfs that holds completed configuration, mode 0700.
 pub const RUN_DIR: &str = "/run/synapse-site";
+/// The tmpfs for what a service writes while it runs, mode 1777.
+pub const SCRATCH_DIR: &str = "/tmp";
 /// A secret's place in a template: `@@secret:NAME@@`.
 pub const PLACEHOLDER_OPEN: &str = "@@secret:";
 /// The place of the container's own address in a template: that of the interface which the default route leads through.

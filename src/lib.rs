@@ -9,6 +9,7 @@ pub mod child;
 pub mod cli;
 pub mod deploy;
 pub mod error;
+pub mod files;
 pub mod image;
 pub mod interrupt;
 pub mod launch;

@@ -231,3 +231,40 @@ fn nix_names_what_it_has() {
         assert!(!spec.nix.env.contains_key("PATH"), "{name}: PATH follows from `path`");
     }
 }
+
+/// What the examples render for an image is kept in snapshots. A service whose configuration names `/tmp` as the place of its own
+/// files lists it as a directory that must be writable, so that `launch` says what is missing, and not the service in its own words.
+#[test]
+fn services_that_write_to_tmp_say_so() {
+    let mut seen = BTreeSet::new();
+    for example in directories(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots")) {
+        for image in directories(&example) {
+            let Ok(plan) = std::fs::read(image.join("etc/synapse-site/launch.json")) else { continue };
+            let plan: synapse_site::launch::Plan = serde_json::from_slice(&plan).unwrap();
+            let name = image.file_name().unwrap().to_str().unwrap().to_owned();
+            // Python's tempfile is not configured.
+            let writes = name == "synapse" || files(&image).iter().any(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap()).contains("/tmp/"));
+            for (role, does) in plan.roles {
+                assert_eq!(does.writable.iter().any(|path| path == "/tmp"), writes, "{}: {role}", image.display());
+            }
+            seen.extend(writes.then_some(name));
+        }
+    }
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), ["coturn", "gateway", "synapse"]);
+}
+
+fn entries(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut all: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+fn directories(directory: &Path) -> Vec<std::path::PathBuf> {
+    entries(directory).into_iter().filter(|path| path.is_dir()).collect()
+}
+
+/// The files below a directory, but for the plan itself.
+fn files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let (directories, files): (Vec<_>, Vec<_>) = entries(directory).into_iter().partition(|path| path.is_dir());
+    directories.iter().flat_map(|path| self::files(path)).chain(files).filter(|path| !path.ends_with("launch.json")).collect()
+}

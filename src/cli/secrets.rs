@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::print;
 use crate::deploy::secrets;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::image::outdir;
 use crate::launch::Secret;
 
@@ -38,14 +39,14 @@ struct Init {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let Verb::Init(init) = &arguments.verb;
     let path = init.dir.join("site.json");
-    let text = std::fs::read(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
+    let text = files::read(&path, files::LARGEST).map_err(|problem| match problem.kind() {
+        Some(std::io::ErrorKind::NotFound) => {
             Error::environment(format!("there is no site.json in {}", init.dir.display()), "name the directory that `synapse-site build` wrote")
         }
-        std::io::ErrorKind::NotADirectory => {
+        Some(std::io::ErrorKind::NotADirectory) => {
             Error::environment(format!("{} is no directory", init.dir.display()), "name the directory that `synapse-site build` wrote")
         }
-        _ => Error::io("read", &path, &error),
+        _ => problem.error("read", &path),
     })?;
     let odd = |error: serde_json::Error| Error::environment(format!("{} is not what a build writes: {error}", path.display()), "build the site again");
     let site: serde_json::Value = serde_json::from_slice(&text).map_err(odd)?;

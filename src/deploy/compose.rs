@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::launch::{RUN_DIR, Secret};
+use crate::launch::{RUN_DIR, SCRATCH_DIR, Secret};
 use crate::render::{Network, Rendered, Service, yaml};
 use crate::site::Site;
 
@@ -71,7 +71,7 @@ fn image(service: &Service, images: &BTreeMap<String, ImageFacts>) -> Option<Ima
 }
 
 fn definition(site: &Site, service: &Service, image: &ImageFacts, rendered: &Rendered) -> Value {
-    let mut tmpfs = vec!["/tmp:mode=1777,size=256m".to_owned()];
+    let mut tmpfs = vec![format!("{SCRATCH_DIR}:mode=1777,size=256m")];
     if service.from.is_none() || service.role.is_some() {
         tmpfs.push(format!("{RUN_DIR}:mode=0700,uid={0},gid={0},size=16m", image.user));
     }

@@ -3,25 +3,25 @@
 //! to bring. It never writes over a file and never shows a value.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::files::{self, Unread};
 use crate::launch::{Make, Secret};
 
+mod directory;
 pub mod generate;
 mod signing_key;
 
+use directory::{Directory, FILE_MODE, changed};
+
 pub use signing_key::SigningKey;
 
-/// Only the owner may enter the directory, which keeps other users of the host away from the files in it.
-const DIRECTORY_MODE: u32 = 0o700;
-/// Containers run as numeric users that own nothing on the host, and read the files through bind mounts.
-const FILE_MODE: u32 = 0o444;
 /// More bytes than any key or password has; a bigger file was put in its place by mistake.
 pub const MAX_BYTES: u64 = 64 * 1024;
 
@@ -86,24 +86,35 @@ impl fmt::Display for Report {
 pub fn init(dir: &Path, secrets: &[Secret]) -> Result<Report> {
     check_names(secrets)?;
     let mut report = Report { directory: dir.to_owned(), made: vec![], kept: vec![], bring: vec![], warnings: vec![] };
-    open_directory(dir, &mut report.warnings)?;
+    let directory = Directory::open(dir, &mut report.warnings)?;
+    directory.sweep(secrets, &mut report.warnings)?;
 
     // All that is there is looked at first, so that an error leaves everything as it was.
     let mut problems = Vec::new();
     let mut missing = Vec::new();
+    let mut closed = Vec::new();
     for secret in secrets {
-        match inspect(&dir.join(&secret.name), secret.make) {
+        match inspect(&directory, secret) {
             Ok(Found::Nothing) => missing.push(secret),
-            Ok(Found::Sound { mode }) => {
+            Ok(Found::Sound) => report.kept.push(secret.into()),
+            Ok(Found::Closed(file, mode)) => {
                 report.kept.push(secret.into());
-                if mode != FILE_MODE {
-                    repair(&dir.join(&secret.name), FILE_MODE, mode, &mut report.warnings)?;
-                }
+                closed.push((directory.shown(&secret.name), file, mode));
             }
             Err(problem) => problems.push(problem),
         }
     }
+    if problems.is_empty() {
+        for (path, file, mode) in closed {
+            match file.set_permissions(Permissions::from_mode(FILE_MODE)) {
+                Ok(()) => report.warnings.push(changed(&path, mode, FILE_MODE)),
+                Err(error) => problems.push(format!("{} has the permissions {mode:04o}, which cannot be changed to {FILE_MODE:04o}: {error}", path.display())),
+            }
+        }
+    }
     if !problems.is_empty() {
+        // What was put right is told all the same.
+        problems.append(&mut report.warnings);
         let remedy = "mend or remove these files and run this again; nothing was made";
         return Err(Error::environment(problems.join("\n       "), remedy));
     }
@@ -117,13 +128,15 @@ pub fn init(dir: &Path, secrets: &[Secret]) -> Result<Report> {
                 continue;
             }
         };
-        if write_new(dir, &secret.name, value.as_bytes())? {
+        if directory.write_new(&secret.name, value.as_bytes())? {
             report.made.push(secret.into());
         } else {
             // Somebody else was faster: theirs counts.
             report.kept.push(secret.into());
         }
     }
+    // Always: a run that was killed may have made what is kept now.
+    directory.sync()?;
     Ok(report)
 }
 
@@ -142,94 +155,87 @@ fn check_names(secrets: &[Secret]) -> Result<()> {
     }
 }
 
-/// Creates the directory, or makes sure that nobody else can have put it there or look into it.
-fn open_directory(dir: &Path, warnings: &mut Vec<String>) -> Result<()> {
-    match DirBuilder::new().mode(DIRECTORY_MODE).create(dir) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(Error::io("create the directory", dir, &error)),
-    }
-    let found = fs::symlink_metadata(dir).map_err(|error| Error::io("look at", dir, &error))?;
-    let refuse = |what: String, remedy: &str| Err(Error::environment(format!("{}{what}", dir.display()), remedy));
-    if found.file_type().is_symlink() {
-        return refuse(" is a symbolic link, and secrets are not written through one".into(), "name the directory itself, or remove the link");
-    }
-    if !found.is_dir() {
-        return refuse(" is not a directory".into(), "name a directory, or remove the file");
-    }
-    let own = rustix::process::geteuid().as_raw();
-    if found.uid() != own {
-        return refuse(
-            format!(" belongs to user {} and not to you (user {own})", found.uid()),
-            "run this as its owner (in a container: `--user $(id -u):$(id -g)`), or name another directory",
-        );
-    }
-    let mode = found.mode() & 0o7777;
-    if mode != DIRECTORY_MODE {
-        // An empty one has given nothing away; the container engine makes such for `docker compose run`.
-        let is_empty = fs::read_dir(dir).map_err(|error| Error::io("read", dir, &error))?.next().is_none();
-        let mut unsaid = Vec::new();
-        repair(dir, DIRECTORY_MODE, mode, if is_empty { &mut unsaid } else { warnings })?;
-    }
-    Ok(())
-}
-
-fn repair(path: &Path, right: u32, wrong: u32, warnings: &mut Vec<String>) -> Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(right)).map_err(|error| Error::io("change the permissions of", path, &error))?;
-    warnings.push(format!("{} had the permissions {wrong:04o}; they are {right:04o} now", path.display()));
-    Ok(())
-}
-
+/// What lies at a secret's place.
 enum Found {
     Nothing,
-    Sound { mode: u32 },
+    Sound,
+    /// Sound but for its permissions, which are these.
+    Closed(File, u32),
 }
 
-/// What lies at a secret's place; `Err` is one line for the person who has to mend it.
-fn inspect(path: &Path, make: Make) -> std::result::Result<Found, String> {
+/// Looks at a secret's place; `Err` is one line for the person who has to mend it.
+fn inspect(directory: &Directory, secret: &Secret) -> std::result::Result<Found, String> {
+    let path = directory.shown(&secret.name);
     let shown = path.display();
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(error) => return Err(format!("{shown} cannot be looked at: {error}")),
+    let file = match directory.file(&secret.name) {
+        Ok(file) => file,
+        Err(problem) if problem.is_missing() => return Ok(Found::Nothing),
+        Err(Unread::Kind(files::DIRECTORY)) => {
+            return Err(format!("{shown} is a directory (Docker makes one in the place of a file that is missing): remove it with rmdir"));
+        }
+        Err(Unread::Kind(files::LINK)) => return Err(format!("{shown} is a symbolic link, and a secret is a file of its own: copy what it leads to")),
+        Err(Unread::Kind(kind)) => return Err(format!("{shown} is {kind} and not a regular file")),
+        Err(problem) => return Err(format!("{shown} cannot be read: {problem}")),
     };
-    if metadata.is_dir() {
-        return Err(format!("{shown} is a directory (Docker makes one in the place of a file that is missing): remove it with rmdir"));
-    }
-    if !metadata.is_file() {
-        return Err(format!("{shown} is not a regular file"));
-    }
-    if metadata.len() > MAX_BYTES {
-        return Err(format!("{shown} has {} bytes, too many for a secret", metadata.len()));
-    }
-    let content = fs::read(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let content = match files::read_opened(&file, MAX_BYTES) {
+        Ok(content) => content,
+        Err(Unread::TooLarge(limit)) => return Err(format!("{shown} has more than {limit} bytes, too many for a secret")),
+        Err(problem) => return Err(format!("{shown} cannot be read: {problem}")),
+    };
     let Ok(text) = std::str::from_utf8(&content) else {
         return Err(format!("{shown} is not UTF-8 text"));
     };
     if text.trim().is_empty() {
         return Err(format!("{shown} is empty"));
     }
-    if make == Make::SigningKey {
+    if secret.make == Make::SigningKey {
         SigningKey::parse_file(text).map_err(|problem| format!("{shown} is not a signing key file: {problem}"))?;
     }
-    Ok(Found::Sound { mode: metadata.mode() & 0o7777 })
+    permissions(file, &path)
 }
 
-/// Puts a complete file in place unless there is one already; says whether it did.
-fn write_new(dir: &Path, name: &str, value: &[u8]) -> Result<bool> {
-    let path = dir.join(name);
-    let doing = |error: &std::io::Error| Error::io("write", &path, error);
-    let mut file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".new").tempfile_in(dir).map_err(|error| doing(&error))?;
-    file.write_all(value).map_err(|error| doing(&error))?;
-    file.as_file().set_permissions(Permissions::from_mode(FILE_MODE)).map_err(|error| doing(&error))?;
-    file.as_file().sync_all().map_err(|error| doing(&error))?;
-    match file.persist_noclobber(&path) {
-        Ok(_) => {}
-        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => return Ok(false),
-        Err(error) => return Err(doing(&error.error)),
+/// Whether a secret's permissions are right, or may be changed. What lies elsewhere, too, keeps its own: opening it here would
+/// open it there.
+fn permissions(file: File, path: &Path) -> std::result::Result<Found, String> {
+    let shown = path.display();
+    let found = file.metadata().map_err(|error| format!("{shown} cannot be looked at: {error}"))?;
+    let mode = found.mode() & 0o7777;
+    let own = rustix::process::geteuid().as_raw();
+    if ![0, own].contains(&found.uid()) {
+        // Who put it there while the directory was open knows the value, and may change it.
+        let owner = found.uid();
+        return Err(format!("{shown} belongs to user {owner} and not to you (user {own}): if the value is yours, `chown {own} {}`", quoted(path)));
     }
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| doing(&error))?;
-    Ok(true)
+    let is_mounted = is_mount_point(&file);
+    if mode == FILE_MODE || (found.nlink() > 1 || is_mounted) && mode & FILE_MODE == FILE_MODE {
+        return Ok(Found::Sound);
+    }
+    if is_mounted {
+        return Err(format!(
+            "{shown} is mounted from elsewhere with the permissions {mode:04o}, and containers cannot read it: unmount it, and put a copy there"
+        ));
+    }
+    if found.nlink() > 1 {
+        let (from, copy) = (quoted(path), quoted(&path.with_added_extension("copy")));
+        return Err(format!(
+            "{shown} has another name elsewhere (a hard link) and the permissions {mode:04o}: containers cannot read it, and opening it here \
+             would open it there; make it a file of its own: `cp {from} {copy} && mv -f {copy} {from}`"
+        ));
+    }
+    Ok(Found::Closed(file, mode))
+}
+
+/// Whether something is mounted at a file's path. A kernel that does not say (before 5.8) has no such mount that counts.
+fn is_mount_point(file: &File) -> bool {
+    let stat = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
+    stat.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// A path as one word of a shell's command line.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '@' | ':' | ',');
+    if text.chars().all(is_plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::secrets::{self, placeholder};
 use super::{Network, Rendered, Service, ports};
-use crate::launch::{ADDRESS, Escape, Health, RUN_DIR, Role, Template};
+use crate::launch::{ADDRESS, Escape, Health, RUN_DIR, Role, SCRATCH_DIR, Template};
 use crate::site::Site;
 use crate::site::rtc::Relay;
 use crate::site::turn::TurnSource;
@@ -106,6 +106,7 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     let role = Role {
         secrets: TLS_SECRETS.iter().filter(|_| turn.tls).chain(&["turn_shared_secret"]).map(|name| (*name).to_owned()).collect(),
         files: vec![Template { source: "/etc/coturn/turnserver.conf".to_owned(), target: completed.clone(), escape: Escape::Plain }],
+        writable: vec![SCRATCH_DIR.to_owned()],
         exec: vec!["turnserver".to_owned(), "-c".to_owned(), completed],
         health: Some(Health::Stun { host: "127.0.0.1".to_owned(), port: turn.port }),
         ..Role::default()

@@ -3,5 +3,6 @@
 
 mod health;
 mod postgres;
+mod secrets;
 mod start;
 mod support;

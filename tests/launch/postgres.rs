@@ -1,6 +1,7 @@
 //! The life of a PostgreSQL volume: made, used, its password rotated, refused by another version, cut short.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -188,4 +189,26 @@ fn a_password_that_postgresql_would_transform_is_refused_by_name() {
     let refused = server.place.launch(&["run", "it"]);
     refused.failed(3, &["printable ASCII", "secrets/database"]);
     assert!(!refused.stderr.contains("nter2"), "{}", refused.stderr);
+}
+
+#[test]
+fn whatever_lies_on_the_volume_in_the_place_of_a_file_is_not_waited_for() {
+    let server = Server::new();
+    let place = &server.place;
+    fs::create_dir(place.path("volume/data")).unwrap();
+    let fifo = |name: &str| {
+        let mode = rustix::fs::Mode::from_raw_mode(0o666);
+        rustix::fs::mknodat(rustix::fs::CWD, place.path(name), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o666)).unwrap();
+    };
+    let refused = |name: &str, expected: &str| {
+        fifo(name);
+        place.launch(&["run", "it"]).failed(3, &[expected, "what to do"]);
+        fs::remove_file(place.path(name)).unwrap();
+    };
+    refused("volume/data/PG_VERSION", "it is a FIFO and not a regular file");
+    place.write("volume/data/PG_VERSION", &server.major.to_string());
+    refused("volume/launch.json", "it is a FIFO and not a regular file");
+    fs::remove_file(place.path("volume/launch.lock")).unwrap();
+    refused("volume/launch.lock", "launch.lock is not a regular file");
 }

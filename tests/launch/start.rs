@@ -3,13 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Place, Running, eventually, free_port, program};
+use crate::support::{Finished, Place, Running, eventually, free_port, is_root, program};
 
 #[test]
 fn wrong_arguments_are_answered_with_the_usage() {
@@ -54,6 +54,22 @@ fn everything_that_is_missing_is_reported_at_once() {
             "compose file",
         ],
     );
+}
+
+#[test]
+fn a_directory_in_memory_that_is_full_is_found_before_the_service_finds_it() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new();
+    place.plan(json!({ "exec": ["true"], "writable": [place.text("volume")] }));
+    // Without space, files can still be made, but nothing written into them.
+    let script = r#"mount -t tmpfs -o size=4k none volume && chmod 1777 volume && { head -c 9000 /dev/zero > volume/x || true; } && exec "$@""#;
+    let launch = place.command(&["run", "it"]);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(launch.get_program()).args(launch.get_args()).current_dir(place.path(""));
+    command.envs(launch.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Finished::from(command.output().unwrap()).failed(3, &["volume is full", "free some space"]);
 }
 
 #[test]
@@ -206,6 +222,26 @@ fn synapses_marker_refuses_another_site_with_exit_code_1() {
     assert_eq!(place.launch(&["run", "it"]).code, Some(0));
     place.write_plan(json!({ "format": 1, "server_name": "example.org", "roles": { "it": role } }));
     place.launch(&["run", "it"]).failed(1, &["belongs to the site example.com", "what to do"]);
+}
+
+#[test]
+fn what_a_killed_start_left_on_the_volume_goes_with_the_next() {
+    let place = Place::new();
+    place.secret("signing_key", "ed25519 a_One AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\n");
+    place.plan(json!({
+        "exec": ["true"],
+        "prepare": { "synapse": { "state": place.text("volume"), "signing_key_secret": "signing_key", "pepper_secret": null, "old_signing_keys": [] } },
+    }));
+    for name in [".launch-AbC123", ".launch-notes.txt", "media"] {
+        place.write(&format!("volume/{name}"), "half");
+        if is_root() {
+            std::os::unix::fs::chown(place.path("volume").join(name), Some(65534), Some(65534)).unwrap();
+        }
+    }
+    assert_eq!(place.launch(&["run", "it"]).code, Some(0));
+    let mut left: Vec<_> = fs::read_dir(place.path("volume")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, [".launch-notes.txt", "deployment.json", "media"]);
 }
 
 #[test]

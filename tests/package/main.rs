@@ -1,7 +1,5 @@
 //! The package stage on archives that the tests make, honest ones and hostile ones.
 
-#[path = "../cli/processes.rs"]
-
 mod bounds;
 mod bytecode;
 mod cache;
@@ -15,6 +13,7 @@ mod fetch;
 mod lock;
 mod machine;
 mod make;
+#[path = "../cli/processes.rs"]
 mod processes;
 mod stopped;
 mod wheel;

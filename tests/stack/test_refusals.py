@@ -114,6 +114,20 @@ def test_missing_secrets_are_all_named(stopped: Stack, service: str) -> None:
     assert "secrets init" in said, f"it does not say what to do: {said}"
 
 
+@pytest.mark.parametrize("service", ["synapse", "postgres", "redis", "coturn", "gateway", "well-known"])
+def test_missing_directories_are_named_by_launch(stopped: Stack, service: str) -> None:
+    container = stopped.compose.container(service)
+    confined = ["--read-only", "--cap-drop", "ALL", "--network", "none"]
+    command = container.details["Config"]["Cmd"] or []
+    done = run(["docker", "run", "--rm", *confined, container.image, *command], seconds=60, expect=None)
+    said = done.stdout + done.stderr
+    assert done.returncode == 3 and said.startswith("launch: error: "), said
+    named = {path for path in container.details["HostConfig"]["Tmpfs"] if f"cannot write to the directory {path} " in said}
+    assert named and "mount the directories as the generated compose file does" in said, said
+    # Redis and PostgreSQL write nothing there.
+    assert "/tmp" in named or service in ("redis", "postgres"), said
+
+
 def test_refusals_did_no_harm(stopped: Stack, bob: Session, conversation: Conversation) -> None:
     stopped.timings["up after the refusals"] = stopped.compose_v2.up(description.SERVICES)
     assert bob.whoami() == "@bob:stack.test"

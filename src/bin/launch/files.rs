@@ -1,7 +1,7 @@
 //! Files that are either complete or absent, and that only the service's user may read.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -16,12 +16,23 @@ pub enum Durable {
     No,
 }
 
+/// What temporary files begin with, and how many random characters follow.
+const TEMPORARY: &str = ".launch-";
+const RANDOM: usize = 6;
+
+/// Removes the temporary files that a killed [`replace`] left in a directory on a volume.
+pub fn sweep(directory: &Path) -> Result<()> {
+    let is_ours = |name: &str| name.strip_prefix(TEMPORARY).is_some_and(|rest| rest.len() == RANDOM && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let swept = File::open(directory).and_then(|directory| synapse_site::files::sweep(directory, is_ours));
+    swept.map(drop).map_err(|error| Error::io("remove leftovers in", directory, &error))
+}
+
 /// Writes a file of mode 0600 under a temporary name and renames it into place.
 pub fn replace(path: &Path, content: &[u8], durable: Durable) -> Result<()> {
     let attempt = || -> std::io::Result<()> {
         let parent = path.parent().unwrap_or(Path::new("."));
         // tempfile creates its files with mode 0600 whatever the umask is.
-        let mut file = tempfile::Builder::new().prefix(".launch-").tempfile_in(parent)?;
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).rand_bytes(RANDOM).tempfile_in(parent)?;
         file.write_all(content)?;
         if durable == Durable::Yes {
             file.as_file().sync_all()?;
@@ -60,8 +71,13 @@ pub fn unwritable(path: &Path) -> Option<String> {
         Ok(found) if !found.is_dir() => return Some(format!("{shown} is not a directory: mount a volume or a tmpfs")),
         Ok(_) => {}
     }
-    tempfile::tempfile_in(path).err().map(|error| {
-        let user = rustix::process::geteuid().as_raw();
-        format!("user {user} cannot write to the directory {shown} ({error}): mount it writable and owned by user {user}")
+    // A tmpfs that is full still makes empty files.
+    let error = tempfile::tempfile_in(path).and_then(|mut file| file.write_all(b"\n")).err()?;
+    Some(match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!("the directory {shown} is full ({error}): free some space in it, or mount a larger one"),
+        _ => {
+            let user = rustix::process::geteuid().as_raw();
+            format!("user {user} cannot write to the directory {shown} ({error}): mount it writable and owned by user {user}")
+        }
     })
 }

@@ -81,7 +81,11 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
             let stop = Stop::install()?;
             admin::run(&place, &place.load()?, &stop)
         }
-        ["secrets", "init", rest @ ..] => init_secrets(&place, rest),
+        ["secrets", "init", rest @ ..] => {
+            // As process 1 of a container it would otherwise ignore signals. A kill at any moment leaves nothing half done.
+            let _stop = Stop::install()?;
+            init_secrets(&place, rest)
+        }
         [] => Err(usage("a verb is missing")),
         ["run" | "health"] => Err(usage("a role is missing")),
         [verb @ ("run" | "health" | "admin"), ..] => Err(usage(&format!("too many arguments for {verb}"))),

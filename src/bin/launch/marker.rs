@@ -2,20 +2,21 @@
 //! At the first start Synapse's volume gets a marker with salted hashes of them; a later start that contradicts it is
 //! refused before Synapse touches the data.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use synapse_site::deploy::secrets::{SigningKey, generate};
 use synapse_site::error::{Error, Result};
+use synapse_site::files::read as read_file;
 
 use crate::files;
 use crate::values::Value;
 
 const FILE: &str = "deployment.json";
 const FORMAT: u32 = 1;
+/// A hundred times what a marker has.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// What the site says now.
 pub struct Site<'a> {
@@ -60,6 +61,7 @@ impl Site<'_> {
             )
         })?;
         let key = &keys[0];
+        files::sweep(state)?;
         let path = state.join(FILE);
         let Some(marker) = read(&path)? else {
             let marker = self.first(key)?;
@@ -151,10 +153,10 @@ impl Site<'_> {
 }
 
 fn read(path: &Path) -> Result<Option<Marker>> {
-    let bytes = match fs::read(path) {
+    let bytes = match read_file(path, MAX_BYTES) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", path, &error)),
+        Err(problem) if problem.is_missing() => return Ok(None),
+        Err(problem) => return Err(problem.error("read", path)),
     };
     let damaged = |problem: String| {
         Error::refused(
@@ -192,6 +194,7 @@ fn hash(salt: &str, label: &[u8], value: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

@@ -2,11 +2,11 @@
 //! variables name instead (for tests, and for trying an image's plan by hand). Reads the plan.
 
 use std::env;
-use std::fs;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use synapse_site::error::{Error, Result};
+use synapse_site::files;
 use synapse_site::launch::{PLAN_PATH, Plan, RUN_DIR, Role, SECRETS_DIR};
 
 /// The format of the plan that this program understands.
@@ -40,7 +40,7 @@ impl Place {
     /// Reads the plan and makes sure that it is of this program's format.
     pub fn load(&self) -> Result<Plan> {
         const REMEDY: &str = "build the images again with one version of synapse-site; `launch` and its plan belong together";
-        let text = fs::read_to_string(&self.plan).map_err(|error| {
+        let text = files::read_text(&self.plan, files::LARGEST).map_err(|error| {
             Error::environment(
                 format!("cannot read the plan {}: {error}", self.plan.display()),
                 "start an image that synapse-site built; only those have a plan",

@@ -9,10 +9,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::{Errno, FdFlags};
 use serde::{Deserialize, Serialize};
 use synapse_site::error::{Error, Result};
+use synapse_site::files::{read, read_text};
 
 use crate::signals::Stop;
 use crate::values::Value;
@@ -29,6 +30,11 @@ pub struct Cluster<'a> {
     /// The database.
     pub database: &'a str,
 }
+
+/// A hundred times what a marker or PG_VERSION has.
+const MAX_BYTES: u64 = 64 * 1024;
+/// A FIFO in the place of the lock is not waited for, and no link leads to another file.
+const NEVER_WAIT: OFlags = OFlags::NONBLOCK.union(OFlags::NOFOLLOW);
 
 type Environment = BTreeMap<String, String>;
 
@@ -56,6 +62,7 @@ impl Cluster<'_> {
             return Err(Error::environment("PostgreSQL does not run as root", "start the container as the image's own user, without `--user 0`"));
         }
         self.lock()?;
+        files::sweep(self.volume)?;
         match self.found()? {
             State::Empty => self.initialise(password, env, stop),
             State::Cluster => self.follow_secret(password, env, stop),
@@ -88,7 +95,12 @@ impl Cluster<'_> {
     fn lock(&self) -> Result<()> {
         let path = self.volume.join("launch.lock");
         let failed = |error: std::io::Error| Error::io("lock", &path, &error);
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(Error::environment(format!("{} is not a regular file", path.display()), "remove it from the volume, and start again"));
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).mode(0o600).custom_flags(NEVER_WAIT.bits().cast_signed());
+        let file = options.open(&path).map_err(failed)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
@@ -114,9 +126,9 @@ impl Cluster<'_> {
                 "mount an empty volume and restore a dump of that cluster into it (pg_dump, then pg_restore)",
             ));
         }
-        let version = match fs::read_to_string(data.join("PG_VERSION")) {
+        let version = match read_text(&data.join("PG_VERSION"), MAX_BYTES) {
             Ok(version) => version,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(problem) if problem.is_missing() => {
                 return match fs::read_dir(&data).map(|mut entries| entries.next().is_none()) {
                     Ok(true) => Ok(State::Empty),
                     Err(error) if error.kind() == ErrorKind::NotFound => Ok(State::Empty),
@@ -127,7 +139,7 @@ impl Cluster<'_> {
                     Err(error) => Err(Error::io("look into", &data, &error)),
                 };
             }
-            Err(error) => return Err(Error::io("read PG_VERSION in", &data, &error)),
+            Err(problem) => return Err(problem.error("read PG_VERSION in", &data)),
         };
         let found = version.trim();
         if found == self.major.to_string() {
@@ -234,7 +246,7 @@ impl Cluster<'_> {
 
     fn read_marker(&self) -> Result<Option<Marker>> {
         let path = self.marker();
-        match fs::read(&path) {
+        match read(&path, MAX_BYTES) {
             Ok(bytes) => match serde_json::from_slice(&bytes) {
                 Ok(marker) => Ok(Some(marker)),
                 Err(error) => {
@@ -243,8 +255,8 @@ impl Cluster<'_> {
                     Ok(None)
                 }
             },
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("read", &path, &error)),
+            Err(problem) if problem.is_missing() => Ok(None),
+            Err(problem) => Err(problem.error("read", &path)),
         }
     }
 

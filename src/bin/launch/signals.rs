@@ -107,7 +107,7 @@ impl Stop {
         self.end_child();
         drop(self.finish_first());
         let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-        eprintln!("launch: stopped by {name} before the service was started");
+        eprintln!("launch: stopped by {name}");
         std::process::exit(128 + signal)
     }
 

@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use std::time::Duration;
 
 use synapse_site::error::{Error, Result};
+use synapse_site::files::{LARGEST, read_text};
 use synapse_site::launch::{ADDRESS, Escape, PLACEHOLDER_CLOSE, PLACEHOLDER_OPEN, Template};
 
 use crate::values::Values;
@@ -38,7 +39,7 @@ pub fn complete(template: &Template, run: &Path, values: &Values) -> Result<Comp
         return Err(fault(format!("the plan writes {} outside of {}", template.target, run.display())));
     }
     let source = Path::new(&template.source);
-    let mut text = std::fs::read_to_string(source).map_err(|error| Error::io("read the template", source, &error))?;
+    let mut text = read_text(source, LARGEST).map_err(|problem| problem.error("read the template", source))?;
     // Before secrets go in: a value that looks like this placeholder stays what it is.
     if text.contains(ADDRESS) {
         let address = stun::own_address(ADDRESS_LIMIT).map_err(|problem| {

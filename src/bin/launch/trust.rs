@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use synapse_site::error::{Error, Result};
+use synapse_site::files::{LARGEST, read};
 use synapse_site::launch::Trust;
 
 use crate::files;
@@ -21,7 +22,7 @@ pub fn gather(trust: &Trust, run: &Path) -> Result<String> {
     let mut all = Vec::new();
     for source in std::iter::once(&trust.bundle).chain(&trust.certificates) {
         let path = Path::new(source);
-        let content = std::fs::read(path).map_err(|error| Error::io("read the certificates", path, &error))?;
+        let content = read(path, LARGEST).map_err(|problem| problem.error("read the certificates", path))?;
         all.extend_from_slice(&content);
         // A file without a line end at its end would spoil the first line of the next.
         if !content.ends_with(b"\n") {

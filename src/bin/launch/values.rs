@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use synapse_site::deploy::secrets::MAX_BYTES;
 use synapse_site::error::{Error, Result};
+use synapse_site::files::{self, Unread};
 
 /// What to do about a missing or damaged secret.
 pub const REMEDY: &str = "run `synapse-site secrets init` beside the compose file, bring what it lists, \
@@ -84,24 +84,22 @@ impl Values {
 /// Reads one secret file. The error ends a sentence that begins with the secret's name.
 fn read(path: &Path) -> std::result::Result<Value, String> {
     let shown = path.display();
-    let unreadable = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => format!("is missing: there is no file {shown}"),
-        ErrorKind::PermissionDenied => {
-            let user = rustix::process::geteuid().as_raw();
-            format!("cannot be read by user {user}: {shown} must have the permissions 0444")
+    // Links are followed: some engines mount a secret through one.
+    let bytes = files::read(path, MAX_BYTES).map_err(|problem| match problem {
+        Unread::Io(error) => match error.kind() {
+            ErrorKind::NotFound => format!("is missing: there is no file {shown}"),
+            ErrorKind::PermissionDenied => {
+                let user = rustix::process::geteuid().as_raw();
+                format!("cannot be read by user {user}: {shown} must have the permissions 0444")
+            }
+            _ => format!("cannot be read: {shown}: {error}"),
+        },
+        Unread::Kind(files::DIRECTORY) => {
+            format!("is a directory: Docker made {shown} because the file was missing on the host; remove that directory there")
         }
-        _ => format!("cannot be read: {shown}: {error}"),
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(format!("is a directory: Docker made {shown} because the file was missing on the host; remove that directory there"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("is too large: {shown} has more than {MAX_BYTES} bytes"));
-    }
+        Unread::Kind(kind) => format!("is {kind} and not a regular file: {shown}"),
+        Unread::TooLarge(limit) => format!("is too large: {shown} has more than {limit} bytes"),
+    })?;
     let mut text = String::from_utf8(bytes).map_err(|_| format!("is not UTF-8 text: {shown}"))?;
     if text.ends_with('\n') {
         text.pop();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::synapse::{self, routes};
 use super::{Network, Rendered, Service, helpers, ports, rtc};
-use crate::launch::{Health, Role};
+use crate::launch::{Health, Role, SCRATCH_DIR};
 use crate::site::Site;
 use crate::site::gateway::Tls;
 use crate::site::load::Loaded;
@@ -46,6 +46,7 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
 
     let role = |config: &str, secrets: Vec<String>| Role {
         secrets,
+        writable: vec![SCRATCH_DIR.to_owned()],
         exec: ["nginx", "-e", "stderr", "-c", config].map(str::to_owned).to_vec(),
         health: Some(Health::Http { port: 8081, path: "/health".to_owned() }),
         ..Role::default()

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::secrets::{self, placeholder};
 use super::{Network, Rendered, Service, yaml};
-use crate::launch::{Admin, AdminUser, Escape, Health, Prepare, Probe, RUN_DIR, Role, SECRETS_DIR, Template, Trust, Wait};
+use crate::launch::{Admin, AdminUser, Escape, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SECRETS_DIR, Template, Trust, Wait};
 use crate::site::Site;
 use crate::site::authentication::Method;
 use crate::site::database::Source;
@@ -197,6 +197,8 @@ fn process(site: &Site, rendered: &Rendered, config: &[String], templates: &[Tem
     names.sort();
     Role {
         secrets: names,
+        // Bodies of uploads, by Python's tempfile.
+        writable: vec![SCRATCH_DIR.to_owned()],
         files: templates.to_vec(),
         trust: trust(site),
         deadline_seconds: DEADLINE,
@@ -209,7 +211,7 @@ fn process(site: &Site, rendered: &Rendered, config: &[String], templates: &[Tem
 fn main_process(site: &Site, config: &[String], templates: &[Template], rendered: &Rendered) -> Service {
     let mut role = process(site, rendered, config, templates, "synapse_homeserver");
     let volumes: Vec<(&str, String)> = std::iter::once(("synapse", STATE.to_owned())).chain(logging::volume(site)).collect();
-    role.writable = volumes.iter().map(|(_, path)| path.clone()).collect();
+    role.writable.extend(volumes.iter().map(|(_, path)| path.clone()));
     role.wait = waits(site);
     role.prepare = Some(Prepare::Synapse {
         state: STATE.to_owned(),

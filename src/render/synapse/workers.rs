@@ -69,7 +69,7 @@ fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templa
     let mut config = config.to_vec();
     config.push(path);
     let mut role = process(site, rendered, &config, templates, "synapse_worker");
-    role.writable = logging::volume(site).into_iter().map(|(_, path)| path).collect();
+    role.writable.extend(logging::volume(site).into_iter().map(|(_, path)| path));
     // The main process makes and migrates the database; it answers only after that.
     role.wait =
         vec![Wait { name: "Synapse's main process".to_owned(), probe: Probe::Http { host: SERVICE.to_owned(), port: PORT, path: "/health".to_owned() } }];
