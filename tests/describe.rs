@@ -587,3 +587,17 @@ fn a_mistake_of_somebody_who_knows_synapses_own_files_is_answered_with_what_was_
         assert!(!found.to_string().contains("hunter2"), "{found}");
     }
 }
+
+#[test]
+fn a_project_has_a_name_that_compose_takes() {
+    let with = |name: &str| format!("{GOOD}deployment: {{ project: \"{name}\" }}\n");
+    for good in ["matrix", "matrix-17", "a_b", "0", &"x".repeat(40)] {
+        assert_eq!(codes(&with(good)), [""; 0], "{good}");
+    }
+    for bad in ["Matrix", "-x", "a.b", "a b", "", &"x".repeat(41)] {
+        assert_eq!(codes(&with(bad)), ["S0005"], "{bad}");
+    }
+    let environment = |text: &str| synapse_site::deploy::compose::environment(&load_text("yaml", text).expect("loads").site);
+    assert!(environment(GOOD).ends_with("COMPOSE_PROJECT_NAME=matrix-example-com\n"), "the name that volumes have had so far");
+    assert!(environment(&with("matrix-17")).ends_with("COMPOSE_PROJECT_NAME=matrix-17\n"));
+}
