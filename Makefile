@@ -63,7 +63,7 @@ fuzz: test-tools
 
 ## Read anew which options the locked Synapse reads, into src/check/synapse/options.txt; git diff is the review.
 settings:
-	SETTINGS=write cargo nextest run --locked --test settings the_table_of_options
+	SETTINGS=write cargo nextest run --locked --test settings the_table_of
 
 ## The tests of modules with the Nix of Debian 13.
 later-nix: test-tools

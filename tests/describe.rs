@@ -587,3 +587,39 @@ fn a_mistake_of_somebody_who_knows_synapses_own_files_is_answered_with_what_was_
         assert!(!found.to_string().contains("hunter2"), "{found}");
     }
 }
+
+#[test]
+fn a_project_has_a_name_that_compose_takes() {
+    let with = |name: &str| format!("{GOOD}deployment: {{ project: \"{name}\" }}\n");
+    for good in ["matrix", "matrix-17", "a_b", "0", &"x".repeat(40)] {
+        assert_eq!(codes(&with(good)), [""; 0], "{good}");
+    }
+    for bad in ["Matrix", "-x", "a.b", "a b", "", &"x".repeat(41)] {
+        assert_eq!(codes(&with(bad)), ["S0005"], "{bad}");
+    }
+    let environment = |text: &str| synapse_site::deploy::compose::environment(&load_text("yaml", text).expect("loads").site);
+    assert!(environment(GOOD).ends_with("COMPOSE_PROJECT_NAME=matrix-example-com\n"), "the name that volumes have had so far");
+    assert!(environment(&with("matrix-17")).ends_with("COMPOSE_PROJECT_NAME=matrix-17\n"));
+}
+
+/// The half that is absent is Synapse's own, and a limit that nobody reaches is how people write that there is none.
+#[test]
+fn half_a_rate_limit_and_no_limit_at_all_are_sound() {
+    let limits = |text: &str| {
+        let loaded = load_text("yaml", &format!("{GOOD}{text}")).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        assert_eq!(rules::apply(&loaded).list.len(), 0, "{text}: {}", rules::apply(&loaded));
+        let path = "/etc/matrix-synapse/conf.d/rate_limits.yaml";
+        render::render(&loaded).images["synapse"].get(path).map(|text| String::from_utf8(text.clone()).expect("text"))
+    };
+    let half = limits("rate_limits: { rc_message: { per_second: 0.5 } }\n").expect("a file");
+    assert!(half.contains("per_second: 0.5") && !half.contains("burst_count"), "{half}");
+    let other = limits("rate_limits: { rc_login: { account: { burst_count: 9999999 } } }\n").expect("a file");
+    assert!(other.contains("burst_count: 9999999") && !other.contains("per_second"), "{other}");
+    // Three accounts a day.
+    assert!(limits("rate_limits: { rc_registration: { per_second: 0.0000347, burst_count: 3 } }\n").is_some());
+    assert!(limits("rate_limits: { rc_message: { per_second: 10000000 } }\n").is_some());
+    // What calls need stays where the site says nothing else.
+    let calls =
+        limits("rtc: { source: external, livekit_service_url: 'https://rtc.example.com/livekit/jwt' }\nrate_limits: { rc_message: { per_second: 2 } }\n");
+    assert!(calls.is_some_and(|text| text.contains("burst_count: 30") && text.contains("per_second: 2")));
+}

@@ -45,6 +45,32 @@ fn the_table_of_options_is_that_of_the_pinned_synapse() {
     assert!(kept == fresh, "{TABLE} is not that of the locked Synapse; `make settings` writes it.\nonly in the file: {gone:#?}\nonly in Synapse: {new:#?}");
 }
 
+/// The names in a dictionary of a module of Jinja2: `"name": do_name,`, a line each.
+fn names_in(module: &str, dictionary: &str) -> Vec<String> {
+    let text = wheel::files_of("jinja2", "jinja2/", ".py").into_iter().find(|(name, _)| name == module).expect("the module").1;
+    let body = text.split(&format!("\n{dictionary} = {{\n")).nth(1).expect("the dictionary").split("\n}").next().expect("its end").to_owned();
+    let mut names: Vec<String> = body.lines().filter_map(|line| Some(line.trim().strip_prefix('"')?.split_once("\":")?.0.to_owned())).collect();
+    names.sort();
+    names
+}
+
+/// As the table of options, of the filters and tests that templates may use.
+#[test]
+fn the_table_of_filters_and_tests_is_that_of_the_pinned_jinja2() {
+    const TABLE: &str = "src/check/synapse/jinja.txt";
+    let filters = names_in("filters.py", "FILTERS").into_iter().map(|name| format!("filter {name}\n"));
+    let tests = names_in("tests.py", "TESTS").into_iter().map(|name| format!("test {name}\n"));
+    let rows: String = filters.chain(tests).collect();
+    let fresh =
+        format!("# The filters and tests of the locked Jinja2 (FILTERS in jinja2/filters.py, TESTS in jinja2/tests.py): written by `make settings`.\n{rows}");
+    if std::env::var(SWITCH).is_ok_and(|value| value == "write") {
+        std::fs::write(TABLE, &fresh).expect("writes");
+        return;
+    }
+    assert_eq!(std::fs::read_to_string(TABLE).expect("the table"), fresh, "`make settings` writes {TABLE}");
+    assert!(rows.lines().count() > 80, "{rows}");
+}
+
 /// Every option that a section renders is one that Synapse reads, and of its type: a check of the renderer, and of the table.
 #[test]
 fn what_examples_render_is_what_synapse_reads() {

@@ -170,6 +170,8 @@
     max_size_mb = 50;
   };
 
+  deployment.project = "our-matrix";
+
   images.repository = "registry.example.org/matrix";
 
   # Mail for password resets and missed messages; its password is brought to the target.

@@ -45,9 +45,8 @@ pub fn manifest(site: &Site, rendered: &Rendered, images: &BTreeMap<String, Imag
 /// The `.env` beside the manifest, which Compose reads by itself. Volumes carry the project's name: were it that of the directory,
 /// as it is without this file, the same site in a directory of another name would begin anew, empty.
 pub fn environment(site: &Site) -> String {
-    // Compose: letters, digits, hyphens and underscores, a letter or digit first.
-    let name: String = site.server.server_name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    format!("# The name of this site's project, and so of its volumes, wherever this directory lies.\nCOMPOSE_PROJECT_NAME=matrix-{name}\n")
+    let name = site.deployment.project(&site.server.server_name);
+    format!("# The name of this site's project, and so of its volumes, wherever this directory lies.\nCOMPOSE_PROJECT_NAME={name}\n")
 }
 
 fn head(site: &Site) -> String {

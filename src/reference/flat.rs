@@ -100,7 +100,7 @@ fn file(whose: &'static str, path: &str, content: &[u8], found: &mut BTreeSet<Se
             for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 let end = line.find([' ', '=', '\t', ';']).unwrap_or(line.len());
                 // nginx has lines that are only a value, and closing brackets.
-                if line[..end].chars().all(|c| c.is_ascii_lowercase() || "-_".contains(c)) {
+                if line[..end].chars().all(|c| c.is_ascii_lowercase() || "-_".contains(c)) || path == ".env" {
                     found.insert(Setting { whose, name: line[..end].to_owned(), value: line.to_owned() });
                 }
             }

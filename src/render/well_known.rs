@@ -19,6 +19,9 @@ pub(super) fn documents(site: &Site) -> Files {
     if well_known.client {
         let mut client = Map::new();
         client.insert("m.homeserver".to_owned(), json!({ "base_url": base_url.without_slash() }));
+        if let Some(url) = &site.registration.default_identity_server {
+            client.insert("m.identity_server".to_owned(), json!({ "base_url": url.without_slash() }));
+        }
         if let Some(service) = &site.matrix_authentication_service {
             client.insert("org.matrix.msc2965.authentication".to_owned(), json!({ "issuer": service.issuer, "account": service.account_page() }));
         }

@@ -9,6 +9,7 @@ pub mod checks;
 pub mod consent;
 pub mod database;
 pub mod delegation;
+pub mod deployment;
 pub mod email;
 pub mod federation;
 pub mod gateway;
@@ -141,6 +142,9 @@ pub struct Site {
     /// Synapse's worker processes.
     #[serde(default)]
     pub workers: workers::Workers,
+    /// The site on the machine that it runs on.
+    #[serde(default)]
+    pub deployment: deployment::Deployment,
     /// The container images.
     #[serde(default)]
     pub images: images::Images,

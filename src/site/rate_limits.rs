@@ -54,16 +54,19 @@ pub struct RateLimits {
     pub remote_media_download_burst_count: Option<Size>,
 }
 
-/// A limit: a bucket that holds `burst_count` and is filled again with `per_second`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A limit: a bucket that holds `burst_count` and is filled again with `per_second`. The half that is absent is Synapse's own
+/// (config/ratelimiting.py, `RatelimitSettings.parse`), or what [calls](calls.md) need.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Rate {
     /// How many a second in the long run: 0.1 is one in ten seconds.
-    #[schemars(range(min = 0.0001, max = 100_000.0), example = 0.2)]
-    pub per_second: f64,
-    /// How many at once.
-    #[schemars(range(min = 1, max = 1_000_000), example = 10)]
-    pub burst_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.000_001, max = 1_000_000_000.0), example = 0.2)]
+    pub per_second: Option<f64>,
+    /// How many at once. A number that nobody reaches switches the limit off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32), example = 10)]
+    pub burst_count: Option<u32>,
 }
 
 /// Logins.

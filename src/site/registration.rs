@@ -25,7 +25,7 @@ pub struct Registration {
     pub disable_msisdn_registration: bool,
     /// Services that verify addresses in place of this server.
     pub account_threepid_delegates: Delegates,
-    /// The identity server that clients are told.
+    /// The identity server that clients are told, in the well-known document and after a login.
     pub default_identity_server: Option<BaseUrl>,
     /// Whether people can be found by their addresses at an identity server.
     pub enable_3pid_lookup: bool,

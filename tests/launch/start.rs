@@ -224,6 +224,34 @@ fn synapses_marker_refuses_another_site_with_exit_code_1() {
     place.launch(&["run", "it"]).failed(1, &["belongs to the site example.com", "what to do"]);
 }
 
+/// Another project in the same directory has other volumes and the same secrets.
+#[test]
+fn a_second_main_process_with_the_same_signing_key_is_refused_while_the_first_lives() {
+    let python = program("python3", "python3");
+    let place = Place::new();
+    place.make_directory("second");
+    place.secret("signing_key", "ed25519 a_One AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\n");
+    let role = |state: &str| {
+        json!({
+            "exec": [python, "-c", "print('up', flush=True); import time; time.sleep(60)"],
+            "secrets": ["signing_key"],
+            "prepare": { "synapse": { "state": place.text(state), "signing_key_secret": "signing_key", "pepper_secret": null, "old_signing_keys": [] } },
+        })
+    };
+    place.plan(role("volume"));
+    let mut first = place.start();
+    eventually("the first one", || place.log().contains("up"));
+    place.plan(role("second"));
+    place.launch(&["run", "it"]).failed(1, &["another container on this machine runs Synapse with the signing key", "what to do"]);
+    assert!(fs::read_dir(place.path("second")).unwrap().next().is_none(), "nothing was written for the second site");
+    first.signal(Signal::KILL);
+    first.end();
+    let mut second = place.start();
+    eventually("the second one", || place.log().matches("up").count() == 2);
+    second.signal(Signal::KILL);
+    second.end();
+}
+
 #[test]
 fn what_a_killed_start_left_on_the_volume_goes_with_the_next() {
     let place = Place::new();

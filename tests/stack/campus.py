@@ -72,6 +72,7 @@ Somebody, we hope you, forgot the password of an account at {{ app_name }}. The 
 # Wrong passwords that may be tried on an account, one after the other.
 GUESSES = 3
 METRICS_PORT = 9000
+WEB_CLIENT = "https://chat.campus.test/"
 LOG_DAYS = 2
 
 _numbers = itertools.count(1)
@@ -86,6 +87,7 @@ def site(gateway: int, smtp: int, issuer: str, pages: str) -> dict[str, Any]:
             "public_baseurl": f"https://{MATRIX_HOST}/",
             "report_stats": False,
             "trusted_key_servers": [],
+            "web_client_location": WEB_CLIENT,
             # The organisation's own: its mail server and its provider have certificates of it.
             "ca_certificates": ["authority.pem"],
         },

@@ -4,6 +4,8 @@ to use the admin API from inside the site and from nowhere else."""
 import pytest
 
 import description
+from commands import CommandFailed
+from handbook import CommandLines, commands, do, mode
 from matrix import MatrixError, Session, call
 from stack import Stack
 
@@ -32,6 +34,30 @@ def test_administrator_logs_in_with_the_directory_password(dave: Session) -> Non
 def test_administrator_may_use_the_admin_api(running: Stack, dave: Session) -> None:
     assert account(running, dave, "dave")["admin"] is True
     assert account(running, dave, "dave")["deactivated"] is False
+
+
+def test_a_token_for_the_admin_api_is_nobody_elses(running: Stack, dave: Session) -> None:
+    """By the commands of the page: the file is private, and no command line shows the password or the token."""
+    page = commands("administrators.md", "Calls to the admin API").replace('"alice"', f'"{description.ADMINISTRATOR}"')
+    before, after = page.split("rm admin.token")
+    assert not after
+    logging_in, *calls = before.split("unset password\n")
+    password = running.directory.people[description.ADMINISTRATOR].password
+    token = running.target / "admin.token"
+    command = "docker compose exec -T synapse"
+    who, end = (command + call for call in calls[0].split(command)[1:])
+    with CommandLines() as visible:
+        do(running, logging_in, input=password + "\n")
+        assert mode(token) == 0o600
+        value = token.read_text().strip()
+        assert f"@{description.ADMINISTRATOR}:{description.SERVER_NAME}" in do(running, who)
+        do(running, end)
+    assert value.startswith("syt_") and any("docker" in line or "compose" in line for line in visible.seen)
+    shown = [line for line in visible.seen if password in line or value in line]
+    assert not shown, "a command line shows the password or the token"
+    with pytest.raises(CommandFailed):
+        do(running, who)
+    token.unlink()
 
 
 def test_second_run_changes_nothing(running: Stack, dave: Session) -> None:

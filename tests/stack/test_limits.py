@@ -1,12 +1,12 @@
 """What the site limits holds on the running site: wrong passwords, the room directory, who is shown as online, how long messages are
-kept."""
+kept, and what a browser finds."""
 
 import json
 import time
 
 import pytest
 
-from campus import GUESSES, Campus, password
+from campus import GUESSES, WEB_CLIENT, Campus, password
 from matrix import MatrixError, Response, Session, quote
 from waiting import eventually
 
@@ -88,3 +88,11 @@ def test_what_a_room_keeps_for_seconds_is_gone_from_the_database_after_them(camp
         return False
 
     eventually("the message gone from the database", purged, seconds=30)
+
+
+def test_a_browser_is_sent_to_the_web_client(campus: Campus) -> None:
+    for path in ("/", "/?from=elsewhere"):
+        answer = campus.gateway.request("GET", path)
+        assert (answer.status, answer.headers["Location"]) == (302, WEB_CLIENT)
+    for path in ("/index.html", "//", "/./", "/%2e%2e/"):
+        assert campus.gateway.request("GET", path).status == 404, path

@@ -1,4 +1,4 @@
-//! The pinned Synapse itself: the locked wheel, from the cache.
+//! The pinned Synapse itself, and what it is locked with: wheels from the cache.
 #![allow(dead_code, reason = "every test program takes what it needs of this")]
 
 use std::io::Read as _;
@@ -9,21 +9,26 @@ use synapse_site::package::fetch;
 use synapse_site::package::lock::{PythonLock, WheelFile};
 use synapse_site::package::progress::Silent;
 
-/// The lock's Python, and what it says of Synapse.
-fn locked() -> (String, WheelFile) {
+/// The lock's Python, and what it says of a package.
+fn locked(package: &str) -> (String, WheelFile) {
     let lock = PythonLock::load(Path::new("images/synapse/python.lock")).expect("a lock");
-    let wheel = lock.get("matrix-synapse").expect("Synapse is locked").clone();
+    let wheel = lock.get(package).unwrap_or_else(|| panic!("{package} is locked")).clone();
     (lock.python, wheel)
 }
 
 /// The version that is locked.
 pub fn version() -> String {
-    locked().1.version
+    locked("matrix-synapse").1.version
 }
 
-/// The files of the locked wheel below a directory, by name: those with that ending.
+/// The files of Synapse's locked wheel below a directory, by name: those with that ending.
 pub fn files(below: &str, ending: &str) -> Vec<(String, String)> {
-    let (python, wheel) = locked();
+    files_of("matrix-synapse", below, ending)
+}
+
+/// The files of a package's locked wheel below a directory, by name: those with that ending.
+pub fn files_of(package: &str, below: &str, ending: &str) -> Vec<(String, String)> {
+    let (python, wheel) = locked(package);
     let sha256 = wheel.sha256.clone();
     let cache = Cache::open(None).expect("a cache");
     fetch::ensure(&cache, &[], &[&PythonLock::new(&python, vec![wheel])], &Silent).expect("the wheel");

@@ -81,7 +81,7 @@ impl Work<'_> {
                     if let Some(Err(failure)) = registered.access_token.map(|token| self.synapse.log_out(&token)) {
                         failures.push(format!("a session of {} is left open: {}", registered.user_id, failure.message));
                     }
-                    println!("{}: account made, an administrator. {}", registered.user_id, how_to_log_in(user));
+                    println!("{}: account made, an administrator. {}", registered.user_id, how_a_new_account_logs_in(user));
                 }
                 Err(Failure { code, .. }) if code == IN_USE => existing.push(user),
                 Err(failure) => failures.push(format!("{}: {}", self.user_id(user), failure.message)),
@@ -112,7 +112,7 @@ impl Work<'_> {
         for user in existing.iter().take_while(|_| !stop.is_requested()) {
             let user_id = self.user_id(user);
             match self.promote(token, &user_id) {
-                Ok(what) => println!("{user_id}: {what}. {}", how_to_log_in(user)),
+                Ok(what) => println!("{user_id}: {what}. {}", how_an_older_account_logs_in(user)),
                 Err(failure) => failures.push(format!("{user_id}: {}", failure.message)),
             }
         }
@@ -156,9 +156,19 @@ impl Work<'_> {
     }
 }
 
-fn how_to_log_in(user: &AdminUser) -> String {
+fn how_a_new_account_logs_in(user: &AdminUser) -> String {
     match &user.password_secret {
-        Some(secret) => format!("The first password is in the secret {secret}."),
+        Some(secret) => format!("Its first password is in the secret {secret}."),
+        None => format!("Log in as {} the way everybody does here.", user.localpart),
+    }
+}
+
+/// Whether this account has the password of the secret is not known: an earlier run may have made it, or a person.
+fn how_an_older_account_logs_in(user: &AdminUser) -> String {
+    match &user.password_secret {
+        Some(secret) => format!(
+            "Its password was not changed: the secret {secret} opens it only if this command made the account and nobody has changed the password since."
+        ),
         None => format!("Log in as {} the way everybody does here.", user.localpart),
     }
 }

@@ -10,6 +10,7 @@ use synapse_site::error::{Error, Result};
 mod admin;
 mod files;
 mod health;
+mod lock;
 mod marker;
 mod place;
 mod postgres;

@@ -9,12 +9,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use rustix::fs::{FlockOperation, OFlags};
-use rustix::io::{Errno, FdFlags};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use synapse_site::error::{Error, Result};
 use synapse_site::files::{read, read_text};
 
+use crate::lock::{self, Lock};
 use crate::signals::Stop;
 use crate::values::Value;
 use crate::{files, program, scram};
@@ -101,20 +101,13 @@ impl Cluster<'_> {
         let mut options = OpenOptions::new();
         options.create(true).append(true).mode(0o600).custom_flags(NEVER_WAIT.bits().cast_signed());
         let file = options.open(&path).map_err(failed)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(Error::environment(
-                    format!("another container uses the volume {}", self.volume.display()),
-                    "stop that container first; two servers on one volume destroy the data",
-                ));
-            }
-            Err(error) => return Err(failed(error.into())),
+        match lock::for_life(file).map_err(failed)? {
+            Lock::Taken => Ok(()),
+            Lock::Elsewhere => Err(Error::environment(
+                format!("another container uses the volume {}", self.volume.display()),
+                "stop that container first; two servers on one volume destroy the data",
+            )),
         }
-        // The service inherits the open file and with it the lock; the kernel frees it when the last process ends.
-        rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| failed(error.into()))?;
-        std::mem::forget(file);
-        Ok(())
     }
 
     fn found(&self) -> Result<State> {

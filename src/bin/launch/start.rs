@@ -2,12 +2,15 @@
 //! can be wrong with the surroundings is checked first and reported all at once.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use synapse_site::error::{Error, Result};
 use synapse_site::launch::{Plan, Prepare, Role};
 
+use crate::lock::{self, Lock};
 use crate::place::Place;
 use crate::signals::Stop;
 use crate::values::{self, Values};
@@ -46,12 +49,25 @@ pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
                 pepper: pepper_secret.as_deref().map(|name| values.get(name)).transpose()?,
                 old_signing_keys,
             };
+            alone(site.signing_key_path)?;
             site.check(state.as_ref())?;
         }
     }
     stop.give_way();
     let error = program::command(&program, program_name, &environment).args(arguments).exec();
     Err(Error::environment(format!("cannot execute {}: {error}", program.display()), "check that the image is built for this machine's architecture"))
+}
+
+/// Refuses a second main process with the same file of the signing key, such as that of another project in the same directory.
+/// What cannot be locked (a directory on NFS) is not looked at: most second sites are on volumes of their own anyway.
+fn alone(signing_key: &Path) -> Result<()> {
+    match File::open(signing_key).and_then(lock::for_life) {
+        Ok(Lock::Elsewhere) => Err(Error::refused(
+            format!("another container on this machine runs Synapse with the signing key {}", signing_key.display()),
+            "stop that container first (`docker ps` lists it): two servers of one name damage each other's rooms",
+        )),
+        Ok(Lock::Taken) | Err(_) => Ok(()),
+    }
 }
 
 /// Looks at all secrets and all directories, and reports everything that is missing in one error.

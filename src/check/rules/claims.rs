@@ -3,6 +3,8 @@
 
 use minijinja::{Environment, context};
 
+use super::jinja::{self, marks};
+use super::people;
 use crate::site::oidc::OidcProvider;
 
 /// The templates that are set, by option; `true` where each person needs a text of their own.
@@ -53,12 +55,37 @@ pub(super) fn doubt(template: &str) -> Option<String> {
     Environment::new().template_from_str(template).err().map(|error| error.to_string())
 }
 
-/// Why a template is certainly wrong: Jinja2 cannot read it either, since one of its marks has no end; or people have to differ by it, and do not.
-pub(super) fn mistake(template: &str, personal: bool) -> Option<&'static str> {
+/// Why a template is certainly wrong: Jinja2 cannot read it either, since one of its marks has no end or it names what is not there; or people
+/// have to differ by it, and do not.
+pub(super) fn mistake(template: &str, personal: bool) -> Option<String> {
     if doubt(template).is_some() && !marks(template).1 {
-        return Some("is no Jinja2 template: a mark has no end");
+        return Some("is no Jinja2 template: a mark has no end".to_owned());
     }
-    (personal && !takes_any(template)).then_some("takes no claim of the person, so all people get the same")
+    if let Some(unknown) = jinja::unknown(template, jinja::CLAIM_FILTERS).first() {
+        let near = unknown.nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+        return Some(format!("uses the {} `{}`, which Jinja2 does not have{near}", unknown.kind, unknown.name));
+    }
+    if !personal {
+        return None;
+    }
+    if !takes_any(template) {
+        return Some("takes no claim of the person, so all people get the same".to_owned());
+    }
+    people::same(template).map(|text| format!("gives two different people the same, `{}`", shortened(&text)))
+}
+
+/// What people get to see of a template that keeps its own marks, as after `{% raw %}`; none for any other.
+pub(super) fn shown_as_it_stands(template: &str) -> Option<String> {
+    let text = people::same(template)?;
+    ["{{", "{%"].iter().any(|mark| text.contains(mark)).then(|| shortened(&text))
+}
+
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(60).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// What follows each word `user` inside a mark, up to the mark's end.
@@ -74,23 +101,6 @@ fn after_user(template: &str) -> Vec<&str> {
         }
     }
     found
-}
-
-/// What stands between `{{` and `}}`, and between `{%` and `%}`, without comments; and whether all of them have an end.
-fn marks(template: &str) -> (Vec<&str>, bool) {
-    let mut found = Vec::new();
-    let mut ended = true;
-    let mut rest = template;
-    while let Some((at, end)) = ["}}", "%}", "#}"].into_iter().zip(["{{", "{%", "{#"]).filter_map(|(end, begin)| Some((rest.find(begin)?, end))).min() {
-        let inside = &rest[at + 2..];
-        let length = inside.find(end).unwrap_or(inside.len());
-        ended = length < inside.len();
-        if end != "#}" {
-            found.push(&inside[..length]);
-        }
-        rest = inside.get(length + 2..).unwrap_or_default();
-    }
-    (found, ended)
 }
 
 fn in_word(c: char) -> bool {

@@ -203,7 +203,7 @@ pub(super) const RULES: &[Rule] = &[
             let providers = loaded.site.oidc.oidc_providers.iter().enumerate();
             let templates = providers.flat_map(|(at, provider)| claims::templates(provider).into_iter().map(move |template| (at, template)));
             let wrong = templates.filter_map(|(at, (name, text, personal))| Some((at, name, claims::mistake(text, personal)?)));
-            wrong.map(|(at, name, why)| wrong_template(at, &name, why)).collect()
+            wrong.map(|(at, name, why)| wrong_template(at, &name, &why)).collect()
         },
     },
     Rule {

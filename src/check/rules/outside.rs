@@ -79,11 +79,11 @@ pub(super) const RULES: &[Rule] = &[
         options: &["well_known.extra_client_content"],
         reason: "These members of the client document follow from other options, and Synapse refuses them too (config/server.py, extra_well_known_client_content).",
         breaches: |loaded| {
-            ["m.homeserver", "m.identity_server"]
+            [("m.homeserver", "server.public_baseurl"), ("m.identity_server", "registration.default_identity_server")]
                 .iter()
-                .filter(|name| loaded.site.well_known.extra_client_content.contains_key(**name))
-                .map(|name| {
-                    Breach::at("well_known.extra_client_content", format!("holds {name}"), "remove it; m.homeserver follows from server.public_baseurl")
+                .filter(|(name, _)| loaded.site.well_known.extra_client_content.contains_key(*name))
+                .map(|(name, option)| {
+                    Breach::at("well_known.extra_client_content", format!("holds {name}"), format!("remove it: {name} follows from {option}"))
                 })
                 .collect()
         },

@@ -18,8 +18,15 @@ pub(super) const RULES: &[Rule] = &[
                 // Of one that is wrong in any case S0129 says more.
                 .filter(|(_, (_, text, personal))| claims::mistake(text, *personal).is_none())
                 .filter_map(|(at, (name, text, _))| {
-                    let why = claims::doubt(text)?;
                     let option = path(at, &format!("user_mapping_provider.{name}"));
+                    if let Some(shown) = claims::shown_as_it_stands(text) {
+                        return Some(Breach::at(
+                            &option,
+                            format!("gives everybody the text `{shown}`"),
+                            "remove what keeps Jinja2 from reading it: {% raw %} and {% endraw %}, or the quotes",
+                        ));
+                    }
+                    let why = claims::doubt(text)?;
                     Some(Breach::at(&option, format!("may be no Jinja2 template: {why}"), "mend it; Jinja2 itself may know more than this check"))
                 })
                 .collect()

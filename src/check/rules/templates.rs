@@ -1,6 +1,6 @@
 //! S054x: the site's own templates in place of Synapse's.
 
-use super::{Breach, Rule};
+use super::{Breach, Rule, jinja};
 use crate::check::Severity::{Error, Warning};
 use crate::site::load::{Loaded, in_directory};
 
@@ -151,7 +151,10 @@ pub(super) const RULES: &[Rule] = &[
                 .filter_map(|(name, content)| {
                     let why = match std::str::from_utf8(content) {
                         Err(_) => "it is not UTF-8".to_owned(),
-                        Ok(text) => minijinja::Environment::new().add_template(name, text).err()?.to_string(),
+                        Ok(text) => match jinja::unknown(text, jinja::PAGE_FILTERS).first() {
+                            Some(unknown) => format!("it uses the {} `{}`", unknown.kind, unknown.name),
+                            None => minijinja::Environment::new().add_template(name, text).err()?.to_string(),
+                        },
                     };
                     Some(Breach::at(
                         TEMPLATE_OPTION,

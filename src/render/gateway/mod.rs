@@ -145,6 +145,7 @@ fn variables(site: &Site) -> Value {
         // By default there is one proxy. Were its own clients' networks skipped, people on a private network could name any address.
         "several_proxies": !gateway.trusted_proxies.is_empty(),
         "federation": site.listeners.federation,
+        "web_client": server.web_client_location.is_some(),
         "hosts": hosts,
         // Who goes to an address names nobody before the certificate is shown (RFC 6066, section 3).
         "names_only": names.iter().all(|name| name.trim_matches(['[', ']']).parse::<IpAddr>().is_err()),

@@ -19,7 +19,7 @@ pub(super) fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragmen
         ("limits.yaml", "What the server refuses and forgets as a whole.", said(&site.limits)),
         ("presence.yaml", "Who is shown as online.", presence(site)),
         ("profiles.yaml", "Who sees whose name and picture.", said(&site.profiles)),
-        ("rate_limits.yaml", "How much of something one may do.", said(&site.rate_limits)),
+        ("rate_limits.yaml", "How much of something one may do.", super::rtc::with_rates(site, said(&site.rate_limits))),
         ("rooms.yaml", "Rooms, their directory, and how long messages are kept.", said(&site.rooms)),
     ]
     .into_iter()

@@ -26,6 +26,19 @@ pub(super) fn options(site: &Site) -> Option<Value> {
     Some(Value::Object(options))
 }
 
+/// Limits of the site, each with the half that it leaves out as calls need it.
+pub(super) fn with_rates(site: &Site, mut limits: Map<String, Value>) -> Map<String, Value> {
+    if site.livekit_service_url().is_some() {
+        for (name, per_second, burst_count) in RATES {
+            if let Some(Value::Object(limit)) = limits.get_mut(name) {
+                limit.entry("per_second").or_insert(json!(per_second));
+                limit.entry("burst_count").or_insert(json!(burst_count));
+            }
+        }
+    }
+    limits
+}
+
 /// Adds what calls need to the site's own `experimental_features`: one top-level option stands in one file.
 pub(super) fn add_features(site: &Site, settings: &mut std::collections::BTreeMap<String, Value>) {
     if site.rtc.source == RtcSource::None {

@@ -123,6 +123,9 @@ text_types! {
     FilePath, "file", parse::file_path, "certificates/ldap-ca.pem", "the path of a file";
     /// The repository part of an image name, `localhost/synapse-site`: lower case, slashes, no tag.
     Repository, "repository", parse::repository, "localhost/synapse-site", "the repository part of an image name, without a tag";
+    /// The name of a Compose project: small letters, digits, hyphens and underscores (Compose Specification, "Name top-level element"). Names of
+    /// networks and containers begin with it, and a container's name is a DNS label of 63 characters at most: 40 leave room for the rest.
+    ProjectName, "project-name", parse::project_name, "matrix-example-com", "small letters, digits, - and _, a letter or digit first, 40 characters at most";
     /// The full name of an image that somebody else publishes: registry, path, and a tag or a digest or both.
     ImageReference, "image-reference", parse::image_reference, "docker.io/livekit/livekit-server:v1.13.0", "an image's full name with registry, and tag or digest";
     /// A TURN address for clients: `turn:` or `turns:`, host, optional port and transport (RFC 7065).

@@ -328,6 +328,17 @@ pub(super) fn repository(text: &str) -> Parsed {
     Ok(())
 }
 
+pub(super) fn project_name(text: &str) -> Parsed {
+    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    if text.len() > 40 {
+        return Err(format!("{text:?} has {} characters", text.len()));
+    }
+    if !text.bytes().all(good) || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Err(format!("{text:?} is no name of a Compose project"));
+    }
+    Ok(())
+}
+
 pub(super) fn image_reference(text: &str) -> Parsed {
     let (name, digest) = match text.split_once('@') {
         Some((name, digest)) => (name, Some(digest)),

@@ -1,0 +1,64 @@
+"""The commands of the pages in `docs/`, as they stand there. Takes a page and a heading, runs what is below it in the target's
+directory under an ordinary umask, and gives what the commands printed and which command lines other users could see meanwhile."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from commands import run
+from stack import Stack
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def commands(page: str, heading: str) -> str:
+    """The commands below a heading of a page."""
+    section = (DOCS / page).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^    (.+)$", section, re.MULTILINE)
+    assert found, f"{page}: {heading}"
+    return "\n".join(found)
+
+
+@dataclass
+class CommandLines:
+    """Every command line that the machine's processes had while this was open, as any user sees them in /proc."""
+
+    seen: set[str] = field(default_factory=set)
+
+    def __enter__(self) -> CommandLines:
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.005):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    self.seen.add(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+                except (FileNotFoundError, ProcessLookupError):
+                    pass  # It ended between the two looks.
+
+
+def do(stack: Stack, script: str, *, input: str | None = None) -> str:
+    """Runs commands in the target's directory, where `docker compose` is the test's own project; gives what they printed."""
+    compose = stack.compose_v2
+    files = [word for path in ("compose.yaml", *compose.overrides) for word in ("-f", str(path))]
+    words = shlex.join([*compose.command, "-p", compose.project, *files])
+    function = f'docker() {{ if [ "$1" = compose ]; then shift; {words} "$@"; else command docker "$@"; fi; }}'
+    # Debian's ordinary umask: what is written is open to everybody unless a page says otherwise.
+    done = run(["bash", "-euo", "pipefail", "-c", f"{function}\n{script}"], cwd=stack.target, input=input, seconds=240, umask=0o022)
+    return done.stdout
+
+
+def mode(path: Path) -> int:
+    """Permission bits of a file."""
+    return path.stat().st_mode & 0o7777
