@@ -183,7 +183,7 @@ fn secrets_are_not_made_beside_an_unfinished_build() {
     };
     kill(&left);
     check_finished(&target, OUTPUTS).unwrap();
-    renameat_with(CWD, &left.join("content"), CWD, &target, RenameFlags::EXCHANGE).unwrap();
+    renameat_with(CWD, left.join("content"), CWD, &target, RenameFlags::EXCHANGE).unwrap();
     assert!(refused().contains(&format!("synapse-site build SITE --out {}", target.display())), "{}", refused());
     // Also without the sibling: carried to another machine.
     let elsewhere = parent.path().join("elsewhere");
