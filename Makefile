@@ -32,7 +32,7 @@ tools:
 test-tools: tools
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 	@tools/ensure slapd=slapd ldapsearch=ldap-utils turnutils_uclient=coturn openssl=openssl \
-	  gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar chromium=chromium ngircd=ngircd
+	  mkfs.ext4=e2fsprogs losetup=mount gpgv=gpgv python3=python3 redis-server=redis-server gzip=gzip tar=tar chromium=chromium ngircd=ngircd
 	@test -x /usr/lib/postgresql/15/bin/initdb || tools/ensure no-such-program=postgresql-15
 	@python3 -c 'import yaml' 2>/dev/null || tools/ensure no-such-program=python3-yaml
 	@python3 -c 'import ensurepip' 2>/dev/null || tools/ensure no-such-program=python3-venv

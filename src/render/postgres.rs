@@ -74,6 +74,7 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
             password_secret: "postgres_password".to_owned(),
         }),
         exec: ["postgres", "-D", &format!("{VOLUME}/data"), "-c", &format!("config_file={CONFIG}/postgresql.conf")].map(str::to_owned).to_vec(),
+        space: super::space(VOLUME),
         health: Some(Health::Postgres { socket: SOCKETS.to_owned(), port: 5432 }),
         ..Role::default()
     };
