@@ -125,6 +125,31 @@ pub struct Role {
     /// How `launch health ROLE` finds out whether the service is well.
     #[serde(default)]
     pub health: Option<Health>,
+    /// Directories whose file system must have so many bytes left; `launch health` looks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub space: BTreeMap<String, u64>,
+    /// What the service needs for as long as it runs; `launch health` asks each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Wait>,
+    /// The database in which the service writes; `launch health` writes there, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+}
+
+/// A PostgreSQL that asks for a password by SCRAM-SHA-256, without TLS: the bundled one.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Role to log in as.
+    pub user: String,
+    /// Database.
+    pub database: String,
+    /// The secret that holds the role's password.
+    pub password_secret: String,
 }
 
 /// Certificate authorities beside those that an image comes with.

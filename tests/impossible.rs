@@ -220,7 +220,7 @@ const ASSERTIONS: &[(&str, Assertion)] = &[
         let whole =
             passes.filter(|to| !to.contains("livekit") && !to.contains("$authorisation")).all(|to| !to.split_once("://").expect("an address").1.contains('/'));
         let upload = seen.loaded.site.media.max_upload_size.bytes();
-        let limits = text.lines().filter_map(|line| line.trim().strip_prefix("client_max_body_size ")?.strip_suffix(';')?.parse::<u64>().ok());
+        let mut limits = text.lines().filter_map(|line| line.trim().strip_prefix("client_max_body_size ")?.strip_suffix(';')?.parse::<u64>().ok());
         let seconds = text.lines().filter_map(|line| line.trim().strip_prefix("proxy_read_timeout ")?.strip_suffix("s;")?.parse::<u64>().ok()).min();
         let sent = [
             "proxy_http_version 1.1;",
@@ -228,10 +228,7 @@ const ASSERTIONS: &[(&str, Assertion)] = &[
             "proxy_set_header X-Forwarded-For $remote_addr;",
             "proxy_set_header X-Forwarded-Proto ",
         ];
-        whole
-            && limits.max().is_some_and(|limit| limit > upload)
-            && seconds.is_some_and(|seconds| seconds >= 180)
-            && sent.iter().all(|header| text.contains(header))
+        whole && limits.any(|limit| limit == upload) && seconds.is_some_and(|seconds| seconds >= 180) && sent.iter().all(|header| text.contains(header))
     }),
     ("metrics-not-enabled", |seen| {
         let listens = seen.all_listeners().iter().any(|listener| listener["type"] == "metrics");

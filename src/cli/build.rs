@@ -31,7 +31,7 @@ use crate::site::Site;
 Examples:
   synapse-site build site.yaml --out out
   synapse-site build examples/example.com/site.nix --out out --cache /var/cache/synapse-site
-On the target: docker load -i out/images.tar, synapse-site secrets init out, docker compose up -d
+On the target: docker load -i out/images.tar, synapse-site secrets init out, docker compose up -d --remove-orphans
 Two builds of one site give the same bytes. A changed option rebuilds the layer with the configuration only.")]
 pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
@@ -300,7 +300,7 @@ fn tell(site: &Site, rendered: &Rendered, images: &[Image], bytes: u64, shown: &
     }
     let out = out.display();
     shown.step(&format!(
-        "\n{} is built. Carry {out} to the target, and there:\n  cd {out}\n  docker load -i images.tar\n  synapse-site secrets init .      (or: docker compose run --rm secrets)\n  docker compose up -d",
+        "\n{} is built. Carry {out} to the target, and there:\n  cd {out}\n  docker load -i images.tar\n  synapse-site secrets init .      (or: docker compose run --rm secrets)\n  docker compose up -d --remove-orphans",
         site.server.server_name
     ));
     if !site.administering().is_empty() {

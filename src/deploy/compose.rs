@@ -55,7 +55,7 @@ fn head(site: &Site) -> String {
          \n\
          docker load -i images.tar\n\
          synapse-site secrets init .    (or: docker compose run --rm secrets)\n\
-         docker compose up -d\n\
+         docker compose up -d --remove-orphans\n\
          docker compose run --rm admin",
         site.server.server_name
     )

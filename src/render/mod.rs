@@ -22,6 +22,15 @@ use crate::site::load::Loaded;
 /// The format of [`Plan`] that this program writes.
 pub const PLAN_FORMAT: u32 = 1;
 
+/// What a volume should have left, in bytes: the bundled PostgreSQL writes its log in segments of 16 MiB, several at a time, and a full
+/// disk ends it (its documentation, "WAL Configuration").
+const LEAST_SPACE: u64 = 256 << 20;
+
+/// The space that the health of a service with a volume looks for.
+fn space(volume: &str) -> BTreeMap<String, u64> {
+    BTreeMap::from([(volume.to_owned(), LEAST_SPACE)])
+}
+
 /// The content of one rendered file.
 pub type Files = BTreeMap<String, Vec<u8>>;
 

@@ -24,6 +24,8 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     }
     let processes = 1 + u32::from(site.workers.generic) + u32::from(site.workers.federation_senders);
     let connections = processes * u32::from(site.database.cp_max) + HEADROOM;
+    // Statements, their parameters and the details of an error (`Failing row contains …`) hold what people write, so the log has
+    // none of them: PostgreSQL documentation, "Error Reporting and Logging".
     let config = format!(
         "# The bundled PostgreSQL of {server}. {processes} Synapse processes with up to {cp_max} connections each.\n\
          listen_addresses = '*'\n\
@@ -40,6 +42,10 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
          logging_collector = off\n\
          log_line_prefix = '%m [%p] '\n\
          log_timezone = 'UTC'\n\
+         log_min_error_statement = panic\n\
+         log_error_verbosity = terse\n\
+         log_parameter_max_length = 0\n\
+         log_parameter_max_length_on_error = 0\n\
          timezone = 'UTC'\n\
          lc_messages = 'C'\n\
          default_text_search_config = 'pg_catalog.english'\n",
@@ -68,6 +74,7 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
             password_secret: "postgres_password".to_owned(),
         }),
         exec: ["postgres", "-D", &format!("{VOLUME}/data"), "-c", &format!("config_file={CONFIG}/postgresql.conf")].map(str::to_owned).to_vec(),
+        space: super::space(VOLUME),
         health: Some(Health::Postgres { socket: SOCKETS.to_owned(), port: 5432 }),
         ..Role::default()
     };

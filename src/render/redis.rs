@@ -26,7 +26,8 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
          daemonize no\n\
          supervised no\n\
          logfile \"\"\n\
-         loglevel notice\n",
+         loglevel notice\n\
+         hide-user-data-from-log yes\n",
         placeholder("redis_password")
     );
     rendered.add(IMAGE, "/etc/redis/redis.conf", config);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Duration, Line};
+use super::text::{Duration, Line, PostgresMemory};
 
 /// Who runs a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +46,7 @@ pub struct Database {
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub txn_limit: Option<u32>,
     /// Bundled only: PostgreSQL's `shared_buffers`; a quarter of the memory that the database may use is a good start.
-    pub shared_buffers: Line,
+    pub shared_buffers: PostgresMemory,
 }
 
 /// How libpq uses TLS.
@@ -81,7 +81,7 @@ impl Default for Database {
             cp_max: 10,
             statement_timeout: None,
             txn_limit: None,
-            shared_buffers: line("128MB"),
+            shared_buffers: PostgresMemory::try_from("128MB".to_owned()).expect("a constant amount of memory"),
         }
     }
 }

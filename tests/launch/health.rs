@@ -110,3 +110,22 @@ fn coturn_answers_a_binding_request_on_the_containers_own_address() {
     // It listens on every address of this machine, so its own one has to be among them.
     assert_eq!(ask("auto").code, Some(0), "{:?}", ask("auto"));
 }
+
+#[test]
+fn a_service_is_well_while_its_disk_has_room_and_what_it_needs_answers() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let place = Place::new();
+    let plan = |least: u64, needed: u16| {
+        place.plan(json!({
+            "exec": ["true"],
+            "health": { "tcp": { "port": port } },
+            "space": { place.text("volume"): least },
+            "needs": [{ "name": "Redis", "probe": { "tcp": { "host": "127.0.0.1", "port": needed } } }],
+        }));
+        place.launch(&["health", "it"])
+    };
+    assert_eq!(plan(1, port).code, Some(0));
+    plan(u64::MAX, port).failed(1, &["the disk is almost full", &place.text("volume")]);
+    plan(1, free_port()).failed(1, &["Redis does not answer", "refused"]);
+}

@@ -50,6 +50,16 @@ impl Server {
         }));
     }
 
+    /// The health of a service that writes in the database.
+    fn writer(&self) -> serde_json::Value {
+        json!({
+            "exec": ["true"],
+            "health": { "tcp": { "port": self.port } },
+            "needs": [{ "name": "PostgreSQL", "probe": { "postgres": { "host": "127.0.0.1", "port": self.port } } }],
+            "database": { "host": "127.0.0.1", "port": self.port, "user": "synapse", "database": "synapse", "password_secret": "database" },
+        })
+    }
+
     fn start(&self) -> Running {
         let running = self.place.start();
         self.place.until_healthy();
@@ -108,6 +118,54 @@ fn an_empty_volume_becomes_a_cluster_that_keeps_its_data_and_follows_its_secret(
     }
     let marker = fs::read_to_string(server.place.path("volume/launch.json")).unwrap();
     assert!(!marker.contains("hunter2") && !marker.contains("another"), "{marker}");
+}
+
+#[test]
+fn a_service_is_well_as_long_as_its_database_takes_writes() {
+    let server = Server::new();
+    let running = server.start();
+    server.place.plan(server.writer());
+    let well = || assert_eq!(server.place.launch(&["health", "it"]).code, Some(0), "{:?}", server.place.launch(&["health", "it"]));
+    let unwell = |reason: &str| server.place.launch(&["health", "it"]).failed(1, &["it is not well", reason]);
+    well();
+    // What it writes to the disk of the data is not kept, and no table holds it.
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    assert_eq!(server.query(PASSWORD, tables).stdout.trim(), "0");
+    assert!(server.place.log().contains("pg_logical_emit_message"), "it wrote: {}", server.place.log());
+    server.place.secret("database", "wrong\n");
+    unwell("PostgreSQL takes no writes: password authentication failed");
+    server.place.secret("database", &format!("{PASSWORD}\n"));
+    well();
+    server.stop(running);
+    unwell("PostgreSQL does not answer");
+}
+
+/// What the type of `database.shared_buffers` takes is what PostgreSQL takes.
+#[test]
+fn amounts_of_memory_are_those_of_postgresql() {
+    let server = Server::new();
+    let directory = server.place.path("run");
+    fs::write(directory.join("postgresql.conf"), "").unwrap();
+    let takes = |text: &str| {
+        let mut command = Command::new(server.programs.join("postgres"));
+        command.arg("-C").arg("shared_buffers").arg("-D").arg(&directory).args(["-c", &format!("shared_buffers={text}")]);
+        Finished::from(command.output().unwrap())
+    };
+    let numbers = ["0", "1", "15", "16", "120", "128", "1.5", "0.5", ".5", "1.", "9007199", "1073741823", "1073741824", "-1", "", "1e3", "x"];
+    let units = ["", "B", "kB", "MB", "GB", "TB", " MB", "K", "M", "G", "T", "KB", "mb", "Mb", "gb", "PB", "MiB", "m", "s"];
+    for number in numbers {
+        for unit in units {
+            let text = format!("{number}{unit}");
+            let answer = takes(&text);
+            let ours = synapse_site::site::text::check_format("postgres-memory", &text);
+            // A few forms that nobody writes are PostgreSQL's alone: a number that begins or ends with its point, or has an exponent.
+            if number.starts_with('.') || number.ends_with('.') || number.contains('e') {
+                assert!(ours.is_err(), "{text}");
+                continue;
+            }
+            assert_eq!(ours.is_ok(), answer.code == Some(0), "{text:?}: {ours:?}, {answer:?}");
+        }
+    }
 }
 
 #[test]

@@ -47,6 +47,7 @@ ORDER = (
     "test_admin",
     "test_exposure",
     "test_gateway",
+    "test_outage",
     "test_routes",
     "test_confinement",
     "test_secrets",

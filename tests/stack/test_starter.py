@@ -14,11 +14,18 @@ import engine
 import ports
 from commands import run
 from compose import Compose
+from disk import Disk, fill
 from matrix import MatrixError, Server, Session, call
 from stack import Stack
+from uploads import WAYS, Way, assert_too_large, upload
+from waiting import eventually
 
 NAME = "starter.test"
 SERVICES = ("synapse", "postgres", "redis", "gateway", "well-known")
+# The default of `media.max_upload_size`, more than other requests may have.
+LIMIT = 50 * 1024 * 1024
+# What the database's disk holds; its health wants 256 MiB to be left.
+DISK_MIB = 640
 WEAK, STRONG = "short", "a-long-enough-passphrase"
 
 
@@ -43,13 +50,19 @@ def starter(stack: Stack) -> Iterator[Starter]:
     run([stack.tool, "build", home / "site.json", "--out", target], cwd=home, seconds=600)
     before = engine.image_names()
     stack.loaded |= set(engine.load(str(target / "images.tar"))) - before
-    project = Compose(compose.plugin(), target, f"{stack.project}starter")
+    override = home / "override.yaml"
+    project = Compose(compose.plugin(), target, f"{stack.project}starter", (override,))
+    image = next(name for name in stack.loaded | before if f"/{NAME}/postgres:" in name)
+    disk = Disk(home / "disk.img", DISK_MIB, owner=engine.inspect("image", [image])[0]["Config"]["User"])
+    options = {"type": "ext4", "device": disk.device}
+    override.write_text(json.dumps({"volumes": {"postgres": {"driver": "local", "driver_opts": options}}}))
     try:
         stack.said["starter secrets"] = project.run("run", "--rm", "-T", "secrets").stdout
         project.up(SERVICES)
         yield Starter(project, target, Server("127.0.0.1", site["gateway"]["http_port"], f"matrix.{NAME}"))
     finally:
         project.remove()
+        disk.remove()
         shutil.rmtree(target, ignore_errors=True)
 
 
@@ -93,3 +106,65 @@ def test_nobody_registers(starter: Starter) -> None:
     with pytest.raises(MatrixError) as refused:
         call(starter.gateway, "POST", "/_matrix/client/v3/register", {"username": "mallory", "password": STRONG})
     assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_uploads_around_the_limit(administrator: Session, way: Way) -> None:
+    for size in (LIMIT + 1, LIMIT + 1024 * 1024, LIMIT + 1024 * 1024 + 1, 2 * LIMIT, 10 * LIMIT):
+        assert_too_large(upload(administrator, size, way), f"{size} bytes")
+    if not way.chunked:
+        assert upload(administrator, LIMIT, way).status == 200
+
+
+def health(starter: Starter, service: str) -> str:
+    """The state of a service's health, and what its last check said."""
+    state = starter.compose.container(service).details["State"]["Health"]
+    return f"{state['Status']}: {state['Log'][-1]['Output'].strip()}"
+
+
+def until_unhealthy(starter: Starter, service: str, *words: str) -> None:
+    def unhealthy() -> bool:
+        shown = health(starter, service)
+        assert shown.startswith("unhealthy") and all(word in shown for word in words), shown
+        return True
+
+    eventually(f"{service} unhealthy", unhealthy, seconds=45)
+
+
+def say(administrator: Session, room: str, words: str) -> str:
+    return administrator.send(room, "m.room.message", {"msgtype": "m.text", "body": words})
+
+
+def test_a_database_that_is_away_shows(starter: Starter, administrator: Session) -> None:
+    room = administrator.create_room("notes")
+    starter.compose.run("stop", "postgres")
+    until_unhealthy(starter, "synapse", "PostgreSQL does not answer")
+    starter.compose.run("start", "postgres")
+    starter.compose.wait_healthy(SERVICES)
+    say(administrator, room, "back")
+    # A restart is over before three checks are.
+    starter.compose.run("restart", "postgres")
+    eventually("a message", lambda: say(administrator, room, "again"), trouble=(MatrixError, OSError))
+    starter.compose.wait_healthy(SERVICES)
+
+
+def test_a_full_disk_shows_before_it_does_harm_and_after(starter: Starter, administrator: Session) -> None:
+    room = administrator.create_room("notes")
+    volume = Path(engine.inspect("volume", [f"{starter.compose.project}_postgres"])[0]["Mountpoint"])
+    fillers = [volume / "filler", volume / "rest"]
+    try:
+        fill(fillers[0], leave=200 << 20)
+        until_unhealthy(starter, "postgres", "the disk is almost full", "256 MiB")
+        # Nothing has failed so far.
+        say(administrator, room, "still room")
+        assert health(starter, "synapse").startswith("healthy")
+
+        fill(fillers[1], leave=0)
+        until_unhealthy(starter, "synapse", "PostgreSQL takes no writes", "No space left on device")
+    finally:
+        for filler in fillers:
+            filler.unlink(missing_ok=True)
+    starter.compose.wait_healthy(SERVICES)
+    say(administrator, room, "room again")
+    # Nothing was restarted for it.
+    assert {name: starter.compose.container(name).details["RestartCount"] for name in ("postgres", "synapse")} == {"postgres": 0, "synapse": 0}

@@ -7,33 +7,68 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use synapse_site::error::{Error, Result};
-use synapse_site::launch::{Health, Plan};
+use synapse_site::launch::{Health, Plan, Role};
 
 use crate::place::{self, Place};
 use crate::probe::{self, Answer};
-use crate::stun;
 use crate::values::{Value, Values};
+use crate::{session, stun};
 
 /// Longer than this, no answer is a bad answer; container engines wait longer by default.
 pub const LIMIT: Duration = Duration::from_secs(5);
 /// Time for one network operation, so that its own message arrives before the overall limit.
 const STEP: Duration = Duration::from_secs(4);
+/// The same for what the service needs, which is asked first.
+const SHORT_STEP: Duration = Duration::from_secs(2);
 
 /// Asks the role's service.
 pub fn check(place: &Place, plan: &Plan, name: &str) -> Result<()> {
     let role = place::role(plan, name)?;
-    let health = role
+    let (role, health) = role
         .health
         .clone()
+        .map(|health| (role.clone(), health))
         .ok_or_else(|| Error::environment(format!("the role {name:?} has no health check"), "leave the health check of its container out"))?;
     let secrets = place.secrets.clone();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         // Nobody listens any more when the limit has passed.
-        let _late = sender.send(ask(&health, &secrets));
+        let _late = sender.send(surroundings(&role, &secrets).and_then(|()| ask(&health, &secrets)));
     });
     let answer = receiver.recv_timeout(LIMIT).unwrap_or_else(|_| Err(format!("there was no answer within {} s", LIMIT.as_secs())));
     answer.map_err(|reason| Error::environment(format!("{name} is not well: {reason}"), "look at the service's log"))
+}
+
+/// What the service cannot do without: room on its disks, what it talks to, and a database that takes writes. A service that answers
+/// while one of these is missing is not well.
+fn surroundings(role: &Role, secrets: &Path) -> Answer {
+    for (directory, least) in &role.space {
+        space(Path::new(directory), *least)?;
+    }
+    for need in &role.needs {
+        probe::ask(&need.probe, SHORT_STEP).map_err(|reason| format!("{} does not answer: {reason}", need.name))?;
+    }
+    let Some(database) = &role.database else { return Ok(()) };
+    let name = database.password_secret.as_str();
+    let values = Values::require(secrets, Some(name)).map_err(|error| error.to_string())?;
+    let password = values.get(name).map_err(|error| error.to_string())?;
+    let stream = probe::connect(&database.host, database.port, SHORT_STEP).map_err(|reason| format!("PostgreSQL does not answer: {reason}"))?;
+    session::write(stream, &database.user, &database.database, password.expose()).map_err(|reason| format!("PostgreSQL takes no writes: {reason}"))
+}
+
+/// Whether the file system of a directory has so many bytes left for this user.
+fn space(directory: &Path, least: u64) -> Answer {
+    let shown = directory.display();
+    let found = rustix::fs::statvfs(directory).map_err(|error| format!("the space left in {shown} cannot be read: {error}"))?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    if free < least {
+        return Err(format!("the disk is almost full: {} MiB are left in {shown}, and it should have {} MiB at least", free >> 20, least >> 20));
+    }
+    // File systems without a fixed number of files say 0.
+    if found.f_files > 0 && found.f_favail == 0 {
+        return Err(format!("the disk of {shown} has room, and no inode is left for another file"));
+    }
+    Ok(())
 }
 
 fn ask(health: &Health, secrets: &Path) -> Answer {

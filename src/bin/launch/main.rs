@@ -17,6 +17,7 @@ mod postgres;
 mod probe;
 mod program;
 mod scram;
+mod session;
 mod signals;
 mod start;
 mod stun;

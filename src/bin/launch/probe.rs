@@ -135,21 +135,36 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// `cannot_connect_now`: starting up, shutting down, in recovery.
 const CANNOT_CONNECT_NOW: &str = "57P03";
 
+/// What a failed conversation means.
+pub fn failed(error: io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it closed the connection without an answer".to_owned(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "it accepted the connection and does not answer".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// The first packet of a session.
+pub fn start_up_packet(user: &str, database: &str) -> Vec<u8> {
+    let mut body = 196_608_i32.to_be_bytes().to_vec(); // protocol 3.0
+    body.extend_from_slice(format!("user\0{user}\0database\0{database}\0application_name\0launch\0\0").as_bytes());
+    let mut packet = (body.len() as u32 + 4).to_be_bytes().to_vec();
+    packet.extend_from_slice(&body);
+    packet
+}
+
+/// A field of an error: its code (`C`), its message (`M`).
+pub fn field(body: &[u8], code: u8) -> String {
+    let found = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&code));
+    found.map(|field| String::from_utf8_lossy(&field[1..]).into_owned()).unwrap_or_default()
+}
+
 /// Sends a start-up packet and reads until it is clear whether the server takes sessions (PostgreSQL documentation,
 /// "Message Flow", 54.2.1). Any demand for authentication shows that it does, and so does any error but 57P03. The user is
 /// one that the server expects: `postgres` may log in by peer authentication on our own socket; elsewhere the server asks for a
 /// password, and ending the connection then leaves no line in its log.
 fn start_up(mut stream: impl Read + Write, user: &str, database: &str) -> Answer {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it closed the connection without an answer".to_owned(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "it accepted the connection and does not answer".to_owned(),
-        _ => error.to_string(),
-    };
-    let mut body = 196_608_i32.to_be_bytes().to_vec(); // protocol 3.0
-    body.extend_from_slice(format!("user\0{user}\0database\0{database}\0application_name\0launch\0\0").as_bytes());
-    let mut packet = (body.len() as u32 + 4).to_be_bytes().to_vec();
-    packet.extend_from_slice(&body);
-    stream.write_all(&packet).map_err(failed)?;
+    stream.write_all(&start_up_packet(user, database)).map_err(failed)?;
     loop {
         let (kind, body) = message(&mut stream).map_err(failed)?;
         match kind {
@@ -157,13 +172,7 @@ fn start_up(mut stream: impl Read + Write, user: &str, database: &str) -> Answer
             b'R' if body == [0; 4] => {}
             b'R' => return Ok(()),
             b'Z' => return stream.write_all(b"X\0\0\0\x04").map_err(failed),
-            b'E' => {
-                let field = |code: u8| {
-                    let found = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&code));
-                    found.map(|field| String::from_utf8_lossy(&field[1..]).into_owned()).unwrap_or_default()
-                };
-                return if field(b'C') == CANNOT_CONNECT_NOW { Err(field(b'M')) } else { Ok(()) };
-            }
+            b'E' => return if field(&body, b'C') == CANNOT_CONNECT_NOW { Err(field(&body, b'M')) } else { Ok(()) },
             // ParameterStatus, BackendKeyData, notices.
             b'S' | b'K' | b'N' | b'v' => {}
             _ => return Err("what answers there is not PostgreSQL".into()),
@@ -171,7 +180,8 @@ fn start_up(mut stream: impl Read + Write, user: &str, database: &str) -> Answer
     }
 }
 
-fn message(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
+/// One message of PostgreSQL: its kind and its body.
+pub fn message(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;

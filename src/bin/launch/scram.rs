@@ -33,6 +33,14 @@ pub fn matches(verifier_text: &str, password: &str) -> bool {
     parts().is_some_and(|(iterations, salt)| verifier(password, &salt, iterations) == verifier_text)
 }
 
+/// What a client sends to show that it knows the password, in base64: `ClientProof` of RFC 5802, section 3.
+pub fn proof(password: &str, salt: &[u8], iterations: u32, auth_message: &str) -> String {
+    let client_key = mac(&salted_password(password.as_bytes(), salt, iterations), &[b"Client Key"]);
+    let signature = mac(&Sha256::digest(client_key), &[auth_message.as_bytes()]);
+    let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
+    STANDARD.encode(proof)
+}
+
 /// `Hi` of RFC 5802, which is PBKDF2 with one block.
 fn salted_password(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
     let mut last = mac(password, &[salt, &1_u32.to_be_bytes()]);
@@ -70,6 +78,8 @@ mod tests {
         let client_signature = mac(&STANDARD.decode(stored).unwrap(), &[auth_message]);
         let client_key: Vec<u8> = proof.iter().zip(client_signature).map(|(a, b)| a ^ b).collect();
         assert_eq!(STANDARD.encode(Sha256::digest(client_key)), stored);
+        let message = std::str::from_utf8(auth_message).unwrap();
+        assert_eq!(super::proof("pencil", &salt, 4096, message), "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
     }
 
     #[test]

@@ -150,8 +150,8 @@ fn variables(site: &Site) -> Value {
         // Who goes to an address names nobody before the certificate is shown (RFC 6066, section 3).
         "names_only": names.iter().all(|name| name.trim_matches(['[', ']']).parse::<IpAddr>().is_err()),
         "names": names,
-        // Synapse itself says when an upload is too large, in its own words; the gateway only stops what is far beyond.
-        "upload_limit": site.media.max_upload_size.bytes().saturating_add(1 << 20).max(50 << 20),
+        // Exactly Synapse's own. For nginx 0 means no limit; and it reads signed numbers.
+        "upload_limit": site.media.max_upload_size.bytes().clamp(1, i64::MAX.unsigned_abs()),
         "json_limit": JSON_LIMIT,
         "main": synapse::SERVICE,
         "port": synapse::PORT,

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::secrets::{self, placeholder};
 use super::{Network, Rendered, Service, yaml};
-use crate::launch::{Admin, AdminUser, Escape, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SECRETS_DIR, Template, Trust, Wait};
+use crate::launch::{Admin, AdminUser, Database, Escape, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SECRETS_DIR, Template, Trust, Wait};
 use crate::site::Site;
 use crate::site::authentication::Method;
 use crate::site::database::Source;
@@ -202,6 +202,7 @@ fn process(site: &Site, rendered: &Rendered, config: &[String], templates: &[Tem
         files: templates.to_vec(),
         trust: trust(site),
         deadline_seconds: DEADLINE,
+        needs: waits(site),
         exec,
         health: Some(Health::Http { port: PORT, path: "/health".to_owned() }),
         ..Role::default()
@@ -213,6 +214,8 @@ fn main_process(site: &Site, config: &[String], templates: &[Template], rendered
     let volumes: Vec<(&str, String)> = std::iter::once(("synapse", STATE.to_owned())).chain(logging::volume(site)).collect();
     role.writable.extend(volumes.iter().map(|(_, path)| path.clone()));
     role.wait = waits(site);
+    role.space = crate::render::space(STATE);
+    role.database = bundled_database(site);
     role.prepare = Some(Prepare::Synapse {
         state: STATE.to_owned(),
         signing_key_secret: "signing_key".to_owned(),
@@ -250,6 +253,19 @@ fn waits(site: &Site) -> Vec<Wait> {
     let (host, port) = redis_address(site);
     waits.push(Wait { name: "Redis".to_owned(), probe: Probe::Tcp { host, port } });
     waits
+}
+
+/// Where `launch` can write as Synapse does, to see whether the database takes it. An external one may ask for TLS or for other
+/// proofs, and gets only the question whether it answers.
+fn bundled_database(site: &Site) -> Option<Database> {
+    let (host, port) = database_address(site);
+    (site.database.source == Source::Bundled).then(|| Database {
+        host,
+        port,
+        user: site.database.user.to_string(),
+        database: site.database.dbname.to_string(),
+        password_secret: "postgres_password".to_owned(),
+    })
 }
 
 fn database_address(site: &Site) -> (String, u16) {

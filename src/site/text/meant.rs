@@ -19,6 +19,11 @@ pub fn meant(format: &str, text: &str) -> Option<String> {
         }
         "localpart" => vec![lower.clone(), lower.trim_start_matches('@').split(':').next().unwrap_or_default().to_owned()],
         "media-type" | "language" | "sha256" => vec![lower.clone()],
+        "postgres-memory" => ["B", "kB", "MB", "GB", "TB"]
+            .map(|unit| format!("{}{unit}", lower.trim_end_matches(|c: char| !c.is_ascii_digit())))
+            .into_iter()
+            .filter(|candidate| candidate.to_lowercase().trim_end_matches('b') == lower.replace(' ', "").trim_end_matches('b'))
+            .collect(),
         // A text that is only text says nothing about what was meant.
         "line" | "text" | "file" | "directory" => Vec::new(),
         _ => vec![trimmed.to_owned()],

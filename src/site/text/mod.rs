@@ -155,6 +155,8 @@ text_types! {
     Sha256Text, "sha256", parse::sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "64 hexadecimal digits in lower case";
     /// A language as HTML names it (RFC 5646).
     Language, "language", parse::language, "en", "a language tag";
+    /// An amount of memory as PostgreSQL writes it (its documentation, "Parameter Names and Values").
+    PostgresMemory, "postgres-memory", parse::postgres_memory, "128MB", "a number with B, kB, MB, GB or TB, from 128kB to 8TB";
     /// Text without control characters, on one line or several.
     Text, "text", parse::text, "Hello.\nThis is the second line.", "text";
     /// Text without control characters, on one line.
@@ -403,6 +405,15 @@ mod tests {
         }
         for bad in ["1mo", "1.5h", "h", "1 d"] {
             refused("duration", bad);
+        }
+    }
+
+    #[test]
+    fn memory_is_written_as_postgresql_writes_it() {
+        for (text, meant_text) in [("2G", "2GB"), ("512m", "512MB"), ("128mb", "128MB"), ("64 KB", "64kB")] {
+            refused("postgres-memory", text);
+            let expected = check_format("postgres-memory", meant_text).is_ok().then_some(meant_text);
+            assert_eq!(meant("postgres-memory", text).as_deref(), expected, "{text}");
         }
     }
 
