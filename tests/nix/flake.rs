@@ -164,7 +164,11 @@ fn secrets_and_foreign_paths_never_reach_a_derivation() {
         assert!(words.contains(&expected) && words.contains(&format!("secrets/my_mod_a_{option}")) && !words.contains("hunter2"), "{words}");
     }
     // Older options load a module each, without a list around it.
-    for (option, place) in [("spam_checker = %", "spam_checker"), ("third_party_event_rules = %", "third_party_event_rules"), ("password_providers = [ % ]", "password_providers[0]")] {
+    for (option, place) in [
+        ("spam_checker = %", "spam_checker"),
+        ("third_party_event_rules = %", "third_party_event_rules"),
+        ("password_providers = [ % ]", "password_providers[0]"),
+    ] {
         let loaded = option.replace('%', "{ module = \"my_mod.MyMod\"; config = { bot_token = \"hunter2\"; }; }");
         let words = refused(&format!("synapse.settings.{loaded};"));
         assert!(words.contains(&format!("synapse.settings.{place}.config.bot_token is a secret")) && !words.contains("hunter2"), "{words}");

@@ -89,14 +89,14 @@ pub(super) fn passed(site: &Site, host: &str, logs_in: bool) -> Vec<Value> {
             "target": if prefix.is_empty() { String::new() } else { format!("{prefix}$request_uri") },
         }));
     }
-    if let Issuer::Below { host: at, path } = issuer(site, service, &super::people(site)) {
-        if at.eq_ignore_ascii_case(host) {
-            passed.push(json!({
-                "about": "Its pages, and what clients ask it.",
-                "location": format!("^~ {path}/"),
-                "target": if path == prefix { "$request_uri" } else { "$below_issuer" },
-            }));
-        }
+    if let Issuer::Below { host: at, path } = issuer(site, service, &super::people(site))
+        && at.eq_ignore_ascii_case(host)
+    {
+        passed.push(json!({
+            "about": "Its pages, and what clients ask it.",
+            "location": format!("^~ {path}/"),
+            "target": if path == prefix { "$request_uri" } else { "$below_issuer" },
+        }));
     }
     passed
 }
