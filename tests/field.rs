@@ -233,7 +233,7 @@ fn a_service_on_the_target_is_reached_by_a_name_that_the_manifest_gives() {
     assert_eq!(asks_target(&loaded, &with_proxy), ["synapse", "synapse-generic-worker-1"]);
     let (loaded, without) = rendered("workers: { generic: 1 }\n");
     assert_eq!(asks_target(&loaded, &without), [""; 0]);
-    for host in ["host.containers.internal", "gateway.docker.internal", "HOST.containers.internal"] {
+    for host in ["host.containers.internal", "gateway.docker.internal", "host.lima.internal"] {
         assert_eq!(
             found(&format!("email: {{ smtp_host: \"{host}\", smtp_port: 25, notif_from: noreply@example.org }}\n")),
             ["S0442 email.smtp_host"],
