@@ -98,6 +98,8 @@ let
           if lib.isAttrs module then ofModule inner module else walk exact (_: elsewhere) inner name module
         ) value
       )
+    else if lib.elem name ofSettings.x-modules && lib.isAttrs value then
+      ofModule path value
     else
       walk exact (_: elsewhere) path name value;
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use synapse_site::check::impossible::lists;
 use synapse_site::deploy::compose::{self, ImageFacts};
 use synapse_site::launch::{Plan, Role};
+use synapse_site::render::gateway::delegation::{Issuer, issuer_of};
 use synapse_site::render::{self, Rendered};
 use synapse_site::site::load::{self, Loaded};
 
@@ -208,17 +209,26 @@ const ASSERTIONS: &[(&str, Assertion)] = &[
         let text = seen.nginx();
         let allowed: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("\"~^/") && line.ends_with(" 0;")).collect();
         let known = ["\"~^/_matrix/\" 0;", "\"~^/_synapse/client/\" 0;", "\"~^/\\.well-known/matrix/\" 0;", "\"~^/livekit/\" 0;", "\"~^/_synapse/mas/\" 0;"];
+        // What lies below the issuer's path is another service's.
+        let issuer = match issuer_of(&seen.loaded.site) {
+            Some(Issuer::Below { path, .. }) => Some(format!("\"~^{}/\" 0;", path.replace('.', "\\."))),
+            _ => None,
+        };
+        let is_known = |line: &&str| known.contains(line) || issuer.as_deref() == Some(*line);
         // In the administrators' own host, everything is behind a list of networks.
         let guarded =
             text.match_indices("/(_synapse/admin|").all(|(at, _)| text[..at].rsplit("server {").next().is_some_and(|server| server.contains("deny all;")));
-        text.contains("default 1;") && text.contains("if ($refused) {") && allowed.iter().all(|line| known.contains(line)) && guarded
+        text.contains("default 1;") && text.contains("if ($refused) {") && allowed.iter().all(is_known) && guarded
     }),
     ("proxy-changes-paths", |seen| {
         let text = seen.nginx();
         let passes = text.lines().map(str::trim).filter_map(|line| line.strip_prefix("proxy_pass ")?.strip_suffix(';'));
-        // A path behind the address, if only a slash, makes nginx write its own.
-        let whole =
-            passes.filter(|to| !to.contains("livekit") && !to.contains("$authorisation")).all(|to| !to.split_once("://").expect("an address").1.contains('/'));
+        // A path behind the address, if only a slash, makes nginx write its own; what was sent, behind a path, goes as it is.
+        let as_sent = |to: &str| to.strip_prefix("$delegated").is_some_and(|rest| rest.ends_with("$request_uri"));
+        let whole = passes
+            .filter(|to| !to.contains("livekit") && !to.contains("$authorisation"))
+            .map(|to| to.split_once("://").expect("an address").1)
+            .all(|to| !to.contains('/') || as_sent(to));
         let upload = seen.loaded.site.media.max_upload_size.bytes();
         let mut limits = text.lines().filter_map(|line| line.trim().strip_prefix("client_max_body_size ")?.strip_suffix(';')?.parse::<u64>().ok());
         let seconds = text.lines().filter_map(|line| line.trim().strip_prefix("proxy_read_timeout ")?.strip_suffix("s;")?.parse::<u64>().ok()).min();

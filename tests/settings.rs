@@ -270,7 +270,8 @@ fn a_secret_is_found_in_modules_and_addresses_and_gets_a_name_of_its_own() {
         "homepage: \"https://example.com:8443/@me\", user_token: { _secret: token }, proxy: \"http://p:3128\"",
     ] {
         let found = said(&module(&format!("{{ {harmless} }}")));
-        assert!(found.iter().all(|(code, ..)| code == "S0224"), "{harmless}: {found:?}");
+        // Where the module and its files come from is another matter.
+        assert!(found.iter().all(|(code, ..)| ["S0224", "S0441"].contains(&code.as_str())), "{harmless}: {found:?}");
     }
     assert_eq!(said("{ caches: { per_cache_factors: { get_user_by_access_token: 2 } } }"), []);
 }

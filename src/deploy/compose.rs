@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::launch::{RUN_DIR, SCRATCH_DIR, Secret};
-use crate::render::{Network, Rendered, Service, yaml};
+use crate::render::{Network, Rendered, Service, TARGET, yaml};
 use crate::site::Site;
 
 /// The directory beside the manifest with the files of images that were not built here.
@@ -125,6 +125,9 @@ fn definition(site: &Site, service: &Service, image: &ImageFacts, rendered: &Ren
     }
     if !volumes.is_empty() {
         definition["volumes"] = json!(volumes);
+    }
+    if rendered.asks_target(service) {
+        definition["extra_hosts"] = json!([format!("{TARGET}:host-gateway")]);
     }
     if !service.ports.is_empty() {
         definition["ports"] = json!(service.ports);

@@ -31,6 +31,10 @@ fn space(volume: &str) -> BTreeMap<String, u64> {
     BTreeMap::from([(volume.to_owned(), LEAST_SPACE)])
 }
 
+/// The name of the target inside a container. Docker on Linux knows it only where the manifest says so (its documentation, --add-host
+/// host-gateway), as it does for each service in whose files the name is.
+pub const TARGET: &str = "host.docker.internal";
+
 /// The content of one rendered file.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
@@ -146,6 +150,12 @@ impl Rendered {
     pub fn beside(&self) -> Files {
         let foreign = self.services.iter().filter(|service| service.from.is_some()).map(|service| service.image);
         foreign.flat_map(|image| self.images.get(image).into_iter().flatten().map(move |(path, content)| (format!("{image}{path}"), content.clone()))).collect()
+    }
+
+    /// Whether a service is told to ask the target itself.
+    pub fn asks_target(&self, service: &Service) -> bool {
+        let named = |content: &Vec<u8>| content.windows(TARGET.len()).any(|part| part == TARGET.as_bytes());
+        self.images.get(service.image).is_some_and(|files| files.values().any(named))
     }
 
     /// Images that a target needs from elsewhere, in order.

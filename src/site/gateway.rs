@@ -1,5 +1,7 @@
 //! `gateway`: nginx in front of Synapse and of the well-known documents, the only way in but for TURN.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,14 @@ pub enum Tls {
     Off,
     /// At the gateway, with the certificate chain and key that are the secrets `tls_certificate` and `tls_certificate_key`.
     Files,
+}
+
+impl Gateway {
+    /// Whether only programs on the target itself reach the gateway.
+    pub fn is_local(&self) -> bool {
+        let loopback = |address: &Address| address.as_str().parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+        self.bind_address.as_ref().map_or(self.tls == Tls::Off, loopback)
+    }
 }
 
 impl Default for Gateway {

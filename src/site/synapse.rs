@@ -41,8 +41,8 @@ pub const SECRET_ENDS: &[&str] = &["secret", "secretkey", "password", "privateke
 /// How names of switches end that only sound like it: `registration_requires_token`.
 pub const SWITCH_ENDS: &[&str] = &["requirestoken", "requiretoken"];
 
-/// Options that are lists of modules, each with a configuration of its own.
-pub const LOADED: &[&str] = &["modules", "media_storage_providers", "password_providers"];
+/// Options that load modules, each with a configuration of its own: lists of modules, or one module.
+pub const LOADED: &[&str] = &["modules", "media_storage_providers", "password_providers", "spam_checker", "third_party_event_rules"];
 
 /// Whether an option of that name holds a secret, however the words are joined. `modules/secrets.nix` says the same in Nix.
 pub fn names_secret(name: &str) -> bool {

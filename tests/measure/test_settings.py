@@ -61,6 +61,8 @@ SPECIAL: dict[str, list[Any]] = {
     "account_validity.account_renewed_html_path": ["account_renewed.html"],
     "account_validity.invalid_token_html_path": ["invalid_token.html"],
     "account_validity.template_dir": ["/tmp", None],
+    "background_updates.default_batch_size": [7],
+    "background_updates.min_batch_size": [7],
     "caches.cache_autotuning": [None],
     "caches.track_memory_usage": [False],  # wants a package that is not in the image
     "cas_config": [None],

@@ -163,6 +163,17 @@ fn secrets_and_foreign_paths_never_reach_a_derivation() {
         let expected = format!("synapse.settings.modules[0].config.a.{name} is a secret");
         assert!(words.contains(&expected) && words.contains(&format!("secrets/my_mod_a_{option}")) && !words.contains("hunter2"), "{words}");
     }
+    // Older options load a module each, without a list around it.
+    for (option, place) in [
+        ("spam_checker = %", "spam_checker"),
+        ("third_party_event_rules = %", "third_party_event_rules"),
+        ("password_providers = [ % ]", "password_providers[0]"),
+    ] {
+        let loaded = option.replace('%', "{ module = \"my_mod.MyMod\"; config = { bot_token = \"hunter2\"; }; }");
+        let words = refused(&format!("synapse.settings.{loaded};"));
+        assert!(words.contains(&format!("synapse.settings.{place}.config.bot_token is a secret")) && !words.contains("hunter2"), "{words}");
+        assert!(words.contains("secrets/my_mod_bot_token"), "{words}");
+    }
     let words = refused(&module("urls = [ \"http://u:hunter2@proxy:3128\" ];"));
     assert!(words.contains("synapse.settings.modules[0].config.urls[0] holds a password") && !words.contains("hunter2"), "{words}");
     let words = refused("synapse.settings.x.y = \"see postgresql://u:hunter2@db/x\";");

@@ -24,6 +24,9 @@ USERS = f"ou=users,{SUFFIX}"
 BIND_DN = f"cn=matrix,ou=service,{SUFFIX}"
 FILTER = "(&(objectClass=posixAccount)(accountStatus=active))"
 
+# What has a meaning in the name of an entry (RFC 4514, section 2.4), and what an account can have all the same.
+PLUS = "erin+a=b"
+
 # Below a UUID (ITU-T X.667), which needs no registration: 2.25.<a random UUID as one number>.
 ARC = "2.25.274295547252936889588424051887449645102"
 SCHEMA = f"""
@@ -69,14 +72,21 @@ class Person:
 
 
 def people() -> dict[str, Person]:
-    """The accounts of the tests: two users, one who has left, and the administrator. Passwords are new in every run."""
+    """The accounts of the tests: two users, one who has left, one whose name has what has a meaning in the name of an
+    entry, and the administrator. Passwords are new in every run."""
     everyone = (
         Person("alice", "Alice Example", 2001),
         Person("bob", "Bob Example", 2002),
         Person("carol", "Carol Example", 2003, status="inactive"),
+        Person(PLUS, "Erin Example", 2005),
         Person(description.ADMINISTRATOR, "Dave Example", 2004),
     )
     return {person.uid: person for person in everyone}
+
+
+def escaped(name: str) -> str:
+    """A login name as it stands in the name of an entry (RFC 4514, section 2.4)."""
+    return name.replace("+", "\\+").replace("=", "\\=")
 
 
 def hashed(password: str) -> str:
@@ -226,7 +236,7 @@ access to * by dn.exact="{BIND_DN}" read by * none
         ]
         for person in self.people.values():
             entries.append(
-                f"dn: uid={person.uid},{USERS}\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\n"
+                f"dn: uid={escaped(person.uid)},{USERS}\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\n"
                 f"objectClass: statusAccount\nuid: {person.uid}\ncn: {person.name}\nsn: Example\n"
                 f"mail: {person.uid}@{description.SERVER_NAME}\nuidNumber: {person.number}\ngidNumber: 2000\n"
                 f"homeDirectory: /home/{person.uid}\naccountStatus: {person.status}\n"

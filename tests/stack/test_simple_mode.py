@@ -5,12 +5,15 @@ import pytest
 
 import description
 from campus import SERVER_NAME, Campus
-from directory import USERS
+from directory import PLUS, USERS
 from matrix import MatrixError, Session, call, quote
 from stack import Stack
 
 # What has a meaning in the name of an entry (RFC 4514, section 2.4), and in a search.
-NO_NAMES = ["alice,ou=users", "alice+sn=Example", "uid=alice", "al*", "ali\\63e", 'ali"ce', "alice;", "<alice>", "alice)(uid=*", "alice\0", "#alice"]
+NO_NAMES = ["alice,ou=users", "al*", "ali\\63e", 'ali"ce', "alice;", "<alice>", "alice)(uid=*", "alice\0", "#alice"]
+
+# The same in names that an account can have: the directory is asked, about an entry of that very name.
+NAMES = ["alice+sn=Example", "uid=alice"]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,18 @@ def test_names_that_no_account_has_never_reach_the_directory(moved: Campus, stac
             moved.gateway.login(name, password)
         assert (refused.value.status, refused.value.errcode) == (403, "M_FORBIDDEN"), name
     assert stack.directory.logged()[before:] == "", "the directory was asked"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_means_itself_in_the_name_of_an_entry(moved: Campus, stack: Stack, name: str) -> None:
+    with pytest.raises(MatrixError) as refused:
+        moved.gateway.login(name, stack.directory.people["alice"].password)
+    assert (refused.value.status, refused.value.errcode) == (403, "M_FORBIDDEN")
+
+
+def test_every_name_that_an_account_can_have_logs_in(moved: Campus, stack: Stack) -> None:
+    session = moved.gateway.login(PLUS, stack.directory.people[PLUS].password)
+    assert session.user_id == f"@{PLUS}:{SERVER_NAME}"
 
 
 def test_who_was_in_stays_in_and_local_passwords_are_gone(moved: Campus) -> None:

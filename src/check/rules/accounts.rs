@@ -1,12 +1,15 @@
 //! S01xx: who may log in, make an account and administer.
 
-use super::{Breach, Rule};
+use serde_json::Value;
+
+use super::{Breach, Rule, modules};
 use crate::check::Severity::{Error, Warning};
 use crate::site::Site;
 use crate::site::authentication::Method;
-use crate::site::ldap::Mode;
+use crate::site::ldap::{Ldap, Mode};
 use crate::site::load::Loaded;
 use crate::site::registration::ThirdParty;
+use crate::site::schema::OptionPath;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -40,20 +43,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0103",
         severity: Warning,
-        options: &["ldap.uri", "ldap.further_uris", "ldap.start_tls"],
+        options: &["ldap.uri", "ldap.further_uris", "ldap.start_tls", "synapse.settings"],
         reason: "Without TLS every password crosses the network in clear (matrix-synapse-ldap3, README).",
         breaches: |loaded| {
-            let Some(ldap) = loaded.site.ldap.as_ref().filter(|ldap| !ldap.start_tls) else { return Vec::new() };
-            ldap.uris()
-                .filter(|(_, uri)| !uri.is_ldaps())
-                .map(|(option, _)| {
-                    Breach::at(
-                        &option,
-                        "is ldap:// without start_tls: passwords cross the network in clear",
-                        "ldap.start_tls: true, or use an ldaps:// address",
-                    )
-                })
-                .collect()
+            let of_section = loaded.site.ldap.iter().filter(|ldap| !ldap.start_tls).flat_map(Ldap::uris).filter(|(_, uri)| !uri.is_ldaps());
+            let mut places: Vec<OptionPath> = of_section.map(|(option, _)| OptionPath::dotted(&option)).collect();
+            for module in modules::all(&loaded.site.synapse.settings) {
+                in_clear(&module.option.key("config"), module.config, false, &mut places);
+            }
+            let remedy = "start_tls: true beside it, or use an ldaps:// address";
+            let message = "is ldap:// without start_tls: passwords cross the network in clear";
+            places.into_iter().map(|option| Breach { option, message: message.to_owned(), remedy: remedy.to_owned() }).collect()
         },
     },
     Rule {
@@ -204,6 +204,19 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// Addresses of directories without TLS in what a module is told, whatever the module calls them.
+fn in_clear(place: &OptionPath, value: &Value, switched: bool, found: &mut Vec<OptionPath>) {
+    match value {
+        Value::String(text) if !switched && text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("ldap://")) => found.push(place.clone()),
+        Value::Array(elements) => elements.iter().enumerate().for_each(|(at, element)| in_clear(&place.index(at), element, switched, found)),
+        Value::Object(members) => {
+            let switched = switched || ["start_tls", "starttls", "use_starttls"].iter().any(|name| members.get(*name) == Some(&Value::Bool(true)));
+            members.iter().for_each(|(key, member)| in_clear(&place.key(key), member, switched, found));
+        }
+        _ => {}
+    }
+}
 
 /// Whether people may make accounts here, and not where their passwords or logins are, which other rules say: the directory or another service.
 pub(super) fn is_open(site: &Site) -> bool {

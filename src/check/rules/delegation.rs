@@ -1,9 +1,10 @@
-//! S0132 to S0138: a site whose people another service logs in (Synapse 1.163, config/mas.py, check_config_conflicts, and config/experimental.py).
+//! S0132 to S0139: a site whose people another service logs in (Synapse 1.163, config/mas.py, check_config_conflicts, and config/experimental.py).
 
 use serde_json::Value;
 
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
+use crate::render::gateway::delegation::{Issuer, issuer_of};
 use crate::site::authentication::Method;
 use crate::site::load::Loaded;
 
@@ -145,6 +146,30 @@ pub(super) const RULES: &[Rule] = &[
         options: &["synapse.settings.experimental_features"],
         reason: "Some features of Synapse need another one, or are gone; it refuses to start (config/experimental.py).",
         breaches: features,
+    },
+    Rule {
+        code: "S0139",
+        severity: Warning,
+        options: &["matrix_authentication_service.issuer", "server.public_baseurl", "server.server_name", "well_known.serve"],
+        reason: "The gateway passes what lies below the issuer's path on to the other service, but what it answers itself it cannot: people who log in would be sent to a page that is not there.",
+        breaches: |loaded| {
+            if issuer_of(&loaded.site) != Some(Issuer::Shadowed) {
+                return Vec::new();
+            }
+            let issuer = loaded.site.matrix_authentication_service.iter().map(|service| &service.issuer);
+            issuer
+                .map(|issuer| {
+                    Breach::at(
+                        "matrix_authentication_service.issuer",
+                        format!("is {issuer}, where the gateway answers, and the other service does not"),
+                        format!(
+                            "give the service a host name of its own, or a path, such as issuer: https://{}/auth/, as its http.public_base says",
+                            loaded.site.server.public_baseurl.host()
+                        ),
+                    )
+                })
+                .collect()
+        },
     },
 ];
 

@@ -12,10 +12,10 @@ fn section(loaded: &Loaded) -> Option<&Email> {
 
 /// Whether a host name means the container itself.
 pub(super) fn is_local(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost"
+    let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"].contains(&host.as_str())
         || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback() || address.is_unspecified())
 }
 
 pub(super) const RULES: &[Rule] = &[

@@ -6,14 +6,19 @@ mod accounts;
 mod app_services;
 mod calls;
 mod claims;
+mod danger;
 mod delegation;
+mod hosts;
 mod jinja;
 mod mail;
 pub mod measured;
+mod modules;
 mod notices;
 mod oidc;
 mod outside;
+mod paths;
 mod people;
+mod places;
 mod policy;
 mod providers;
 mod services;
@@ -62,6 +67,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         delegation::RULES,
         policy::accounts::RULES,
         providers::RULES,
+        policy::login_names::RULES,
         services::RULES,
         policy::reach::RULES,
         calls::RULES,
@@ -69,6 +75,9 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         policy::limits::RULES,
         settings::RULES,
         typed::RULES,
+        danger::RULES,
+        paths::RULES,
+        hosts::RULES,
         mail::RULES,
         notices::RULES,
         templates::RULES,

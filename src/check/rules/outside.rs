@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+use super::delegation::is_everybody;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
+use crate::render::gateway::ENGINE_NETWORKS;
 use crate::site::Site;
-use crate::site::gateway::Tls;
+use crate::site::gateway::{Gateway, Tls};
+use crate::site::text::Cidr;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -142,7 +145,56 @@ pub(super) const RULES: &[Rule] = &[
             vec![Breach::at(door.option, message, remedy)]
         },
     },
+    Rule {
+        code: "S0310",
+        severity: Warning,
+        options: &["gateway.bind_address", "gateway.trusted_proxies", "gateway.tls"],
+        reason: "Behind a proxy that the gateway does not believe everybody has the proxy's address and shares its rate limits; where everybody is believed, each request chooses an address of its own (Synapse documentation, Using a reverse proxy, X-Forwarded-For).",
+        breaches: |loaded| not_believed(&loaded.site.gateway).into_iter().collect(),
+    },
 ];
+
+/// What keeps the addresses of clients from being known.
+fn not_believed(gateway: &Gateway) -> Option<Breach> {
+    let proxies = &gateway.trusted_proxies;
+    let at = |option: &str, message: String, remedy: &str| Some(Breach::at(option, message, remedy));
+    if let Some((place, network)) = proxies.iter().enumerate().find(|(_, network)| is_everybody(network.as_str())) {
+        let option = format!("gateway.trusted_proxies.{place}");
+        return at(&option, format!("is {network}: whoever sends X-Forwarded-For chooses the address that is limited and logged"), "name the proxy's address");
+    }
+    let local = gateway.is_local();
+    if proxies.is_empty() {
+        // Without TLS of its own, or where only the target itself gets to it, there is somebody in front.
+        let message = match (gateway.tls, local) {
+            (Tls::Off, false) => {
+                "lets a proxy on another machine in, and gateway.trusted_proxies is empty: everybody has that proxy's address and shares its rate limits"
+            }
+            (Tls::Files, true) => {
+                "lets nobody in but a proxy on the target, and gateway.trusted_proxies is empty: everybody has that proxy's address and shares its rate limits"
+            }
+            _ => return None,
+        };
+        let remedy = if local {
+            "name the engine's network, where a proxy on the target comes from: trusted_proxies: [172.16.0.0/12]"
+        } else {
+            "name the address that the proxy's requests come from: trusted_proxies: [192.0.2.10]; a proxy in a container on the target comes from an engine's network, such as 172.16.0.0/12"
+        };
+        return at("gateway.bind_address", message.to_owned(), remedy);
+    }
+    let loopback = |network: &Cidr| network.overlaps("127.0.0.0/8") || network.overlaps("::1/128");
+    let of_engine = proxies.iter().any(|network| ENGINE_NETWORKS.iter().any(|engine| network.overlaps(engine)));
+    if proxies.iter().all(loopback) || local && !of_engine {
+        let message =
+            "names no network that a proxy on the target comes from: the gateway sees it at an address of the engine's network, not of loopback".to_owned();
+        let remedy = if local {
+            "trusted_proxies: [172.16.0.0/12], or leave the list out"
+        } else {
+            "trusted_proxies: [172.16.0.0/12]; or the address of the proxy, if it is on another machine"
+        };
+        return at("gateway.trusted_proxies", message, remedy);
+    }
+    None
+}
 
 const DOOR_OPTIONS: &[&str] = &[
     "server.server_name",

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Breach, Rule};
+use super::{Breach, Rule, modules};
 use crate::check::Severity::Error;
 use crate::check::synapse;
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
+use crate::site::Site;
 use crate::site::schema::{OptionPath, nearest};
 use crate::site::synapse::{LOADED, SECRET_MEMBERS, has_password, is_written, names_secret};
 
@@ -228,6 +229,20 @@ pub(in crate::check) fn needs_more(name: &str) -> bool {
     UNSUPPORTED.contains(&name)
 }
 
+/// Whether Synapse does something with an option that another one switches on: that of statistics, of captchas, or what has `enabled`.
+pub(super) fn is_used(site: &Site, option: &str) -> bool {
+    let settings = &site.synapse.settings;
+    let top = option.split('.').next().unwrap_or_default();
+    let enabled = |unsaid: bool| settings.get(top).is_some_and(|value| value.get("enabled").map_or(unsaid, |enabled| *enabled == Value::Bool(true)));
+    match top {
+        "report_stats_endpoint" => site.server.report_stats,
+        "recaptcha_siteverify_api" => settings.get("enable_registration_captcha") == Some(&Value::Bool(true)),
+        "account_validity" | "opentracing" => enabled(false),
+        "cas_config" => enabled(true),
+        _ => true,
+    }
+}
+
 /// Whether another rule of this room already says that the option cannot stand here.
 pub(super) fn is_refused(name: &str) -> bool {
     owner(name).is_some() || needs_more(name) || !is_name(name)
@@ -271,13 +286,12 @@ pub(super) const RULES: &[Rule] = &[
             // An option that cannot stand here has its answer already, and its secret another name.
             for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| owner(name).is_none() && is_name(name)) {
                 inline_secrets(&OptionPath::dotted("synapse.settings").key(name), name, value, &mut breaches);
-                for (at, entry) in value.as_array().filter(|_| LOADED.contains(&name.as_str())).into_iter().flatten().enumerate() {
-                    let module = entry["module"].as_str().unwrap_or("module");
-                    // The class is not needed to tell modules apart: my_module.MyModule.
-                    let module = module.rsplit_once('.').map_or(module, |(package, _)| package);
-                    let path = OptionPath::dotted("synapse.settings").key(name).index(at).key("config");
-                    module_secrets(&path, module, &entry["config"], &mut breaches);
-                }
+            }
+            for module in modules::all(&loaded.site.synapse.settings) {
+                let name = module.name.unwrap_or("module");
+                // The class is not needed to tell modules apart: my_module.MyModule.
+                let name = name.rsplit_once('.').map_or(name, |(package, _)| package);
+                module_secrets(&module.option.key("config"), name, module.config, &mut breaches);
             }
             breaches
         },
@@ -298,20 +312,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0404",
         severity: Error,
-        options: &["synapse.settings.modules"],
-        reason: "The directory has a section of its own, which keeps its password out of the image and brings its authority; the module's older class, LdapAuthProvider, registers nothing in this list (ldap_auth_provider.py).",
+        options: &["synapse.settings"],
+        reason: "The directory has a section of its own, which keeps its password out of the image, brings its authority and looks at login names before they get into a search; the module's older class, LdapAuthProvider, does nothing in the list modules (ldap_auth_provider.py), and in password_providers it leaves the local passwords on (handlers/auth.py).",
         breaches: |loaded| {
-            let Some(modules) = loaded.site.synapse.settings.get("modules").and_then(Value::as_array) else { return Vec::new() };
-            modules
-                .iter()
-                .enumerate()
-                .filter(|(_, module)| module["module"].as_str().is_some_and(|name| name.starts_with("ldap_auth_provider")))
-                .map(|(at, _)| {
-                    Breach::at(
-                        &format!("synapse.settings.modules.{at}"),
-                        "is the LDAP module",
-                        "describe the directory in the section ldap and set authentication.method to \"ldap\"",
-                    )
+            modules::all(&loaded.site.synapse.settings)
+                .filter(modules::Module::is_directory)
+                .map(|module| Breach {
+                    option: module.option,
+                    message: "is the LDAP module".to_owned(),
+                    remedy: "describe the directory in the section ldap and set authentication.method to \"ldap\"".to_owned(),
                 })
                 .collect()
         },

@@ -72,7 +72,7 @@ fn is_text(name: &str) -> bool {
 
 /// Whether other programs run in Synapse, which may have templates of their own.
 fn has_modules(loaded: &Loaded) -> bool {
-    loaded.site.synapse.settings.get("modules").and_then(serde_json::Value::as_array).is_some_and(|modules| !modules.is_empty())
+    super::modules::all(&loaded.site.synapse.settings).next().is_some()
 }
 
 /// The files that are nothing to Synapse: neither a name of its own, nor one that another file or an older option of account_validity names.

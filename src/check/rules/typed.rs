@@ -83,7 +83,9 @@ pub(super) const RULES: &[Rule] = &[
         reason: "An option that is let through without need hides the next mistake in it.",
         breaches: |loaded| {
             let walk = Walk::over(loaded, &[]);
-            let idle = |(_, name): &(usize, &str)| !walk.found.iter().any(|(_, found, _)| is_within(found, name));
+            let strays = super::paths::strays(loaded);
+            let places = || walk.found.iter().map(|(_, found, _)| found).chain(strays.iter().filter(|stray| stray.is_certain).map(|stray| &stray.name));
+            let idle = |(_, name): &(usize, &str)| !places().any(|found| is_within(found, name));
             let unchecked = loaded.site.synapse.unchecked.iter().map(|name| name.as_str()).enumerate();
             let breach = |(at, name): (usize, &str)| {
                 Breach::at(&format!("synapse.unchecked.{at}"), format!("lets {name:?} through, in which nothing is found"), "remove this entry")
@@ -121,7 +123,7 @@ fn found(loaded: &Loaded, code: &str) -> Vec<Breach> {
 }
 
 /// Whether an option is that one, or in it.
-fn is_within(name: &str, outer: &str) -> bool {
+pub(super) fn is_within(name: &str, outer: &str) -> bool {
     name.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
@@ -176,12 +178,15 @@ impl<'a> Walk<'a> {
     }
 
     fn member(&mut self, holder: &Entry, key: &str, value: &Value, place: &Place) {
+        // No other Synapse makes them fit: the description has sections for what they say.
+        if let Some((why, instead)) = moved::of(&place.name) {
+            self.find("S0417", place, why, instead);
+            return;
+        }
         if self.unchecked.iter().any(|name| is_within(&place.name, name)) {
             return;
         }
-        if let Some((why, instead)) = moved::of(&place.name) {
-            self.find("S0417", place, why, instead);
-        } else if let Some(gone) = synapse::gone().get(place.name.as_str()) {
+        if let Some(gone) = synapse::gone().get(place.name.as_str()) {
             let when = match gone.last {
                 Some(last) => format!("is not read any more; the last Synapse that did was {last}"),
                 None => "is not read, although the documentation of Synapse names it".to_owned(),

@@ -1,6 +1,8 @@
 //! The gateway: nginx in front of Synapse, and a second one that serves the well-known documents. Rules for a proxy in front of
 //! Synapse are from its documentation, "Using a reverse proxy"; the routes from [`crate::render::synapse::routes`].
 
+pub mod delegation;
+
 use std::net::IpAddr;
 
 use minijinja::{Environment, UndefinedBehavior};
@@ -28,7 +30,7 @@ const HTTPS_PORT: u16 = 8443;
 const JSON_LIMIT: u64 = 200 * 65_536;
 /// Where container engines put their networks. When the gateway is published to the target itself only, whoever comes from
 /// there is a proxy on the target.
-const ENGINE_NETWORKS: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+pub const ENGINE_NETWORKS: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 
 pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     let site = &loaded.site;
@@ -98,29 +100,21 @@ fn published(site: &Site) -> Vec<String> {
 
 fn variables(site: &Site) -> Value {
     let (server, gateway) = (&site.server, &site.gateway);
-    let (matrix, name) = (server.public_baseurl.host(), server.server_name.host());
-    let serve = site.well_known.serve;
-    let host = |name: &str| {
+    let (matrix, serve) = (server.public_baseurl.host(), site.well_known.serve);
+    let host = |name: &&str| {
         json!({
             "name": name,
-            "matrix": name == matrix,
-            "well_known": serve && name == server.server_name.host(),
-            "rtc": site.rtc_host() == Some(name),
+            "matrix": *name == matrix,
+            "well_known": serve && *name == server.server_name.host(),
+            "rtc": site.rtc_host() == Some(*name),
             "admin": false,
+            "delegated": delegation::passed(site, name, *name == matrix),
         })
     };
-    let mut hosts = vec![host(matrix)];
-    let mut names = vec![matrix];
-    if serve && matrix != name {
-        hosts.push(host(name));
-        names.push(name);
-    }
-    if let Some(name) = site.rtc_host().filter(|name| !names.contains(name)) {
-        hosts.push(host(name));
-        names.push(name);
-    }
+    let mut names = people(site);
+    let mut hosts: Vec<Value> = names.iter().map(host).collect();
     if let Some(page) = &site.admin_ui {
-        hosts.push(json!({ "name": page.host, "matrix": false, "well_known": false, "rtc": false, "admin": true, "allow": page.allow }));
+        hosts.push(json!({ "name": page.host, "matrix": false, "well_known": false, "rtc": false, "admin": true, "allow": page.allow, "delegated": delegation::passed(site, page.host.as_str(), true) }));
         names.push(page.host.as_str());
     }
     let workers = synapse::workers::generic(site);
@@ -129,9 +123,8 @@ fn variables(site: &Site) -> Value {
         .filter(|group| site.listeners.federation || !group.federation)
         .map(|group| json!({ "name": group.name, "variable": variable(group), "paths": group.paths }))
         .collect();
-    let local_only = gateway.tls == Tls::Off && gateway.bind_address.as_ref().is_none_or(|address| matches!(address.as_str(), "127.0.0.1" | "::1"));
     let trusted: Vec<&str> = match gateway.trusted_proxies.as_slice() {
-        [] if local_only => ENGINE_NETWORKS.to_vec(),
+        [] if gateway.tls == Tls::Off && gateway.is_local() => ENGINE_NETWORKS.to_vec(),
         networks => networks.iter().map(|network| network.as_str()).collect(),
     };
     json!({
@@ -162,12 +155,24 @@ fn variables(site: &Site) -> Value {
             "port": page.port,
             "directory": ADMIN_UI,
         })),
-        "delegation": delegation(site),
+        "delegation": delegation::variables(site),
         "workers": !workers.is_empty(),
         "balances": [("by_device", "$device"), ("by_room", "$room"), ("by_origin", "$remote_addr"), ("any", "$request_id")],
         "shares": shares(&workers),
         "groups": groups,
     })
+}
+
+/// The host names that people, clients and other servers come to.
+fn people(site: &Site) -> Vec<&str> {
+    let mut names = vec![site.server.public_baseurl.host()];
+    let served = Some(site.server.server_name.host()).filter(|_| site.well_known.serve);
+    for name in served.into_iter().chain(site.rtc_host()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn rtc_variables(site: &Site) -> Value {
@@ -180,15 +185,6 @@ fn rtc_variables(site: &Site) -> Value {
         "livekit": rtc::LIVEKIT,
         "signal_port": rtc::SIGNAL_PORT,
     })
-}
-
-/// The service that logs people in; its address may be that of a proxy, which goes by the name.
-fn delegation(site: &Site) -> Option<Value> {
-    let service = site.matrix_authentication_service.as_ref()?;
-    let scheme = if service.endpoint.is_https() { "https" } else { "http" };
-    Some(
-        json!({ "scheme": scheme, "authority": service.endpoint.authority(), "host": service.endpoint.host(), "allow": service.allow, "authorities": synapse::bundle(site) }),
-    )
 }
 
 fn variable(group: &routes::Group) -> &'static str {

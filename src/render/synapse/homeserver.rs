@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{PORT, REPLICATION_PORT, database_address, logging, policy, redis_address, secret_path};
+use super::{METRICS_PORT, PORT, REPLICATION_PORT, database_address, logging, policy, redis_address, secret_path};
 use crate::render::secrets::{self, placeholder};
 use crate::site::Site;
 use crate::site::authentication::Method;
@@ -95,7 +95,7 @@ pub(super) fn http_listener(resources: &[&str], compress: bool) -> Value {
 }
 
 pub(super) fn metrics_listener() -> Value {
-    json!({ "port": 9000, "type": "metrics", "bind_addresses": ["0.0.0.0"] })
+    json!({ "port": METRICS_PORT, "type": "metrics", "bind_addresses": ["0.0.0.0"] })
 }
 
 pub(super) fn has_workers(site: &Site) -> bool {

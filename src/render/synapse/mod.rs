@@ -34,9 +34,11 @@ pub const SERVICE: &str = "synapse";
 pub const PORT: u16 = 8008;
 /// The port on which the main process answers workers.
 const REPLICATION_PORT: u16 = 9093;
+/// The port of every process's metrics.
+const METRICS_PORT: u16 = 9000;
 const CONFIG: &str = "/etc/matrix-synapse";
 /// Media store and marker; the only thing of Synapse that is written to.
-const STATE: &str = "/var/lib/synapse";
+pub const STATE: &str = "/var/lib/synapse";
 /// How long a process waits for what it needs, in seconds. A first start makes the whole database schema.
 const DEADLINE: u64 = 300;
 const PASSFILE: &str = "pgpass";
@@ -317,6 +319,15 @@ pub(super) fn trust(site: &Site) -> Option<Trust> {
 /// The file with every certificate authority that Synapse trusts.
 pub(super) fn bundle(site: &Site) -> &'static str {
     if site.server.ca_certificates.is_empty() { BUNDLE } else { WHOLE_BUNDLE }
+}
+
+/// The ports that Synapse listens at inside its containers, each with what it is for.
+pub fn taken_ports(site: &Site) -> Vec<(u16, &'static str)> {
+    let mut taken = vec![(PORT, "own listener"), (REPLICATION_PORT, "listener for workers")];
+    if site.listeners.metrics {
+        taken.push((METRICS_PORT, "listener for metrics"));
+    }
+    taken
 }
 
 /// A field of libpq's password file, outside of a placeholder.

@@ -12,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use meant::meant;
+pub(crate) use parse::split_port;
 pub use scale::Scale;
 
 /// The schema of a text. Every line is a line: what is meant by one, its option shows.

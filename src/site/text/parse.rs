@@ -451,7 +451,7 @@ pub(super) fn media_type(text: &str) -> Parsed {
     }
 }
 
-pub(super) fn split_port(text: &str) -> (&str, Option<u16>) {
+pub(crate) fn split_port(text: &str) -> (&str, Option<u16>) {
     match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') && (!host.contains(':') || host.ends_with(']')) => (host, port.parse().ok()),
         _ => (text, None),

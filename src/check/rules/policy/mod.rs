@@ -2,4 +2,5 @@
 
 pub(super) mod accounts;
 pub(super) mod limits;
+pub(super) mod login_names;
 pub(super) mod reach;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::Severity::{Error, Warning};
-use crate::check::rules::{Breach, Rule};
+use crate::check::rules::{Breach, Rule, modules};
 use crate::site::media::{Media, PRIVATE_NETWORKS, UrlPattern};
 use crate::site::text::Cidr;
 use crate::site::turn::TurnSource;
@@ -91,6 +91,9 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         options: &[
             "synapse.settings.media_storage_providers",
             "synapse.settings.modules",
+            "synapse.settings.password_providers",
+            "synapse.settings.spam_checker",
+            "synapse.settings.third_party_event_rules",
             "synapse.settings.caches",
             "synapse.settings.opentracing",
             "synapse.settings.sentry",
@@ -110,20 +113,13 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                 let message = format!("needs {package} (Python), which the image of Debian packages and wheels has not");
                 Breach::at(&format!("synapse.settings.{option}"), message, REMEDY)
             });
-            ["media_storage_providers", "modules"]
-                .into_iter()
-                .flat_map(|option| {
-                    let list = loaded.site.synapse.settings.get(option).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-                    list.iter().enumerate().filter_map(move |(at, entry)| Some((option, at, entry["module"].as_str()?)))
-                })
-                // The directory's module is a matter of S0404.
-                .filter(|(_, _, module)| *module != "file_system" && !module.starts_with("synapse.") && !module.starts_with("ldap_auth_provider"))
-                .map(|(option, at, module)| {
-                    Breach::at(
-                        &format!("synapse.settings.{option}.{at}"),
-                        format!("names {module}, which is not in the image of Debian packages and wheels"),
-                        REMEDY,
-                    )
+            modules::all(settings)
+                // The directory's module is a matter of S0404, and a name without a package one of S0431.
+                .filter(|module| !module.is_of_synapse() && !module.is_directory())
+                .filter_map(|module| {
+                    let name = module.name.filter(|name| name.contains('.'))?;
+                    let message = format!("names {name}, which is not in the image of Debian packages and wheels");
+                    Some(Breach { option: module.option, message, remedy: REMEDY.to_owned() })
                 })
                 .chain(extras)
                 .collect()

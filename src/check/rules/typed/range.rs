@@ -11,7 +11,7 @@ enum Range {
     /// A list of that many elements; the text is one to paste.
     Length(usize, &'static str),
     /// A number that is not smaller.
-    AtLeast(i64),
+    AtLeast(u32),
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// A text of letters and digits.
@@ -19,6 +19,11 @@ enum Range {
 }
 
 const RANGES: &[(&str, Range)] = &[
+    // background_updates.py; storage/background_updates.py takes an update for done that had nothing to do
+    ("background_updates.default_batch_size", Range::AtLeast(1)),
+    ("background_updates.min_batch_size", Range::AtLeast(1)),
+    // cache.py; util/caches/lrucache.py ends with a bare KeyError
+    ("caches.global_factor", Range::AtLeast(0)),
     // cas.py
     ("cas_config.numeric_ids_prefix", Range::Alphanumeric),
     // server.py
@@ -58,7 +63,7 @@ pub(super) fn beyond(option: &str, is_element: bool, value: &Value) -> Option<(S
         (Range::Length(length, example), Value::Array(list)) if list.len() != *length => {
             Some((format!("has {}, and Synapse takes {length}", elements(list.len())), format!("write {name}: {example}")))
         }
-        (Range::AtLeast(least), value) if number(value).is_some_and(|number| number < *least) => {
+        (Range::AtLeast(least), value) if number(value).is_some_and(|number| number < f64::from(*least)) => {
             Some((format!("is {}, and the least is {least}", value.to_string().trim_matches('"')), format!("write {name}: {least}, or more")))
         }
         (Range::OneOf(names), Value::String(text)) if !names.contains(&text.as_str()) => {
@@ -83,9 +88,9 @@ pub(super) fn stray_user_type(user_types: &Map<String, Value>) -> Option<(String
     })
 }
 
-/// A whole number, or a size or time that is one.
-fn number(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().ok())
+/// A number, or a size or time that is one.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().ok())
 }
 
 fn elements(count: usize) -> String {
@@ -114,6 +119,9 @@ mod tests {
             ("gc_min_interval", json!([]), false, true),
             ("task_scheduler.max_concurrent_tasks", json!(1), false, false),
             ("task_scheduler.max_concurrent_tasks", json!(0), false, true),
+            ("caches.global_factor", json!(0), false, false),
+            ("caches.global_factor", json!(-0.5), false, true),
+            ("background_updates.default_batch_size", json!(0), false, true),
             ("push_rules.limits.rule_count", json!(0), false, false),
             ("push_rules.limits.rule_size", json!("1K"), false, false),
             ("push_rules.limits.rule_size", json!("0K"), false, true),
