@@ -29,6 +29,7 @@ mod python_regex;
 pub mod rate_limits;
 pub mod redis;
 pub mod registration;
+pub mod reveal;
 pub mod rooms;
 pub mod rtc;
 pub mod schema;
@@ -40,6 +41,7 @@ pub mod text;
 pub mod turn;
 pub mod well_known;
 pub mod workers;
+mod yaml;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

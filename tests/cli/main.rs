@@ -4,6 +4,7 @@ mod accepted;
 mod answers;
 mod damaged;
 mod description;
+mod echo;
 mod generated;
 mod outputs;
 mod same_bytes;
