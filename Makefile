@@ -59,7 +59,7 @@ snapshots:
 fuzz: FUZZ ?= 50
 fuzz: test-tools
 	@seed=$(if $(filter file,$(origin SEED)),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '),$(SEED)); echo "seed $$seed"; \
-	  FUZZ=$(FUZZ) PROPTEST_RNG_SEED=$$seed cargo nextest run --locked --no-fail-fast --test cli generated:: sites:: yaml::
+	  FUZZ=$(FUZZ) PROPTEST_RNG_SEED=$$seed cargo nextest run --locked --no-fail-fast --test cli generated:: sites:: yaml:: echo::
 
 ## Read anew which options the locked Synapse reads, into src/check/synapse/options.txt; git diff is the review.
 settings:

@@ -11,6 +11,8 @@ use std::fmt;
 use std::path::Path;
 
 use crate::site::checks::Acceptance;
+use crate::site::reveal::Hidden;
+use crate::site::schema::OptionPath;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -42,6 +44,9 @@ pub struct Finding {
     pub severity: Severity,
     /// The option's path: `turn.turn_uris[1]`.
     pub option: String,
+    /// The same as steps; none where it is not about an option.
+    #[serde(skip)]
+    pub place: Option<OptionPath>,
     /// Where in the source, when the format tells.
     pub position: Option<Position>,
     /// What was found and what is allowed, in one sentence.
@@ -69,14 +74,14 @@ pub struct Findings {
     /// Warnings that the description accepts.
     pub accepted: Vec<Accepted>,
     file: Option<String>,
-    text: Option<String>,
+    text: Option<Box<Hidden>>,
 }
 
 impl Findings {
     /// Findings about a description in that file and with that text (none for Nix), ordered by place.
-    pub fn new(mut list: Vec<Finding>, file: &Path, text: Option<&str>) -> Self {
+    pub fn new(mut list: Vec<Finding>, file: &Path, text: Option<&Hidden>) -> Self {
         list.sort_by_key(|finding| (finding.position.as_ref().map(|at| (at.line, at.column)), finding.severity));
-        Self { list, accepted: Vec::new(), file: Some(file.display().to_string()), text: text.map(str::to_owned) }
+        Self { list, accepted: Vec::new(), file: Some(file.display().to_string()), text: text.cloned().map(Box::new) }
     }
 
     /// The same findings, the warnings that are accepted set aside.

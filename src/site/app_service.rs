@@ -6,9 +6,8 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use super::python_regex;
-use super::schema::shown;
 use super::text::ServerName;
+use super::{python_regex, reveal};
 use crate::render::secrets;
 
 /// What Synapse reads at a registration's top. Others it does not look at, and programs write some (`push_ephemeral`).
@@ -91,10 +90,15 @@ pub fn parse(bytes: &[u8]) -> Result<Registration, Vec<(String, String)>> {
     let mut say = |what: String, remedy: &str| wrong.push((what, remedy.to_owned()));
     let value: Value = match std::str::from_utf8(bytes).map_err(|error| error.to_string()).and_then(|text| {
         // A file of one word is YAML, too.
-        serde_yaml::from_str::<Value>(text).map_err(|error| error.to_string())
+        super::yaml::read(text).map_err(|error| error.to_string())
     }) {
         Ok(value) => value,
-        Err(why) => return Err(vec![(format!("is no YAML that can be read: {why}"), "take the file that the service's own program writes".to_owned())]),
+        Err(why) => {
+            return Err(vec![(
+                format!("is no YAML that can be read: {}", reveal::without_quotes(&why)),
+                "take the file that the service's own program writes".to_owned(),
+            )]);
+        }
     };
     let Value::Object(mut content) = value else {
         return Err(vec![("is no registration: it holds no options".to_owned(), "take the file that the service's own program writes".to_owned())]);
@@ -133,7 +137,7 @@ pub fn parse(bytes: &[u8]) -> Result<Registration, Vec<(String, String)>> {
     let exclusive_users = namespaces(content.get("namespaces"), &mut say);
     for (name, takes_null) in SWITCHES {
         if let Some(value) = content.get(*name).filter(|value| !(value.is_boolean() || *takes_null && value.is_null())) {
-            say(format!("has a {name} that is {}, not true or false", shown(value)), &format!("write {name}: {}", switch(value)));
+            say(format!("has a {name} that is {}, not true or false", reveal::registered(name, value)), &format!("write {name}: {}", switch(value)));
         }
     }
     experiments(&content, &mut say);
@@ -264,7 +268,7 @@ fn namespaces(value: Option<&Value>, say: &mut impl FnMut(String, &str)) -> Vec<
                 (_, Value::Null) => say(format!("has in namespaces.{kind}[{at}] no exclusive"), example),
                 (_, other) => {
                     say(
-                        format!("has in namespaces.{kind}[{at}] an exclusive that is {}, not true or false", shown(other)),
+                        format!("has in namespaces.{kind}[{at}] an exclusive that is {}, not true or false", reveal::registered("exclusive", other)),
                         &format!("write exclusive: {}", switch(other)),
                     );
                 }

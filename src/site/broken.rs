@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::reveal::without_quotes;
+
 /// A mistake of writing.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Told {
@@ -50,6 +52,7 @@ const YAML: &[(&str, &str, &str, bool)] = &[
     ("unknown anchor", "refers with * to something that no & names before", "put a text that begins with * into quotation marks", false),
     ("did not find expected alphabetic or numeric character", "has a * or & without a name", "put a text that begins with it into quotation marks", false),
     ("recursion limit exceeded", "is nested too deeply", "write it with fewer brackets within brackets", false),
+    (super::yaml::TOO_LARGE, "holds more than 1,000,000 values or 16 MiB of text once its aliases (*) are replaced", "write less, or put it into files", false),
     ("repetition limit exceeded", "repeats itself too often with *", "write out what is meant", false),
 ];
 
@@ -67,12 +70,14 @@ pub fn yaml(text: &str, said: &str) -> Told {
     if said.contains("cannot start any token") {
         return match place.and_then(|place| at(text, place)) {
             Some('\t') => Told { message: TAB.to_owned(), remedy: Some(NO_TABS.to_owned()), place },
-            Some(sign) => Told { message: format!("has a text that begins with {sign}"), remedy: Some("put the text into quotation marks".to_owned()), place },
-            None => Told { message: format!("is not YAML: {said}"), remedy: None, place },
+            Some(_) => {
+                Told { message: "has a text that begins with @, ` or %".to_owned(), remedy: Some("put the text into quotation marks".to_owned()), place }
+            }
+            None => Told { message: format!("is not YAML: {}", without_quotes(said)), remedy: None, place },
         };
     }
     let Some((_, message, remedy, begun)) = YAML.iter().find(|(sign, ..)| said.contains(sign)) else {
-        return Told { message: format!("is not YAML that can be read: {said}"), remedy: None, place };
+        return Told { message: format!("is not YAML that can be read: {}", without_quotes(said)), remedy: None, place };
     };
     let place = if said.contains("more than one document") { second_document(text) } else { places.get(usize::from(*begun)).copied().or(place) };
     Told { message: (*message).to_owned(), remedy: Some((*remedy).to_owned()), place }
@@ -138,8 +143,8 @@ mod tests {
             ("a: [b, c\nd: e\n", "a [", "]", (1, 4)),
             ("a:\n    b: c\n  d: e\n", "indented unlike", "alike", (3, 3)),
             ("a: - b\n", "a -", "a line of its own", (1, 4)),
-            ("a: %b\n", "begins with %", "quotation marks", (1, 4)),
-            ("a: @b\n", "begins with @", "quotation marks", (1, 4)),
+            ("a: %b\n", "begins with @, ` or %", "quotation marks", (1, 4)),
+            ("a: @b\n", "begins with @, ` or %", "quotation marks", (1, 4)),
             ("a: *b\n", "refers with *", "quotation marks", (1, 4)),
             ("a: * b\n", "a * or &", "quotation marks", (1, 5)),
             ("a: {{ b }}\n", "name of an option", "quotation marks", (1, 5)),

@@ -10,11 +10,16 @@ use super::Site;
 use super::broken;
 use super::nix::{self, Evaluator};
 use super::position::{Oddity, Positions};
+use super::reveal::{self, Hidden};
 use super::schema::{self, OptionPath, Step};
 use crate::check::{Finding, Findings, Position, Severity, rules};
 use crate::error::{Error, Result};
 
-/// The largest description that is read, in bytes; hand-written ones have a few thousand.
+/// The largest description that is read, in bytes; hand-written ones have a few thousand. Readers of YAML take up to a hundred times as much
+/// memory.
+const LARGEST_DESCRIPTION: u64 = 4 << 20;
+
+/// The largest file that a description may name, in bytes.
 const LARGEST: u64 = 16 << 20;
 
 /// The most brackets that may be open at once. The YAML reader takes a whole document in before it looks at the depth, in a time that
@@ -39,13 +44,22 @@ pub struct Source {
     /// The file as the user named it.
     pub file: PathBuf,
     /// Its text, for messages; absent for Nix, whose values have lost their places.
-    pub text: Option<String>,
+    pub text: Option<Hidden>,
     /// What the site's own modules want to be told.
     pub warnings: Vec<String>,
     positions: Positions,
 }
 
 impl Source {
+    /// A finding without the texts that an anchor carried from where they may not be shown to an option that may.
+    pub fn without_carried(&self, mut finding: Finding) -> Finding {
+        for text in &self.positions.carried {
+            finding.message = finding.message.replace(text.as_str(), "…");
+            finding.remedy = finding.remedy.map(|remedy| remedy.replace(text.as_str(), "…"));
+        }
+        finding
+    }
+
     /// The position of an option.
     pub fn position(&self, path: &OptionPath) -> Option<Position> {
         let (line, column) = self.positions.find(path)?;
@@ -68,13 +82,14 @@ pub fn load(path: &Path) -> Result<Loaded> {
 pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     let file = find(path)?;
     let (value, source) = read(&file, evaluator)?;
-    let outcome = schema::check(&schema::schema(), &value);
+    let outcome = schema::check(schema::root(), &value);
     let mut findings: Vec<Finding> = Vec::new();
     for (at, (line, column)) in &source.positions.duplicates {
         findings.push(Finding {
             code: "S0007",
             severity: Severity::Error,
-            option: at.to_string(),
+            option: reveal::path(at),
+            place: Some(at.clone()),
             position: Some(Position { file: file.display().to_string(), line: *line, column: *column }),
             message: "is written twice".to_owned(),
             remedy: Some("keep one of the two".to_owned()),
@@ -94,7 +109,7 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
         }
         finding.position = source.position(&at);
         unsound.push(if is_missing { around(&at) } else { at });
-        findings.push(finding);
+        findings.push(source.without_carried(finding));
     }
     let mut files = BTreeMap::new();
     let base = file.parent().unwrap_or(Path::new("."));
@@ -102,7 +117,8 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
         findings.push(Finding {
             code: "S0009",
             severity: Severity::Error,
-            option: at.to_string(),
+            option: reveal::path(at),
+            place: Some(at.clone()),
             position: source.position(at),
             message: format!("{} cannot be read: {why}", path.display()),
             remedy: Some(format!("a path is relative to the description, and {form}")),
@@ -140,8 +156,9 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
             code: "S0002",
             severity: Severity::Error,
             option: file.display().to_string(),
+            place: None,
             position: None,
-            message: error.to_string(),
+            message: reveal::without_quotes(&error.to_string()),
             remedy: None,
         }))
     })?;
@@ -156,11 +173,11 @@ fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], mut value: Val
     unsound.iter().for_each(|at| leave_out(&mut value, &at.0));
     let all_unsound = unsound.iter().any(|at| at.0.is_empty());
     let site = serde_json::from_value(without_nulls(value)).ok().filter(|_| !all_unsound);
-    let Some(site) = site else { return Findings::new(findings, &source.file, source.text.as_deref()) };
+    let Some(site) = site else { return Findings::new(findings, &source.file, source.text.as_ref()) };
     let loaded = Loaded { site, files, source };
     let of_rules = rules::apply_to_sound(&loaded, &unsound);
     findings.extend(of_rules.list);
-    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref())
+    Findings::new(findings, &loaded.source.file, loaded.source.text.as_ref())
 }
 
 fn leave_out(value: &mut Value, path: &[Step]) {
@@ -179,12 +196,14 @@ fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
         let (code, message, remedy) = match oddity {
             Oddity::NotFinite(text) => ("S0002", format!("found {text}, which is no number that a service takes"), "write a number, or a text in quotes"),
             Oddity::Merge => ("S0001", "YAML 1.2 has no merge key".to_owned(), "write the options here, too; in a site.nix they can be shared"),
-            Oddity::Tag(tag) => ("S0002", format!("the tag {tag} means nothing here"), "remove it, or put the text into quotes"),
+            Oddity::Tag(tag) if reveal::may_show(at, tag) => ("S0002", format!("the tag {tag} means nothing here"), "remove it, or put the text into quotes"),
+            Oddity::Tag(_) => ("S0002", "has a tag, which means nothing here".to_owned(), "remove the ! and what belongs to it, or put the text into quotes"),
         };
         Finding {
             code,
             severity: Severity::Error,
-            option: at.to_string(),
+            option: reveal::path(at),
+            place: Some(at.clone()),
             position: Some(Position { file: file.display().to_string(), line: *line, column: *column }),
             message,
             remedy: Some(remedy.to_owned()),
@@ -255,11 +274,14 @@ fn find(path: &Path) -> Result<PathBuf> {
 }
 
 fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
-    let source = |text: Option<String>, positions, warnings| Source { file: file.to_owned(), text, warnings, positions };
+    let source = |text: Option<Hidden>, positions, warnings| Source { file: file.to_owned(), text, warnings, positions };
     let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let length = std::fs::metadata(file).map_err(|error| Error::io("read", file, &error))?.len();
-    if length > LARGEST {
-        return Err(Error::environment(format!("{} has {length} bytes, a description has at most {LARGEST}", file.display()), "name the file of a site"));
+    if length > LARGEST_DESCRIPTION {
+        return Err(Error::environment(
+            format!("{} has {length} bytes, a description has at most {LARGEST_DESCRIPTION}", file.display()),
+            "name the file of a site",
+        ));
     }
     if format == "nix" {
         let evaluated = nix::evaluate(file, evaluator)?;
@@ -269,10 +291,17 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
         return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json, and the ending tells how to read it; rename it", file.display())));
     }
     let bytes = std::fs::read(file).map_err(|error| Error::io("read", file, &error))?;
-    let broken = |message: String, remedy: Option<&str>, place: Option<(usize, usize)>, text: Option<&str>| {
+    let broken = |message: String, remedy: Option<&str>, place: Option<(usize, usize)>, text: Option<&Hidden>| {
         let position = place.map(|(line, column)| Position { file: file.display().to_string(), line, column });
-        let finding =
-            Finding { code: "S0008", severity: Severity::Error, option: file.display().to_string(), position, message, remedy: remedy.map(str::to_owned) };
+        let finding = Finding {
+            code: "S0008",
+            severity: Severity::Error,
+            option: file.display().to_string(),
+            place: None,
+            position,
+            message,
+            remedy: remedy.map(str::to_owned),
+        };
         Error::Site(Findings::new(vec![finding], file, text))
     };
     let text = String::from_utf8(bytes)
@@ -287,14 +316,19 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
         return Err(broken(format!("has more than {MOST_BRACKETS} brackets open at once"), Some("close them"), None, None));
     }
     let positions = Positions::of(&text);
-    let mistaken = |told: broken::Told| broken(told.message, told.remedy.as_deref(), told.place, Some(&text));
+    if positions.too_many {
+        let remedy = "a site has a few thousand: write less, or put it into files";
+        return Err(broken("holds more options and elements of lists than are read".to_owned(), Some(remedy), None, None));
+    }
+    let hidden = Hidden::new(text.clone());
+    let mistaken = |told: broken::Told| broken(told.message, told.remedy.as_deref(), told.place, Some(&hidden));
     let value: Value = if format == "json" {
         serde_json::from_str(&text).map_err(|error| mistaken(broken::json(&text, &error.to_string(), (error.line(), error.column().max(1)))))?
     } else {
-        serde_yaml::from_str(&text).map_err(|error| {
+        super::yaml::read(&text).map_err(|error| {
             let odd = odd(file, &positions);
             if !odd.is_empty() {
-                return Error::Site(Findings::new(odd, file, Some(&text)));
+                return Error::Site(Findings::new(odd, file, Some(&hidden)));
             }
             mistaken(broken::yaml(&text, &error.to_string()))
         })?
@@ -303,7 +337,7 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     if value.is_null() {
         return Err(empty());
     }
-    Ok((value, source(Some(text), positions, Vec::new())))
+    Ok((value, source(Some(hidden), positions, Vec::new())))
 }
 
 /// How many more brackets open than close at the place where that is most; those in texts count, too.

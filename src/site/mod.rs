@@ -30,6 +30,7 @@ mod python_regex;
 pub mod rate_limits;
 pub mod redis;
 pub mod registration;
+pub mod reveal;
 pub mod rooms;
 pub mod rtc;
 pub mod schema;
@@ -41,6 +42,7 @@ pub mod text;
 pub mod turn;
 pub mod well_known;
 pub mod workers;
+mod yaml;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

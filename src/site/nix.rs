@@ -80,7 +80,7 @@ in
 pub fn evaluate(file: &Path, evaluator: &Evaluator) -> Result<Evaluated> {
     let absolute = file.canonicalize().map_err(|error| Error::io("read", file, &error))?;
     let mut places = message::Places::default();
-    places.of_the_user(&absolute, file);
+    places.of_the_user(&absolute, file, String::from_utf8_lossy(&std::fs::read(&absolute).map_err(|error| Error::io("read", file, &error))?).into_owned());
     let look = Question { file, arguments: &[&absolute], expression: LOOK, store: library::Store::None, places: &places, evaluator };
     let answer = look.ask()?;
     if answer["flake"] == true {
@@ -144,7 +144,7 @@ impl Question<'_> {
 
     fn wrong(&self, message: String, position: Option<Position>, remedy: Option<String>) -> Error {
         let option = self.file.display().to_string();
-        Error::Site(Findings::from(Finding { code: "S0008", severity: Severity::Error, option, position, message, remedy }))
+        Error::Site(Findings::from(Finding { code: "S0008", severity: Severity::Error, option, place: None, position, message, remedy }))
     }
 
     fn run(&self, show_trace: bool) -> Result<command::Output> {

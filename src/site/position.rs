@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use super::reveal;
 use super::schema::OptionPath;
 
 /// How deep options are nested at most; serde_yaml and serde_json end at this depth, too.
 const DEEPEST: usize = 128;
+
+/// How many steps the paths of all options and elements have together at most.
+const MOST_STEPS: usize = 2_000_000;
 
 /// Line and column, both from 1, of every option's key (of every element, in lists).
 #[derive(Debug, Default)]
@@ -18,6 +22,11 @@ pub struct Positions {
     pub duplicates: Vec<(OptionPath, (usize, usize))>,
     /// What YAML allows to write and no description can mean.
     pub oddities: Vec<(OptionPath, (usize, usize), Oddity)>,
+    /// Whether there are more than are kept, so that all of this is incomplete.
+    pub too_many: bool,
+    steps: usize,
+    /// Texts that an anchor (&) carries to other options, and that may not be shown where they stand.
+    pub carried: Vec<String>,
 }
 
 /// Something that readers of YAML take differently, or that JSON, and so every option, has no value for.
@@ -38,11 +47,15 @@ impl Positions {
         let mut open: Vec<Open> = Vec::new();
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else { break };
+            if positions.steps > MOST_STEPS {
+                positions.too_many = true;
+                break;
+            }
             if open.len() > DEEPEST {
                 break;
             }
             match event {
-                Event::Scalar(value, style, _, tag) => {
+                Event::Scalar(value, style, anchor, tag) => {
                     if let Some(Open::Mapping { path, key }) = open.last_mut()
                         && key.is_none()
                     {
@@ -55,6 +68,9 @@ impl Positions {
                         continue;
                     }
                     let here = positions.child(&mut open, &span);
+                    if anchor > 0 && !value.is_empty() && !reveal::may_show(&here, &value) {
+                        positions.carried.push(value.to_string());
+                    }
                     if style == ScalarStyle::Plain && tag.is_none() && is_not_finite(&value) {
                         positions.odd(&here, &span, Oddity::NotFinite(value.into_owned()));
                     }
@@ -120,6 +136,7 @@ impl Positions {
 
     fn note(&mut self, path: &OptionPath, span: &Span) {
         let place = (span.start.line(), span.start.col() + 1);
+        self.steps += path.0.len();
         if self.places.insert(path.clone(), place).is_some() {
             self.duplicates.push((path.clone(), place));
         }

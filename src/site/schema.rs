@@ -2,18 +2,25 @@
 //! mistake at once and says it in a person's words, which deserialisation, ending at the first, cannot.
 
 use std::fmt::{self, Write as _};
+use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use super::synapse::{SECRET_REMEDY, has_password, names_secret};
-use super::{Site, text};
+use super::{Site, reveal, text};
 use crate::check::{Finding, Severity, names};
 
 /// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<Site>().to_value()
+}
+
+/// The schema, made once.
+pub fn root() -> &'static Value {
+    static ROOT: LazyLock<Value> = LazyLock::new(schema);
+    &ROOT
 }
 
 /// One step from an option to a part of it.
@@ -109,8 +116,8 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn find(&mut self, path: &OptionPath, code: &'static str, message: String, remedy: Option<String>) {
-        let option = if path.0.is_empty() { "the description".to_owned() } else { path.to_string() };
-        let finding = Finding { code, severity: Severity::Error, option, position: None, message, remedy };
+        let option = if path.0.is_empty() { "the description".to_owned() } else { reveal::path(path) };
+        let finding = Finding { code, severity: Severity::Error, option, place: Some(path.clone()), position: None, message, remedy };
         self.outcome.findings.push((path.clone(), finding));
     }
 
@@ -132,19 +139,18 @@ impl Walk<'_> {
                 let texts: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
                 let remedy = found.as_str().and_then(|text| nearest(text, texts.iter().copied())).map(|near| format!("did you mean {near:?}?"));
                 let listed: Vec<String> = allowed.iter().filter(|value| !value.is_null()).map(Value::to_string).collect();
-                self.find(path, "S0003", format!("found {}, allowed are {}", shown(found), listed.join(", ")), remedy);
+                self.find(path, "S0003", format!("found {}, allowed are {}", reveal::value(path, found), listed.join(", ")), remedy);
             }
             return;
         }
         let types = types(rules);
         if !types.is_empty() && !types.iter().any(|kind| is_of(found, kind)) {
-            let example = || rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"));
             let holds_secret = matches!(path.0.last(), Some(Step::Key(name)) if names_secret(name));
             // A text in the place of a set may be an address with a password in it.
             let may_be_secret = found.is_string() && (holds_secret || types.contains(&"object"));
-            let what = if may_be_secret { "a text".to_owned() } else { shown(found) };
+            let what = if may_be_secret { "a text".to_owned() } else { reveal::value(path, found) };
             let remedy = (found.is_string() && holds_secret).then(|| SECRET_REMEDY.to_owned());
-            let remedy = remedy.or_else(|| meant(rules, &types, found, path)).or_else(example);
+            let remedy = remedy.or_else(|| meant(rules, &types, found, path)).or_else(|| example(rules));
             self.find(path, "S0002", format!("found {what}, expected {}", expected(rules, &types)), remedy);
             return;
         }
@@ -236,16 +242,18 @@ impl Walk<'_> {
             let bound = if least.is_some_and(|least| number < least) { rules.get("minimum") } else { rules.get("maximum") };
             let name = path.0.last().and_then(|step| if let Step::Key(key) = step { Some(format!("{key}: ")) } else { None }).unwrap_or_default();
             let remedy = bound.map(|bound| format!("{name}{bound} is the nearest that is allowed"));
-            self.find(path, "S0004", format!("found {found}, expected {}", expected(rules, &types(rules))), remedy);
+            self.find(path, "S0004", format!("found {}, expected {}", reveal::number(path, found), expected(rules, &types(rules))), remedy);
         }
     }
 
     fn text(&mut self, rules: &Map<String, Value>, found: &str, path: &OptionPath) {
         if let Some(format) = rules.get("format").and_then(Value::as_str) {
             if let Err(why) = text::check_format(format, found) {
+                let expected = text::expected(format).unwrap_or("something else");
                 if has_password(found) {
-                    let why = format!("holds a password; expected {}", text::expected(format).unwrap_or("something else"));
-                    self.find(path, "S0005", why, Some(SECRET_REMEDY.to_owned()));
+                    self.find(path, "S0005", format!("holds a password; expected {expected}"), Some(SECRET_REMEDY.to_owned()));
+                } else if !reveal::may_show(path, found) {
+                    self.find(path, "S0005", format!("found another text; expected {expected}"), example(rules));
                 } else {
                     self.find(path, "S0005", why, Some(in_form(rules, format, found)));
                 }
@@ -262,8 +270,7 @@ impl Walk<'_> {
             && !regex.is_match(found)
         {
             let form = rules.get("x-form").and_then(Value::as_str).map_or_else(|| format!("a text of the form {pattern}"), str::to_owned);
-            let example = rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"));
-            self.find(path, "S0005", format!("{found:?} is not {form}"), example);
+            self.find(path, "S0005", format!("found {}, which is not {form}", reveal::value(path, &Value::from(found))), example(rules));
         }
     }
 }
@@ -271,6 +278,10 @@ impl Walk<'_> {
 /// The options of a section, also of one that may be absent.
 fn members(section: &Value) -> Option<&Map<String, Value>> {
     section["properties"].as_object().or_else(|| section["anyOf"].as_array()?.iter().find_map(|branch| branch["properties"].as_object()))
+}
+
+fn example(rules: &Map<String, Value>) -> Option<String> {
+    rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"))
 }
 
 /// What to write in place of a text that has not the form of its option.
@@ -289,6 +300,7 @@ fn in_form(rules: &Map<String, Value>, format: &str, found: &str) -> String {
 fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &OptionPath) -> Option<String> {
     let wanted = types.iter().find(|kind| **kind != "null")?;
     match (*wanted, found) {
+        ("array" | "boolean" | "integer", found) if !reveal::may_repeat(path, found) => None,
         ("array", Value::String(_) | Value::Number(_)) => Some(format!("write a list: [{found}]")),
         ("boolean", Value::String(text)) => match text.to_lowercase().as_str() {
             "true" => Some("write true, without quotation marks".to_owned()),
@@ -373,20 +385,6 @@ fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
     names.join(" or ")
 }
 
-/// What was found, short enough for a message. Values never come from secrets: a description holds none.
-pub(crate) fn shown(found: &Value) -> String {
-    match found {
-        Value::Null => "nothing (null)".to_owned(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a set of options".to_owned(),
-        Value::String(text) if has_password(text) => "an address with a password".to_owned(),
-        Value::String(text) if text.chars().count() > 60 => format!("the text {:?}…", text.chars().take(60).collect::<String>()),
-        Value::String(text) => format!("the text {text:?}"),
-        Value::Bool(flag) => format!("{flag}"),
-        Value::Number(number) => format!("the number {number}"),
-    }
-}
-
 fn first_example(schema: &Value) -> Option<&Value> {
     schema["examples"].get(0).or_else(|| schema["anyOf"].get(0).and_then(|branch| branch["examples"].get(0)))
 }
@@ -411,9 +409,34 @@ fn lower_first(text: &str) -> String {
 pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let wanted = plain(text);
+    let letters = count(&wanted);
     candidates
+        .filter(|candidate| may_be_near(text, &letters, candidate))
         .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
-        .filter(|(likeness, candidate)| *likeness > 0.84 || strsim::damerau_levenshtein(&wanted, &plain(candidate)) <= 2 && candidate.len() > 3)
+        .filter(|(likeness, candidate)| *likeness > 0.84 || strsim::osa_distance(&wanted, &plain(candidate)) <= 2 && candidate.len() > 3)
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
         .map(|(_, candidate)| candidate)
+}
+
+/// How often each byte is in a name, a capital counted as its small letter and a hyphen as an underscore.
+fn count(text: &str) -> [u8; 64] {
+    let mut counts = [0_u8; 64];
+    for byte in text.bytes() {
+        let byte = if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+        let at = usize::from(byte) % 64;
+        counts[at] = counts[at].saturating_add(1);
+    }
+    counts
+}
+
+/// Whether two names have so many letters in common that one can be near the other at all: quick, and never wrong when it says no. The
+/// likeness of Jaro is at most a third of one and both shares of common letters, and a common beginning takes at most four tenths of the rest.
+fn may_be_near(text: &str, letters: &[u8; 64], candidate: &str) -> bool {
+    if !text.is_ascii() || !candidate.is_ascii() || text.len() > 250 {
+        return true;
+    }
+    let common: u32 = letters.iter().zip(count(candidate)).map(|(a, b)| u32::from(*a.min(&b))).sum();
+    let (common, mine, theirs) = (f64::from(common), text.len().max(1) as f64, candidate.len().max(1) as f64);
+    let likeness = (common / mine + common / theirs + 1.0) / 3.0;
+    likeness + 0.4 * (1.0 - likeness) > 0.84 || text.len().abs_diff(candidate.len()) <= 2 && common + 2.0 >= mine.max(theirs)
 }

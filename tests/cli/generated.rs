@@ -115,9 +115,12 @@ fn mutate(value: &mut Value, pick: &mut impl FnMut(usize) -> usize, with: &Value
 }
 
 /// FUZZ in the environment says how many times as many cases are tried (`make fuzz`).
+pub fn times() -> usize {
+    std::env::var("FUZZ").map_or(1, |times| times.parse().expect("FUZZ is a number"))
+}
+
 pub fn config(cases: u32) -> Config {
-    let times: u32 = std::env::var("FUZZ").map_or(1, |times| times.parse().expect("FUZZ is a number"));
-    Config { cases: cases * times, failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
+    Config { cases: cases * u32::try_from(times()).expect("a number of times"), failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
 }
 
 #[test]

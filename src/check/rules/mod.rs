@@ -31,6 +31,7 @@ pub use templates::{FIXED_TEMPLATES, TEMPLATES};
 
 use super::{Finding, Findings, Severity};
 use crate::site::load::Loaded;
+use crate::site::reveal;
 use crate::site::schema::{MISTAKES, OptionPath};
 
 /// One rule.
@@ -133,10 +134,12 @@ fn found(rule: &'static Rule, loaded: &Loaded) -> Vec<Finding> {
             code: rule.code,
             severity: rule.severity,
             position: loaded.source.position(&breach.option),
-            option: breach.option.to_string(),
+            option: reveal::path(&breach.option),
+            place: Some(breach.option),
             message: breach.message,
             remedy: Some(breach.remedy),
         })
+        .map(|finding| loaded.source.without_carried(finding))
         .collect()
 }
 
@@ -146,12 +149,13 @@ pub fn apply(loaded: &Loaded) -> Findings {
         code: "S0010",
         severity: Severity::Warning,
         option: loaded.source.file.display().to_string(),
+        place: None,
         position: None,
         message: message.clone(),
         remedy: None,
     });
     let findings = all().flat_map(|rule| found(rule, loaded)).chain(told).collect();
-    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref()).accepting(&loaded.site.checks.accept)
+    Findings::new(findings, &loaded.source.file, loaded.source.text.as_ref()).accepting(&loaded.site.checks.accept)
 }
 
 /// Applies the rules that look at sound options only, for a description in which others are not; those were left out of it.
@@ -162,7 +166,7 @@ pub fn apply_to_sound(loaded: &Loaded, unsound: &[OptionPath]) -> Findings {
     // Whether an acceptance has its warning cannot be said before all rules were applied.
     let rules = all().filter(|rule| !accepted::RULES.iter().any(|other| other.code == rule.code)).filter(sound);
     let findings = rules.flat_map(|rule| found(rule, loaded)).collect();
-    Findings::new(findings, &loaded.source.file, loaded.source.text.as_deref()).accepting(&loaded.site.checks.accept)
+    Findings::new(findings, &loaded.source.file, loaded.source.text.as_ref()).accepting(&loaded.site.checks.accept)
 }
 
 #[cfg(test)]

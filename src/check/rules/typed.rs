@@ -16,7 +16,8 @@ use crate::check::synapse::{self, Entry, Kind};
 use crate::render::secrets::reference;
 use crate::render::synapse::workers;
 use crate::site::load::Loaded;
-use crate::site::schema::{OptionPath, Step, nearest, shown};
+use crate::site::reveal;
+use crate::site::schema::{OptionPath, Step, nearest};
 use crate::site::text::Scale;
 
 /// Why an option that Synapse reads cannot be said, and what to do.
@@ -82,7 +83,7 @@ pub(super) const RULES: &[Rule] = &[
         options: &["synapse.unchecked"],
         reason: "An option that is let through without need hides the next mistake in it.",
         breaches: |loaded| {
-            let walk = Walk::over(loaded, &[]);
+            let walk = Walk::over(loaded, &[], "S0418");
             let strays = super::paths::strays(loaded);
             let places = || walk.found.iter().map(|(_, found, _)| found).chain(strays.iter().filter(|stray| stray.is_certain).map(|stray| &stray.name));
             let idle = |(_, name): &(usize, &str)| !places().any(|found| is_within(found, name));
@@ -117,9 +118,9 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// What one rule finds, but for what the description lets through.
-fn found(loaded: &Loaded, code: &str) -> Vec<Breach> {
+fn found(loaded: &Loaded, code: &'static str) -> Vec<Breach> {
     let unchecked: Vec<&str> = loaded.site.synapse.unchecked.iter().map(|name| name.as_str()).collect();
-    Walk::over(loaded, &unchecked).found.into_iter().filter(|(found, ..)| *found == code).map(|(_, _, breach)| breach).collect()
+    Walk::over(loaded, &unchecked, code).found.into_iter().filter(|(found, ..)| *found == code).map(|(_, _, breach)| breach).collect()
 }
 
 /// Whether an option is that one, or in it.
@@ -129,6 +130,9 @@ pub(super) fn is_within(name: &str, outer: &str) -> bool {
 
 struct Walk<'a> {
     unchecked: &'a [&'a str],
+    /// The code whose findings are used. What to do about an unknown name takes a comparison with every known one, so that the walks of
+    /// other codes leave it out.
+    wanted: &'static str,
     /// Names of processes that can be told to do something.
     workers: Vec<String>,
     /// The code, the option's name with dots and without indexes, and the rest.
@@ -163,8 +167,8 @@ impl Place {
 }
 
 impl<'a> Walk<'a> {
-    fn over(loaded: &Loaded, unchecked: &'a [&'a str]) -> Self {
-        let mut walk = Self { unchecked, workers: workers::names(&loaded.site), found: Vec::new() };
+    fn over(loaded: &Loaded, unchecked: &'a [&'a str], wanted: &'static str) -> Self {
+        let mut walk = Self { wanted, unchecked, workers: workers::names(&loaded.site), found: Vec::new() };
         let top = Place { path: OptionPath::dotted("synapse.settings"), name: String::new() };
         for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| !is_refused(name)) {
             walk.member(synapse::options(), name, value, &top.key(name));
@@ -197,11 +201,13 @@ impl<'a> Walk<'a> {
             self.value(entry, value, place);
         } else if place.name == key {
             let message = format!("is no option that Synapse {} reads", synapse::version());
-            self.find("S0411", place, message, unknown::option(key));
+            let remedy = if self.wanted == "S0411" { unknown::option(key) } else { String::new() };
+            self.find("S0411", place, message, remedy);
         } else if holder.is_closed() {
             let outer = place.name.strip_suffix(key).map_or("", |outer| outer.trim_end_matches('.'));
             let message = format!("is no option that Synapse {} reads in {outer}", synapse::version());
-            self.find("S0412", place, message, unknown::member(holder, key, outer));
+            let remedy = if self.wanted == "S0412" { unknown::member(holder, key, outer) } else { String::new() };
+            self.find("S0412", place, message, remedy);
         }
     }
 
@@ -214,14 +220,19 @@ impl<'a> Walk<'a> {
         let choices: Vec<&Value> = entry.kinds.iter().filter_map(|kind| if let Kind::Just(choice) = kind { Some(choice) } else { None }).collect();
         if !entry.kinds.iter().any(|kind| allows(kind, value, secret)) {
             if choices.is_empty() {
-                self.find("S0413", place, format!("found {}, expected {}", what(value, secret), expected(&entry.kinds)), remedy(entry, value, secret, place));
+                self.find(
+                    "S0413",
+                    place,
+                    format!("found {}, expected {}", what(value, secret, place), expected(&entry.kinds)),
+                    remedy(entry, value, secret, place),
+                );
             } else {
                 let texts = choices.iter().filter_map(|choice| choice.as_str());
                 let near = value.as_str().and_then(|text| nearest(text, texts)).map_or_else(|| choices[0].to_string(), |near| format!("{near:?}"));
                 self.find(
                     "S0415",
                     place,
-                    format!("found {}, allowed are {}", what(value, secret), list(choices.iter().map(ToString::to_string))),
+                    format!("found {}, allowed are {}", what(value, secret, place), list(choices.iter().map(ToString::to_string))),
                     format!("write for example {}", place.written(&near)),
                 );
             }
@@ -287,7 +298,12 @@ impl Walk<'_> {
             }
             (name, value) if is_element && needs::has_members(name) => {
                 let values: Vec<String> = needs::missing(name, entry, &serde_json::Map::new()).iter().map(|(name, value)| format!("{name}: {value}")).collect();
-                self.find("S0413", place, format!("found {}, expected a set of options", shown(value)), format!("write {{ {} }}", values.join(", ")));
+                self.find(
+                    "S0413",
+                    place,
+                    format!("found {}, expected a set of options", reveal::value(&place.path, value)),
+                    format!("write {{ {} }}", values.join(", ")),
+                );
             }
             _ => {}
         }
@@ -318,8 +334,8 @@ fn allows(kind: &Kind, value: &Value, secret: bool) -> bool {
     }
 }
 
-fn what(value: &Value, secret: bool) -> String {
-    if secret { "a secret, whose value is text".to_owned() } else { shown(value) }
+fn what(value: &Value, secret: bool, place: &Place) -> String {
+    if secret { "a secret, whose value is text".to_owned() } else { reveal::value(&place.path, value) }
 }
 
 fn expected(kinds: &[Kind]) -> String {
@@ -345,7 +361,7 @@ fn remedy(entry: &Entry, value: &Value, secret: bool, place: &Place) -> String {
     if value.is_null() {
         return "remove it; Synapse then takes its default, which nothing (null) is not".to_owned();
     }
-    for kind in &entry.kinds {
+    for kind in entry.kinds.iter().filter(|_| reveal::may_repeat(&place.path, value)) {
         match (kind, value) {
             (Kind::Bool, Value::String(text)) => match text.to_lowercase().as_str() {
                 "true" | "yes" | "on" | "1" | "y" => return write("true".to_owned()),

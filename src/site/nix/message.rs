@@ -3,19 +3,25 @@
 //! later ones the other way round.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use regex::Regex;
 
 use crate::check::Position;
+use crate::site::reveal;
+use crate::site::schema::OptionPath;
 use crate::site::synapse::{SECRET_REMEDY, names_secret};
 
 /// Directories that a message may name, and what people call them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Places {
     /// Real beginning of a path and what is shown in its place.
     shown: Vec<(String, String)>,
     /// Beginnings of paths of files that are not the user's.
     libraries: Vec<String>,
+    /// The description's file, and its text.
+    file: String,
+    text: String,
 }
 
 /// What is told.
@@ -28,7 +34,9 @@ pub(super) struct Told {
 
 impl Places {
     /// The description: its directory is shown as the user wrote it.
-    pub(super) fn of_the_user(&mut self, absolute: &Path, written: &Path) {
+    pub(super) fn of_the_user(&mut self, absolute: &Path, written: &Path, text: String) {
+        self.file = absolute.display().to_string();
+        self.text = text;
         if let Some((real, own)) = absolute.parent().zip(written.parent()) {
             let own = if own.as_os_str().is_empty() { String::new() } else { format!("{}/", own.display()) };
             self.shown.push((format!("{}/", real.display()).replace("//", "/"), own));
@@ -53,19 +61,26 @@ impl Places {
 
     /// Everything, only with the paths that people know.
     pub(super) fn all(&self, message: &str) -> Told {
-        let message = &without_values(message);
-        Told { text: indented(&self.rename(message.trim_end())), position: None, remedy: remedy(message) }
+        let words = without_values(message, self.is_told(message));
+        Told { text: indented(&self.rename(words.trim_end())), position: None, remedy: remedy(message) }
     }
 
     /// The error of the short form, and of the trace what the short form lacks.
     pub(super) fn tell(&self, short: &str, trace: &str) -> Told {
-        let block = without_values(&last_error(short));
+        let block = last_error(short);
         let (words, place) = self.without_libraries(&block);
+        let words = without_values(&words, self.is_told(&block));
         let mut lines = vec![words];
         if place.is_none() {
             lines.extend(self.context(trace));
         }
         Told { text: indented(&self.rename(&lines.join("\n"))), position: place, remedy: remedy(&block) }
+    }
+
+    /// Whether an error is at an option of the description that may be shown.
+    fn is_told(&self, message: &str) -> bool {
+        let place = message.lines().filter_map(at).find(|(file, _)| *file == self.file);
+        place.is_some_and(|(_, place)| is_told(&self.text, place))
     }
 
     /// The error without snippets of library code, and the place of the user's that it names.
@@ -121,34 +136,73 @@ fn last_error(message: &str) -> String {
     block.join("\n").trim_end().to_owned()
 }
 
-/// What the module system says of an option that does not exist, without the values that it was given: who writes a password where
-/// it does not belong shall not find it in a log, too.
-fn without_values(message: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    let mut dropping = false;
+/// The evaluator's words without what a description says: no line of it, no value but those of options that may be shown, and nothing that
+/// is quoted but names of options and files. `is_told` says whether the place of the error is an option that may be shown.
+fn without_values(message: &str, is_told: bool) -> String {
+    static OPTION: LazyLock<Regex> = LazyLock::new(|| Regex::new("option `([^']+)'").expect("an expression"));
+    let option = OPTION.captures(message).map(|found| OptionPath::dotted(&found[1]));
+    let mut kept: Vec<String> = Vec::new();
+    let mut defined = false;
     for line in message.lines() {
-        if line.contains("' does not exist. Definition values:") {
-            dropping = true;
-        } else if dropping && line.trim().is_empty() {
-            dropping = false;
-        } else if dropping {
-            // A value may have several lines; only its file is kept.
-            if let Some((place, _)) = line.split_once("':").filter(|(place, _)| place.trim_start().starts_with("- In `")) {
-                kept.push(&line[..=place.len()]);
+        if is_code(line) || line.trim_start().starts_with("trace:") {
+            continue;
+        }
+        let advice = ["Did you mean", "Use `lib."].iter().any(|advice| line.trim_start().starts_with(advice));
+        if defined && advice {
+            defined = false;
+            kept.push(String::new());
+        }
+        if defined {
+            // A value may have several lines; of those only the file is kept.
+            if let Some((place, value)) = line.split_once("':").filter(|(place, _)| place.trim_start().starts_with("- In `")) {
+                let plain = value.trim().trim_matches('"');
+                let shown = !plain.is_empty() && option.as_ref().is_some_and(|option| reveal::may_show(option, plain));
+                kept.push(if shown { line.to_owned() } else { format!("{place}'") });
+            } else if line.trim_start().starts_with("- In `") {
+                kept.push(line.to_owned());
             }
             continue;
         }
-        kept.push(line);
+        defined = line.trim_end().ends_with("efinition values:");
+        kept.push(without_quotes(line, is_told));
     }
     kept.join("\n")
 }
 
-/// The file, line and column of a line `at FILE:LINE:COLUMN:`.
+/// A line without what it quotes, but for names of options and of files in Nix.
+fn without_quotes(line: &str, is_told: bool) -> String {
+    static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"`([^'`]*)'|'([^']*)'?|"((?:[^"\\]|\\.)*)"?|: -?[0-9.]{4,}"#).expect("an expression"));
+    let replaced = QUOTED.replace_all(line, |found: &regex::Captures<'_>| {
+        let whole = &found[0];
+        let named = |text: &str| text.split('.').all(reveal::is_name) || text.ends_with(".nix") && !text.contains(char::is_whitespace);
+        match (found.get(1), found.get(2).or_else(|| found.get(3))) {
+            (Some(name), _) if line.contains("option `") && !name.as_str().contains(['/', ' ']) => {
+                format!("`{}'", reveal::path(&OptionPath::dotted(name.as_str())))
+            }
+            (Some(_), _) => whole.to_owned(),
+            (_, Some(text)) if named(text.as_str()) || is_told && found.get(2).is_some() => whole.to_owned(),
+            (_, Some(_)) => "…".to_owned(),
+            _ => ": …".to_owned(),
+        }
+    });
+    replaced.into_owned()
+}
+
+/// Whether the option that is being written at a place of a text in Nix may be shown.
+fn is_told(text: &str, (line, column): (usize, usize)) -> bool {
+    static OPTION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"([A-Za-z_][\w.'-]*)\s*=(?:[^=]|$)").expect("an expression"));
+    let before: String = text.lines().take(line.saturating_sub(1)).flat_map(|line| [line, "\n"]).collect();
+    let here: String = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().chars().take(column.saturating_sub(1)).collect();
+    let before = before + &here;
+    let name = OPTION.captures_iter(&before).last().map(|found| found[1].to_owned());
+    name.is_some_and(|name| name.split('.').all(|step| reveal::is_name(step) && !reveal::sounds_secret(step)))
+}
+
+/// The file, line and column of a line `at FILE:LINE:COLUMN:`, which Nix 2.8 may go on with what it proposes.
 fn at(line: &str) -> Option<(&str, (usize, usize))> {
-    let place = line.trim_start().strip_prefix("at ")?.strip_suffix(':')?;
-    let (rest, column) = place.rsplit_once(':')?;
-    let (file, line) = rest.rsplit_once(':')?;
-    Some((file, (line.parse().ok()?, column.parse().ok()?)))
+    static PLACE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\s*at (.+):([0-9]+):([0-9]+):(?:$|Did you mean)").expect("an expression"));
+    let found = PLACE.captures(line)?;
+    Some((found.get(1)?.as_str(), (found[2].parse().ok()?, found[3].parse().ok()?)))
 }
 
 /// A line of a snippet: a number or nothing, then a bar.
@@ -189,7 +243,7 @@ mod tests {
 
     fn places() -> Places {
         let mut places = Places::default();
-        places.of_the_user(Path::new("/home/a/sites/site.nix"), Path::new("sites/site.nix"));
+        places.of_the_user(Path::new("/home/a/sites/site.nix"), Path::new("sites/site.nix"), "{\n  turn.port = nam;\n}\n".to_owned());
         places.of_the_modules(Path::new("/tmp/modules-x"));
         places.of_nixpkgs(Path::new("/nix/store/abc-source/lib"));
         places
@@ -197,10 +251,14 @@ mod tests {
 
     #[test]
     fn the_users_place_stays_and_advice_goes() {
-        let short = "error: undefined variable 'nam'\n\n       at /home/a/sites/site.nix:2:7:\n\n            1| {\n            2|   x = nam;\n             |       ^\n(use '--show-trace' to show detailed location information)\n";
+        let short = "error: undefined variable 'nam'\n\n       at /home/a/sites/site.nix:2:15:\n\n            1| {\n            2|   turn.port = nam;\n             |       ^\n(use '--show-trace' to show detailed location information)\n";
         let told = places().tell(short, short);
-        assert!(told.text.contains("at sites/site.nix:2:7:") && told.text.contains("x = nam;") && !told.text.contains("show-trace"), "{}", told.text);
-        assert_eq!(told.position, Some(Position { file: "sites/site.nix".to_owned(), line: 2, column: 7 }));
+        assert!(
+            told.text.contains("at sites/site.nix:2:15:") && told.text.contains("'nam'") && !told.text.contains("= nam;") && !told.text.contains("show-trace"),
+            "{}",
+            told.text
+        );
+        assert_eq!(told.position, Some(Position { file: "sites/site.nix".to_owned(), line: 2, column: 15 }));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::site::schema::{nearest, shown};
+use crate::site::reveal;
+use crate::site::schema::{OptionPath, nearest};
 
 /// Kinds of rooms (api/constants.py, `RoomCreationPreset`).
 const PRESETS: [&str; 3] = ["private_chat", "public_chat", "trusted_private_chat"];
@@ -13,6 +14,10 @@ const SETS: [&str; 3] = ["events", "notifications", "users"];
 
 /// Where something is wrong below the option, what, and what to write.
 pub(super) type Wrong = (Vec<String>, String, String);
+
+fn at(steps: &[&str]) -> OptionPath {
+    steps.iter().fold(OptionPath::dotted("synapse.settings.default_power_level_content_override"), |path, step| path.key(step))
+}
 
 /// Everything that is wrong with the value.
 pub(super) fn wrong(value: &Value) -> Vec<Wrong> {
@@ -26,20 +31,36 @@ pub(super) fn wrong(value: &Value) -> Vec<Wrong> {
         }
         let Some(members) = levels.as_object() else {
             if !levels.is_null() {
-                found.push((place(&[]), format!("found {}, expected a set of options", shown(levels)), format!("write {preset}: {{ events_default: 0 }}")));
+                found.push((
+                    place(&[]),
+                    format!("found {}, expected a set of options", reveal::value(&at(&[preset]), levels)),
+                    format!("write {preset}: {{ events_default: 0 }}"),
+                ));
             }
             continue;
         };
         for (name, level) in members {
             if NUMBERS.contains(&name.as_str()) && !is_level(level) {
-                found.push((place(&[name]), format!("found {}, expected a whole number", shown(level)), format!("write {name}: 50")));
+                found.push((
+                    place(&[name]),
+                    format!("found {}, expected a whole number", reveal::value(&at(&[preset, name]), level)),
+                    format!("write {name}: 50"),
+                ));
             } else if SETS.contains(&name.as_str()) {
                 match level.as_object() {
-                    None => found.push((place(&[name]), format!("found {}, expected a set of numbers", shown(level)), format!("write {name}: {{ NAME: 50 }}"))),
+                    None => found.push((
+                        place(&[name]),
+                        format!("found {}, expected a set of numbers", reveal::value(&at(&[preset, name]), level)),
+                        format!("write {name}: {{ NAME: 50 }}"),
+                    )),
                     Some(set) => {
                         for (of, level) in set.iter().filter(|(_, level)| !is_level(level)) {
                             let remedy = format!("write {}: 50", Value::String(of.clone()));
-                            found.push((place(&[name, of]), format!("found {}, expected a whole number", shown(level)), remedy));
+                            found.push((
+                                place(&[name, of]),
+                                format!("found {}, expected a whole number", reveal::value(&at(&[preset, name, of]), level)),
+                                remedy,
+                            ));
                         }
                     }
                 }
