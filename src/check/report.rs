@@ -1,14 +1,25 @@
 //! Findings as people read them: code, option, sentence, the line with a caret where there is one, and what to write instead.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Finding, Severity};
 use crate::site::reveal::Hidden;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
+/// How many findings of one code are shown to people; nobody reads on, and each shows a line. Data has all of them.
+const MOST: usize = 200;
+
 pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Option<&str>, text: Option<&Hidden>) -> fmt::Result {
     let renderer = Renderer::plain();
-    for (at, finding) in findings.iter().enumerate() {
+    let mut of_code: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut is_shown = |finding: &&Finding| {
+        let count = of_code.entry(finding.code).or_default();
+        *count += 1;
+        *count <= MOST
+    };
+    let shown: Vec<&Finding> = findings.iter().filter(&mut is_shown).collect();
+    for (at, finding) in shown.into_iter().enumerate() {
         if at > 0 {
             writeln!(f)?;
         }
@@ -37,6 +48,9 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, findings: &[Finding], file: Opti
             group = group.element(Level::HELP.message(remedy.as_str()));
         }
         writeln!(f, "{}", renderer.render(&[group]))?;
+    }
+    for (code, count) in of_code.into_iter().filter(|(_, count)| *count > MOST) {
+        writeln!(f, "\n… and {} more with the code {code}; `synapse-site check --json` tells all", count - MOST)?;
     }
     Ok(())
 }

@@ -169,7 +169,8 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
 fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], mut value: Value, files: BTreeMap<String, Vec<u8>>, source: Source) -> Findings {
     // A list with a wrong element is wrong as a whole.
     let whole = |at: &OptionPath| OptionPath(at.0.iter().take_while(|step| matches!(step, Step::Key(_))).cloned().collect());
-    let unsound: Vec<OptionPath> = unsound.iter().map(whole).collect();
+    let unsound: BTreeSet<OptionPath> = unsound.iter().map(whole).collect();
+    let unsound: Vec<OptionPath> = unsound.into_iter().collect();
     unsound.iter().for_each(|at| leave_out(&mut value, &at.0));
     let all_unsound = unsound.iter().any(|at| at.0.is_empty());
     let site = serde_json::from_value(without_nulls(value)).ok().filter(|_| !all_unsound);
