@@ -95,7 +95,8 @@ fn an_entry_is_what_it_says_or_is_made_again() {
         let entries = files(&warm.join(kind));
         assert!(entries.len() >= 5, "{kind}: {entries:?}");
         // Each entry takes two builds: a few of each kind, others for another seed.
-        for at in (0..SAMPLE).map(|_| usize::try_from(random.next() % entries.len() as u64).unwrap()) {
+        for _ in 0..SAMPLE {
+            let at = usize::try_from(random.next() % entries.len() as u64).unwrap();
             let entry = &entries[at];
             let path = entry.strip_prefix(&warm).unwrap();
             let (named, wreck) = DAMAGES[usize::try_from(random.next() % DAMAGES.len() as u64).unwrap()];
