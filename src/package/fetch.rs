@@ -122,7 +122,10 @@ fn fetch_debs(
         let file = scratch.path().join(sha256);
         match file.metadata() {
             Ok(meta) if meta.len() == package.size => match cache.insert(&file, sha256) {
-                Err(error @ Error::Environment { .. }) => replaced = replaced.or(Some(error)),
+                // The file is called by its hash there, which tells nobody which package it is.
+                Err(Error::Environment { what, remedy }) => {
+                    replaced = replaced.or(Some(Error::environment(format!("{} {}: {what}", package.name, package.version), remedy)));
+                }
                 other => drop(other?),
             },
             other => {
