@@ -151,7 +151,7 @@ fn calls() -> Option<BpfProgram> {
     #[cfg(target_arch = "x86_64")]
     when(libc::SYS_open, 1, &word, &SeccompCmpOp::MaskedEq(writes), &[0])?;
     // Whether something is a terminal, and not to pass it on to another program.
-    when(libc::SYS_ioctl, 1, &word, &SeccompCmpOp::Eq, &[libc::TCGETS as u64, libc::FIOCLEX as u64])?;
+    when(libc::SYS_ioctl, 1, &word, &SeccompCmpOp::Eq, &[libc::TCGETS, libc::FIOCLEX])?;
     let flags = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC].map(|command| command as u64);
     when(libc::SYS_fcntl, 1, &word, &SeccompCmpOp::Eq, &flags)?;
     // Its limits are read and not changed: there is no new one.

@@ -95,4 +95,4 @@ def test_a_browser_is_sent_to_the_web_client(campus: Campus) -> None:
         answer = campus.gateway.request("GET", path)
         assert (answer.status, answer.headers["Location"]) == (302, WEB_CLIENT)
     for path in ("/index.html", "//", "/./", "/%2e%2e/"):
-        assert campus.gateway.request("GET", path).status == 404, path
+        assert campus.gateway.request("GET", path).status in (400, 404), path
