@@ -25,9 +25,12 @@ pub fn around(dir: &Path) -> Vec<(Pid, String)> {
     found
 }
 
+/// What is waited for.
+type Wanted<'a> = dyn Fn(&[(Pid, String)]) -> bool + 'a;
+
 /// Waits until what is around a directory is as wanted.
 #[track_caller]
-pub fn until(dir: &Path, wanted: &dyn Fn(&[(Pid, String)]) -> bool) -> Vec<(Pid, String)> {
+pub fn until(dir: &Path, wanted: &Wanted<'_>) -> Vec<(Pid, String)> {
     let start = Instant::now();
     loop {
         let found = around(dir);
