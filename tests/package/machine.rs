@@ -26,7 +26,8 @@ impl Machine {
         let home = PathBuf::from(format!("/usr/lib/python{version}"));
         let mut members = vec![file(&program)];
         for dir in [home.clone(), home.join("encodings")] {
-            members.extend(std::fs::read_dir(dir).expect("its modules").map(|entry| entry.unwrap().path()).filter(is_module).map(|path| file(&path)));
+            members
+                .extend(std::fs::read_dir(dir).expect("its modules").map(|entry| entry.unwrap().path()).filter(|path| is_module(path)).map(|path| file(&path)));
         }
         let libraries = Command::new("ldd").arg(&program).output().expect("ldd");
         for line in String::from_utf8(libraries.stdout).unwrap().lines() {
@@ -51,12 +52,12 @@ impl Machine {
         let dir = TempDir::new().unwrap();
         let cache = Cache::open(Some(dir.path().join("cache"))).unwrap();
         let program = self.python.interpreter.trim_start_matches('/');
-        let interpreter = Interpreter::unpack(&cache, program, &self.python.version, &[self.package.package.clone()]).unwrap();
+        let interpreter = Interpreter::unpack(&cache, program, &self.python.version, std::slice::from_ref(&self.package.package)).unwrap();
         (dir, interpreter)
     }
 }
 
-fn is_module(path: &PathBuf) -> bool {
+fn is_module(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "py")
 }
 
