@@ -257,17 +257,40 @@ pub enum Prepare {
         /// The secret that holds the role's password.
         password_secret: String,
     },
-    /// Synapse's main process: compare what can never change with the marker of the first start.
-    Synapse {
-        /// The directory that keeps the marker `deployment.json`; a volume.
-        state: String,
-        /// The secret that holds the signing key.
-        signing_key_secret: String,
-        /// The secret that holds the password pepper, when local passwords are in use.
-        pepper_secret: Option<String>,
-        /// Key identifiers (`ed25519:a_AbCd`) which the site lists under `old_signing_keys`: a marker with one of these may move on.
-        old_signing_keys: Vec<String>,
-    },
+    /// Synapse's main process: compare what can never change with what is known of the site.
+    Synapse(Guarded),
+}
+
+/// What of a site can never change, and where it is written down.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Guarded {
+    /// The directory that keeps the marker `deployment.json`; a volume.
+    pub state: String,
+    /// The secret that holds the signing key.
+    pub signing_key_secret: String,
+    /// The secret that holds the password pepper, when local passwords are in use and have one.
+    pub pepper_secret: Option<String>,
+    /// Whether local passwords are in use.
+    #[serde(default)]
+    pub local_passwords: bool,
+    /// Key identifiers (`ed25519:a_AbCd`) which the site lists under `old_signing_keys`: a marker with one of these may move on.
+    pub old_signing_keys: Vec<String>,
+    /// Synapse's database; none where it may be reached by TLS only, which `launch` does not speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<SiteDatabase>,
+}
+
+/// Synapse's database, to look into it.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct SiteDatabase {
+    /// Where it is. The host may be the directory of a Unix socket, or several names with commas between them, as in [`Probe::Postgres`].
+    pub at: Database,
+    /// Whether it is one of the site's own containers: then not to get in is an error.
+    pub bundled: bool,
+    /// Whether Synapse would use TLS if the server can: then `launch` does not look into it without.
+    pub prefer_tls: bool,
 }
 
 /// How to ask a running service whether it is well, from inside its container.

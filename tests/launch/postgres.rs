@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::support::{Finished, Place, Running, eventually, free_port};
 
-struct Server {
-    place: Place,
+pub struct Server {
+    pub place: Place,
     programs: PathBuf,
     major: u32,
     port: u16,
@@ -19,7 +19,7 @@ struct Server {
 
 impl Server {
     /// The newest PostgreSQL that Debian's packages have installed.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
         let majors = versions.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
         let major = majors
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// The health of a service that writes in the database.
-    fn writer(&self) -> serde_json::Value {
+    pub fn writer(&self) -> serde_json::Value {
         json!({
             "exec": ["true"],
             "health": { "tcp": { "port": self.port } },
@@ -60,13 +60,13 @@ impl Server {
         })
     }
 
-    fn start(&self) -> Running {
+    pub fn start(&self) -> Running {
         let running = self.place.start();
         self.place.until_healthy();
         running
     }
 
-    fn query(&self, password: &str, sql: &str) -> Finished {
+    pub fn query(&self, password: &str, sql: &str) -> Finished {
         let mut command = Command::new(self.programs.join("psql"));
         command
             .args(["-X", "-A", "-t", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "synapse", "-d", "synapse"])

@@ -55,6 +55,7 @@ ORDER = (
     "test_rebuild",
     "test_refusals",
     "test_restore",
+    "test_guard",
     "test_starter",
     "test_tls",
     "test_others",

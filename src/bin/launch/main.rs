@@ -9,9 +9,9 @@ use synapse_site::error::{Error, Result};
 
 mod admin;
 mod files;
+mod guard;
 mod health;
 mod lock;
-mod marker;
 mod place;
 mod postgres;
 mod probe;
@@ -37,6 +37,9 @@ Usage:
   launch run ROLE             make the container ready and become the service of that role
   launch health ROLE          ask the service of that role whether it is well: exit code 0 or 1
   launch admin                make the site's administrators in the running Synapse
+  launch check-password NAME  ask for the password of a login name, and say whether the pepper fits
+  launch accept SECRET        take the signing key or the pepper of now for the site's own (`server_name`: the name), for
+                              when the earlier one is lost for good
   launch secrets init [DIR]   make missing secrets in DIR (/secrets) and say which ones to bring; --json for programs
 
 Example: make the secrets of a site with nothing but its image
@@ -83,6 +86,14 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
             let stop = Stop::install()?;
             admin::run(&place, &place.load()?, &stop)
         }
+        ["check-password", name] => {
+            let _stop = Stop::install()?;
+            with_the_guard(&place, |site, places| guard::check_password(site, places, name))
+        }
+        ["accept", what] => {
+            let _stop = Stop::install()?;
+            with_the_guard(&place, |site, places| guard::accept(site, places, what))
+        }
         ["secrets", "init", rest @ ..] => {
             // As process 1 of a container it would otherwise ignore signals. A kill at any moment leaves nothing half done.
             let _stop = Stop::install()?;
@@ -90,7 +101,9 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         }
         [] => Err(usage("a verb is missing")),
         ["run" | "health"] => Err(usage("a role is missing")),
-        [verb @ ("run" | "health" | "admin"), ..] => Err(usage(&format!("too many arguments for {verb}"))),
+        ["check-password"] => Err(usage("a login name is missing")),
+        ["accept"] => Err(usage("the name of a secret is missing")),
+        [verb @ ("run" | "health" | "admin" | "check-password" | "accept"), ..] => Err(usage(&format!("too many arguments for {verb}"))),
         ["secrets", ..] => Err(usage("`secrets` knows `init` only")),
         [verb, ..] => Err(usage(&format!("there is no verb {verb:?}"))),
     }
@@ -98,6 +111,13 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
 
 fn usage(problem: &str) -> Error {
     Error::Usage(format!("{problem}\n\n{HELP}"))
+}
+
+/// For what is done beside a main process that does not start.
+fn with_the_guard(place: &Place, work: impl FnOnce(&guard::Site, &mut guard::Places) -> Result<()>) -> Result<()> {
+    let plan = place.load()?;
+    let (guarded, values) = guard::find(&plan, &place.secrets)?;
+    work(&guard::Site::of(&plan, guarded, &values)?, &mut guard::Places::open(guarded, &values)?)
 }
 
 fn init_secrets(place: &Place, arguments: &[&str]) -> Result<()> {

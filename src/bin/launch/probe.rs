@@ -121,17 +121,22 @@ pub fn postgres(host: &str, port: u16, user: &str, database: &str, limit: Durati
     if !host.starts_with('/') {
         return start_up(connect(host, port, limit)?, user, database);
     }
-    let path = Path::new(host).join(format!(".s.PGSQL.{port}"));
+    start_up(connect_socket(host, port, limit)?, user, database)
+}
+
+/// Connects to PostgreSQL's socket in a directory.
+pub fn connect_socket(directory: &str, port: u16, limit: Duration) -> Result<UnixStream, String> {
+    let path = Path::new(directory).join(format!(".s.PGSQL.{port}"));
     let stream = UnixStream::connect(&path).and_then(|stream| {
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
         Ok(stream)
     });
-    start_up(stream.map_err(|error| format!("{}: {error}", path.display()))?, user, database)
+    stream.map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The longest message that is worth reading before a session has begun.
-const MAX_MESSAGE: usize = 64 * 1024;
+/// The longest message that is worth reading; an event has 64 KiB at most, and some more with the escapes of JSON.
+const MAX_MESSAGE: usize = 1024 * 1024;
 /// `cannot_connect_now`: starting up, shutting down, in recovery.
 const CANNOT_CONNECT_NOW: &str = "57P03";
 

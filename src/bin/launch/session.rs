@@ -1,5 +1,5 @@
-//! A session with PostgreSQL for one question: does it take what is written? Logs in with a password (PostgreSQL documentation, "Message
-//! Flow" and "SASL Authentication"; RFC 5802, RFC 7677), writes, and leaves. Takes an open connection, gives nothing or the server's reason.
+//! A session with PostgreSQL: logs in with a password (PostgreSQL documentation, "Message Flow" and "SASL Authentication"; RFC 5802,
+//! RFC 7677), asks in the simple query protocol, and leaves. Takes an open connection, gives rows as text, or the server's reason.
 
 use std::io::{Read, Write};
 
@@ -13,22 +13,90 @@ use crate::scram;
 /// goes to the log and is on disk before the answer comes. Neither is kept: no table is touched.
 const STATEMENTS: &str = "SET work_mem = '64kB'; SELECT count(*) FROM generate_series(1, 20000); SELECT pg_logical_emit_message(true, 'launch', '')";
 
-/// Logs in and writes.
-pub fn write(mut stream: impl Read + Write, user: &str, database: &str, password: &str) -> Answer {
-    stream.write_all(&start_up_packet(user, database)).map_err(failed)?;
-    log_in(&mut stream, password)?;
-    send(&mut stream, b'Q', format!("{STATEMENTS}\0").as_bytes())?;
-    let mut answer = Ok(());
-    loop {
-        let (kind, body) = message(&mut stream).map_err(failed)?;
-        match kind {
-            b'E' => answer = Err(field(&body, b'M')),
-            b'Z' => break,
-            _ => {}
-        }
+/// A row of an answer; none is NULL.
+pub type Row = Vec<Option<String>>;
+
+/// Somebody who answers questions in SQL: this program's own session, or another program's.
+pub trait Ask {
+    /// Runs statements in one transaction and gives the rows of all of them, or the server's reason.
+    fn ask(&mut self, statements: &str) -> Result<Vec<Row>, String>;
+}
+
+/// Somebody logged in.
+pub struct Session<S: Read + Write> {
+    stream: S,
+}
+
+impl<S: Read + Write> Session<S> {
+    /// Logs in.
+    pub fn open(mut stream: S, user: &str, database: &str, password: &str) -> Result<Self, String> {
+        stream.write_all(&start_up_packet(user, database)).map_err(failed)?;
+        log_in(&mut stream, password)?;
+        Ok(Self { stream })
     }
-    send(&mut stream, b'X', b"")?;
-    answer
+}
+
+impl<S: Read + Write> Ask for Session<S> {
+    fn ask(&mut self, statements: &str) -> Result<Vec<Row>, String> {
+        send(&mut self.stream, b'Q', format!("{statements}\0").as_bytes())?;
+        let mut rows = Vec::new();
+        let mut problem = None;
+        loop {
+            let (kind, body) = message(&mut self.stream).map_err(failed)?;
+            match kind {
+                b'D' => rows.push(row(&body).ok_or("a row of its answer cannot be understood")?),
+                b'E' => problem = Some(field(&body, b'M')),
+                b'Z' => break,
+                _ => {}
+            }
+        }
+        problem.map_or(Ok(rows), Err)
+    }
+}
+
+/// The server is told, so that it writes nothing about a lost connection into its log.
+impl<S: Read + Write> Drop for Session<S> {
+    fn drop(&mut self) {
+        let _gone_already = send(&mut self.stream, b'X', b"");
+    }
+}
+
+/// Whether the server would go on with TLS (`SSLRequest`); if not, the connection is as new.
+pub fn offers_tls(stream: &mut (impl Read + Write)) -> Result<bool, String> {
+    stream.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).map_err(failed)?;
+    let mut answer = [0];
+    stream.read_exact(&mut answer).map_err(failed)?;
+    match answer {
+        [b'S'] => Ok(true),
+        [b'N'] => Ok(false),
+        _ => Err("what answers there is not PostgreSQL".into()),
+    }
+}
+
+/// Logs in and writes.
+pub fn write(stream: impl Read + Write, user: &str, database: &str, password: &str) -> Answer {
+    Session::open(stream, user, database, password)?.ask(STATEMENTS).map(drop)
+}
+
+/// A value as a constant in a statement, whatever `standard_conforming_strings` is.
+pub fn literal(value: &str) -> String {
+    let quoted = value.replace('\'', "''");
+    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+/// DataRow: the number of its columns, and each with its length before it; -1 is NULL.
+fn row(body: &[u8]) -> Option<Row> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    (0..u16::from_be_bytes(*count))
+        .map(|_| {
+            let (length, after) = rest.split_first_chunk::<4>()?;
+            rest = after;
+            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Some(None) };
+            let (value, after) = rest.split_at_checked(length)?;
+            rest = after;
+            Some(Some(String::from_utf8_lossy(value).into_owned()))
+        })
+        .collect()
 }
 
 /// From the start-up packet to the first "ready for query".
@@ -76,4 +144,26 @@ fn answer(bare: &str, challenge: &[u8], password: &str) -> Option<String> {
 fn send(stream: &mut impl Write, kind: u8, body: &[u8]) -> Answer {
     let length = (body.len() as u32 + 4).to_be_bytes();
     stream.write_all(&[&[kind], &length[..], body].concat()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_and_cut_ones_are_not_understood() {
+        let body = b"\0\x03\0\0\0\x02ab\xff\xff\xff\xff\0\0\0\0";
+        assert_eq!(row(body), Some(vec![Some("ab".into()), None, Some(String::new())]));
+        assert_eq!(row(b"\0\0"), Some(vec![]));
+        for length in 0..body.len() {
+            assert_eq!(row(&body[..length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn constants_end_where_they_should() {
+        for (value, expected) in [("a", "'a'"), ("a'b", "'a''b'"), (r"a\'b", r"E'a\\''b'"), ("", "''")] {
+            assert_eq!(literal(value), expected);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::lock::{self, Lock};
 use crate::place::Place;
 use crate::signals::Stop;
 use crate::values::{self, Values};
-use crate::{files, marker, place, postgres, program, template, trust, wait};
+use crate::{files, guard, place, postgres, program, template, trust, wait};
 
 /// Starts a role. It returns only if the service could not be started.
 pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
@@ -41,16 +41,10 @@ pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
             let cluster = postgres::Cluster { volume: volume.as_ref(), major: *major, user, database };
             cluster.prepare(values.get(password_secret)?, &values.path(password_secret), &role.env, stop)?;
         }
-        Some(Prepare::Synapse { state, signing_key_secret, pepper_secret, old_signing_keys }) => {
-            let site = marker::Site {
-                server_name: &plan.server_name,
-                signing_key: values.get(signing_key_secret)?,
-                signing_key_path: &values.path(signing_key_secret),
-                pepper: pepper_secret.as_deref().map(|name| values.get(name)).transpose()?,
-                old_signing_keys,
-            };
-            alone(site.signing_key_path)?;
-            site.check(state.as_ref())?;
+        Some(Prepare::Synapse(guarded)) => {
+            let site = guard::Site::of(plan, guarded, &values)?;
+            alone(&site.signing_key_path)?;
+            guard::check(&site, &mut guard::Places::open(guarded, &values)?)?;
         }
     }
     stop.give_way();
@@ -99,10 +93,13 @@ fn check(place: &Place, role: &Role) -> Result<Values> {
 
 /// The secrets that the preparation reads, whether the role lists them or not.
 fn secrets_to_prepare(role: &Role) -> impl Iterator<Item = &str> {
-    let (first, second) = match &role.prepare {
-        None => (None, None),
-        Some(Prepare::Postgres { password_secret, .. }) => (Some(password_secret.as_str()), None),
-        Some(Prepare::Synapse { signing_key_secret, pepper_secret, .. }) => (Some(signing_key_secret.as_str()), pepper_secret.as_deref()),
+    let names = match &role.prepare {
+        None => [None, None, None],
+        Some(Prepare::Postgres { password_secret, .. }) => [Some(password_secret), None, None],
+        Some(Prepare::Synapse(guarded)) => {
+            let password = guarded.database.as_ref().map(|database| &database.at.password_secret);
+            [Some(&guarded.signing_key_secret), guarded.pepper_secret.as_ref(), password]
+        }
     };
-    first.into_iter().chain(second)
+    names.into_iter().flatten().map(String::as_str)
 }

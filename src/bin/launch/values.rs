@@ -28,6 +28,11 @@ impl Value {
     pub fn new(value: String) -> Self {
         Self(value)
     }
+
+    /// The value of a secret that a site does without.
+    pub const fn empty() -> Self {
+        Self(String::new())
+    }
 }
 
 impl fmt::Debug for Value {

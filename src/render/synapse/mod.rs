@@ -20,10 +20,12 @@ use serde_json::{Value, json};
 
 use super::secrets::{self, placeholder};
 use super::{Network, Rendered, Service, yaml};
-use crate::launch::{Admin, AdminUser, Database, Escape, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SECRETS_DIR, Template, Trust, Wait};
+use crate::launch::{
+    Admin, AdminUser, Database, Escape, Guarded, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SECRETS_DIR, SiteDatabase, Template, Trust, Wait,
+};
 use crate::site::Site;
 use crate::site::authentication::Method;
-use crate::site::database::Source;
+use crate::site::database::{Source, SslMode};
 use crate::site::load::Loaded;
 
 /// The image.
@@ -218,12 +220,14 @@ fn main_process(site: &Site, config: &[String], templates: &[Template], rendered
     role.wait = waits(site);
     role.space = crate::render::space(STATE);
     role.database = bundled_database(site);
-    role.prepare = Some(Prepare::Synapse {
+    role.prepare = Some(Prepare::Synapse(Guarded {
         state: STATE.to_owned(),
         signing_key_secret: "signing_key".to_owned(),
         pepper_secret: secrets::pepper(site).then(|| "password_pepper".to_owned()),
+        local_passwords: secrets::local_passwords(site),
         old_signing_keys: site.server.old_signing_keys.keys().cloned().collect(),
-    });
+        database: database_to_look_into(site),
+    }));
     Service {
         name: SERVICE.to_owned(),
         command: vec!["run".to_owned(), "main".to_owned()],
@@ -260,14 +264,25 @@ fn waits(site: &Site) -> Vec<Wait> {
 /// Where `launch` can write as Synapse does, to see whether the database takes it. An external one may ask for TLS or for other
 /// proofs, and gets only the question whether it answers.
 fn bundled_database(site: &Site) -> Option<Database> {
+    (site.database.source == Source::Bundled).then(|| login(site))
+}
+
+/// Where `launch` looks for what is known of the site. The modes are libpq's, whose default is `prefer`.
+fn database_to_look_into(site: &Site) -> Option<SiteDatabase> {
+    let bundled = site.database.source == Source::Bundled;
+    let socket = site.database.host.as_ref().is_some_and(|host| host.as_str().starts_with('/'));
+    let prefer_tls = match site.database.sslmode {
+        _ if bundled || socket => false,
+        Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => return None,
+        Some(SslMode::Disable | SslMode::Allow) => false,
+        Some(SslMode::Prefer) | None => true,
+    };
+    Some(SiteDatabase { at: login(site), bundled, prefer_tls })
+}
+
+fn login(site: &Site) -> Database {
     let (host, port) = database_address(site);
-    (site.database.source == Source::Bundled).then(|| Database {
-        host,
-        port,
-        user: site.database.user.to_string(),
-        database: site.database.dbname.to_string(),
-        password_secret: "postgres_password".to_owned(),
-    })
+    Database { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string(), password_secret: "postgres_password".to_owned() }
 }
 
 fn database_address(site: &Site) -> (String, u16) {
