@@ -114,15 +114,15 @@ def house(stack: Stack) -> Iterator[House]:
         gateway.login("admin", password).create_room("The old site")
         (key_id,) = call(gateway, "GET", "/_matrix/key/v2/server")["verify_keys"]
         assert project.run(*SQL, "SELECT marker FROM synapse_site").stdout.count(key_id) == 1
-        dump = run([*project.command, "-p", project.project, "exec", "-T", "postgres", "bash", "-c", "pg_dump -U postgres -Fc synapse | base64"], cwd=target)
+        dump = project.run("exec", "-T", "postgres", "pg_dump", "-U", "postgres", "--no-owner", "synapse").stdout
         project.run("down", "--volumes", "--timeout", "30", seconds=180)
         shutil.rmtree(target / "secrets")
         # Somebody forgets to bring the old ones.
         project.run("run", "--rm", "-T", "secrets")
         project.run("up", "-d", "postgres", seconds=120)
         project.wait_healthy(["postgres"])
-        restore = "base64 -d | pg_restore -U postgres --no-owner --role=synapse --exit-on-error --single-transaction -d synapse"
-        run([*project.command, "-p", project.project, "exec", "-T", "postgres", "bash", "-c", restore], cwd=target, input=dump.stdout)
+        restore = [*project.command, "-p", project.project, "exec", "-T", "postgres", "psql", "-qU", "postgres", "-d", "synapse"]
+        run([*restore, "-1v", "ON_ERROR_STOP=1"], cwd=target, input=f"SET ROLE synapse;\n{dump}")
         project.run(*SQL, "DROP TABLE synapse_site")
         yield House(project, target, kept, gateway, key_id)
     finally:
