@@ -367,6 +367,26 @@ fn no_secret_of_a_description_in_nix_is_repeated() {
     none_of("site.nix", 60 * times(), |dice| nix(&names, dice));
 }
 
+/// What rules say of options that Synapse has and that take a path or an address: the secret itself may stand there.
+#[test]
+fn no_rule_repeats_a_secret_in_the_place_of_a_path_or_an_address() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("site.yaml");
+    for form in [
+        "recaptcha_private_key_path: S",
+        "manhole_settings: { ssh_priv_key_path: S }",
+        "https_proxy: socks5://user:S@proxy.example.com:1080",
+        "http_proxy: \"http://user:S@\"",
+        "modules: [{ module: a.B, config: { key_file: /S, url: \"http://u:S@localhost/\" } }]",
+        "password_providers: [{ module: a.B, config: { secret_path: /x/S } }]",
+    ] {
+        fs::write(&file, format!("{SITE}synapse:\n  settings:\n    {}\n", filled(form, ""))).expect("written");
+        let said = said(&file, &Evaluator::default());
+        assert!(said.contains("S0431") || said.contains("S044"), "{form}: {said}");
+        assert!(!echoed(&said), "{form}: {said}");
+    }
+}
+
 /// Every form once, with the verbs themselves.
 #[test]
 fn no_verb_repeats_a_secret() {
