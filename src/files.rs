@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::path::Arg;
 
 use crate::error::Error;
 
@@ -76,7 +77,7 @@ impl Unread {
 /// # Errors
 /// [`Unread`]: there is none, it may not be read, it is no regular file, it is too large.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Unread> {
-    read_opened(&open_at(CWD, path, Links::Follow)?, limit)
+    read_opened(&open(path)?, limit)
 }
 
 /// As [`read`], for text; what is not UTF-8 is an [`io::ErrorKind::InvalidData`].
@@ -87,12 +88,20 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, Unread> {
     String::from_utf8(read(path, limit)?).map_err(|_| Unread::Io(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text")))
 }
 
-/// Opens a regular file for reading and never waits. The kind is asked before, since opening a device may set it going, and
+/// Opens a regular file for reading and never waits; links are followed.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: &Path) -> Result<File, Unread> {
+    open_at(CWD, path, Links::Follow)
+}
+
+/// As [`open`], below an open directory and with a say in links. The kind is asked before, since opening a device may set it going, and
 /// again of what was opened.
 ///
 /// # Errors
 /// As [`read`].
-pub fn open_at(directory: impl AsFd, path: &Path, links: Links) -> Result<File, Unread> {
+pub fn open_at(directory: impl AsFd, path: impl Arg + Copy, links: Links) -> Result<File, Unread> {
     let (at, no_follow) = match links {
         Links::Follow => (AtFlags::empty(), OFlags::empty()),
         Links::Refuse => (AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW),

@@ -35,3 +35,12 @@ fn a_browser_at_the_servers_address_is_sent_to_the_web_client() {
     let closed = nginx(&rendered(""));
     assert!(!closed.contains("location = / {") && !closed.contains(r#""~^/(\?|$)" 0;"#));
 }
+
+/// An answer that is kept goes to everybody, also to those who cannot read what is compressed.
+#[test]
+fn what_the_gateway_keeps_is_not_compressed() {
+    let line = "proxy_set_header Accept-Encoding $accepted;";
+    let compressed = nginx(&rendered("listeners: { compress: true }\n"));
+    assert!(compressed.contains(line) && compressed.contains("/_matrix/client/versions \"\";"));
+    assert!(!nginx(&rendered("")).contains(line));
+}

@@ -114,8 +114,9 @@ impl Compiler {
         if !lacking.is_empty() {
             TOLD.call_once(|| {
                 self.progress.step(&format!(
-                    "note: this kernel does not let {} confine the image's interpreter, which is one of the locked packages; it runs with the rights of this program",
-                    lacking.join(" and ")
+                    "note: this kernel does not let {} confine the image's interpreter, which is one of the locked packages{}",
+                    lacking.join(" and "),
+                    if lacking.len() > 1 { "; it runs with the rights of this program" } else { "; the other half of its confinement holds" }
                 ));
             });
         }

@@ -53,10 +53,8 @@ pub struct Source {
 impl Source {
     /// A finding without the texts that an anchor carried from where they may not be shown to an option that may.
     pub fn without_carried(&self, mut finding: Finding) -> Finding {
-        for text in &self.positions.carried {
-            finding.message = finding.message.replace(text.as_str(), "…");
-            finding.remedy = finding.remedy.map(|remedy| remedy.replace(text.as_str(), "…"));
-        }
+        finding.message = self.positions.without_carried(&finding.message);
+        finding.remedy = finding.remedy.map(|remedy| self.positions.without_carried(&remedy));
         finding
     }
 

@@ -2,7 +2,9 @@
 //! positions; the values themselves come from serde_yaml. JSON is read as the YAML that it also is.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::reveal;
@@ -26,7 +28,9 @@ pub struct Positions {
     pub too_many: bool,
     steps: usize,
     /// Texts that an anchor (&) carries to other options, and that may not be shown where they stand.
-    pub carried: Vec<String>,
+    carried: Vec<String>,
+    /// What finds all of them at once; none where there are more than can be found.
+    finder: OnceLock<Option<AhoCorasick>>,
 }
 
 /// Something that readers of YAML take differently, or that JSON, and so every option, has no value for.
@@ -134,6 +138,26 @@ impl Positions {
         self.oddities.push((path.clone(), (span.start.line(), span.start.col() + 1), oddity));
     }
 
+    /// A message without the texts that an anchor carried from where they may not be shown to an option that may. Takes time by the
+    /// length of the message, however many there are.
+    pub fn without_carried(&self, said: &str) -> String {
+        if self.carried.is_empty() {
+            return said.to_owned();
+        }
+        let finder = self.finder.get_or_init(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.carried).ok());
+        finder.as_ref().map_or_else(
+            || "…".to_owned(),
+            |finder| {
+                let mut out = String::with_capacity(said.len());
+                finder.replace_all_with(said, &mut out, |_, _, out| {
+                    out.push('…');
+                    true
+                });
+                out
+            },
+        )
+    }
+
     fn note(&mut self, path: &OptionPath, span: &Span) {
         let place = (span.start.line(), span.start.col() + 1);
         self.steps += path.0.len();
@@ -167,6 +191,21 @@ mod tests {
         assert_eq!(positions.find(&OptionPath::dotted("a.c").index(1).key("y")), Some((5, 7)));
         assert_eq!(at("a.missing"), Some((1, 1)));
         assert!(positions.duplicates.is_empty());
+    }
+
+    #[test]
+    fn what_an_anchor_carries_is_hidden_however_much_there_is() {
+        let few = Positions::of("kq: &a hunter2\nkr: &b hunter22\nturn: { source: &c bundled }\n");
+        assert_eq!(few.without_carried("found hunter22, hunter2, bundled"), "found …, …, bundled");
+        let lines: String = (0..30_000).map(|n| format!("kq{n}: &a{n} vvvv{n}\n")).collect();
+        let many = Positions::of(&lines);
+        assert_eq!(many.carried.len(), 30_000);
+        let begun = std::time::Instant::now();
+        for n in 0..30_000 {
+            assert_eq!(many.without_carried(&format!("no option kq{n} but vvvv{n}")), format!("no option kq{n} but …"));
+        }
+        // One text after the other took longer than a minute.
+        assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
     }
 
     #[test]

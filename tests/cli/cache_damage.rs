@@ -1,27 +1,28 @@
 //! A cache with one entry that is not what it should be: flipped, cut, replaced by a sound one of the same kind, or by what is no
-//! file. The build gives the right bytes or says clearly why not, for entries of every kind that the seed (`SEED`) chooses.
+//! file. The build gives the right bytes or says clearly why not, for entries of every kind that the seed chooses.
 
 use std::fs;
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+use super::dice::Dice;
 use super::small::{archive, build, files, same_cache, small};
 use super::support::{names, run};
 
 /// What can happen to a file. `random` decides about the place.
-type Damage = fn(&Path, random: u64);
+type Damage = fn(&Path, random: usize);
 
 const DAMAGES: [(&str, Damage); 7] = [
     ("a flipped bit", |path, random| {
         let mut bytes = fs::read(path).unwrap();
-        let at = usize::try_from(random % bytes.len() as u64).unwrap();
+        let at = random % bytes.len();
         bytes[at] ^= 1 << (random % 8);
         replace(path, &bytes);
     }),
     ("a cut file", |path, random| {
         let bytes = fs::read(path).unwrap();
-        replace(path, &bytes[..usize::try_from(random % bytes.len() as u64).unwrap()]);
+        replace(path, &bytes[..random % bytes.len()]);
     }),
     ("an empty file", |path, _| replace(path, b"")),
     ("more bytes at the end", |path, _| replace(path, &[fs::read(path).unwrap(), b"more".to_vec()].concat())),
@@ -46,20 +47,6 @@ const SAMPLE: usize = 4;
 fn replace(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
-}
-
-/// Numbers that are the same for the same seed (Knuth's MMIX generator).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 16
-    }
-
-    fn seeded() -> Self {
-        Self(std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(16))
-    }
 }
 
 /// Builds with a damaged copy of a cache. Layers are made again where the damage is below them, as nothing reads it otherwise.
@@ -90,22 +77,22 @@ fn an_entry_is_what_it_says_or_is_made_again() {
     let dir = dir.path();
     let warm = dir.join("cache");
     let good = archive(dir, &warm);
-    let mut random = Random::seeded();
+    let mut dice = Dice::new();
     for kind in ["packages", "bytecode", "layers"] {
         let entries = files(&warm.join(kind));
         assert!(entries.len() >= 5, "{kind}: {entries:?}");
         // Each entry takes two builds: a few of each kind, others for another seed.
         for _ in 0..SAMPLE {
-            let at = usize::try_from(random.next() % entries.len() as u64).unwrap();
+            let at = dice.below(entries.len());
             let entry = &entries[at];
             let path = entry.strip_prefix(&warm).unwrap();
-            let (named, wreck) = DAMAGES[usize::try_from(random.next() % DAMAGES.len() as u64).unwrap()];
-            let place = random.next();
+            let (named, wreck) = DAMAGES[dice.below(DAMAGES.len())];
+            let place = dice.below(usize::MAX);
             check(dir, &warm, kind, &format!("{named} ({place}) as {}", path.display()), &good, &|cache| wreck(&cache.join(path), place));
 
             // A sound entry of another key, with the same ending: of a layer the blob alone or the record alone.
             let alike: Vec<_> = entries.iter().filter(|other| *other != entry && other.extension() == entry.extension()).collect();
-            let other = alike[(at + usize::try_from(random.next() % 5).unwrap()) % alike.len()];
+            let other = alike[(at + dice.below(5)) % alike.len()];
             let what = format!("{} as {}", other.display(), path.display());
             check(dir, &warm, kind, &what, &good, &|cache| replace(&cache.join(path), &fs::read(other).unwrap()));
         }

@@ -10,6 +10,7 @@ use synapse_site::site::load;
 use synapse_site::site::nix::Evaluator;
 use synapse_site::site::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, names_secret};
 
+use super::dice::Dice;
 use super::generated::times;
 use super::support::{SITE, run, tool, with_site};
 
@@ -34,24 +35,8 @@ fn said(file: &Path, evaluator: &Evaluator) -> String {
     format!("{findings}\n{}\n{findings:?}", serde_json::to_string(&findings).expect("JSON"))
 }
 
-/// Numbers that follow from a seed alone (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", SplitMix).
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        Self(std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_123))
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ mixed >> 31) % end as u64).expect("small")
-    }
-
-    fn of<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
-        list[self.below(list.len())]
-    }
+fn one_of<'a, T: ?Sized>(dice: &mut Dice, list: &[&'a T]) -> &'a T {
+    list[dice.below(list.len())]
 }
 
 /// Names of secrets, and what people call them who guess.
@@ -313,7 +298,7 @@ fn yaml(names: &[String], dice: &mut Dice) -> String {
     let (before, indent) = PLACES[dice.below(PLACES.len())];
     let form = if dice.below(4) == 0 { BESIDE[dice.below(BESIDE.len())] } else { YAML[dice.below(YAML.len())] };
     let lines: Vec<String> = filled(form, &name).lines().map(|line| format!("{}{line}", " ".repeat(indent))).collect();
-    let after = dice.of(&["", "gateway: {http_port: x}\n", "mediaa: {}\n", "listeners: [\n"]);
+    let after = one_of(dice, &["", "gateway: {http_port: x}\n", "mediaa: {}\n", "listeners: [\n"]);
     let before = if before.starts_with("server") { before.replace("server:\n", SITE) } else { format!("{SITE}{before}") };
     format!("{before}{}\n{after}", lines.join("\n"))
 }
@@ -336,7 +321,7 @@ fn nix(names: &[String], dice: &mut Dice) -> String {
         1 => format!("synapse.settings = {{ {body} }};"),
         _ => format!("email = {{\n  smtp_host = \"m.example\";\n  {body}\n}};"),
     };
-    let head = dice.of(&["", "{ lib, ... }: ", "{ lib, config, ... }: "]);
+    let head = one_of(dice, &["", "{ lib, ... }: ", "{ lib, config, ... }: "]);
     format!("{head}{{\n server = {{ server_name = \"example.com\"; public_baseurl = \"https://matrix.example.com/\"; }};\n {body}\n}}\n")
 }
 
@@ -380,6 +365,26 @@ fn no_secret_of_a_description_in_json_is_repeated() {
 fn no_secret_of_a_description_in_nix_is_repeated() {
     let names = names();
     none_of("site.nix", 60 * times(), |dice| nix(&names, dice));
+}
+
+/// What rules say of options that Synapse has and that take a path or an address: the secret itself may stand there.
+#[test]
+fn no_rule_repeats_a_secret_in_the_place_of_a_path_or_an_address() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("site.yaml");
+    for form in [
+        "recaptcha_private_key_path: S",
+        "manhole_settings: { ssh_priv_key_path: S }",
+        "https_proxy: socks5://user:S@proxy.example.com:1080",
+        "http_proxy: \"http://user:S@\"",
+        "modules: [{ module: a.B, config: { key_file: /S, url: \"http://u:S@localhost/\" } }]",
+        "password_providers: [{ module: a.B, config: { secret_path: /x/S } }]",
+    ] {
+        fs::write(&file, format!("{SITE}synapse:\n  settings:\n    {}\n", filled(form, ""))).expect("written");
+        let said = said(&file, &Evaluator::default());
+        assert!(said.contains("S0431") || said.contains("S044"), "{form}: {said}");
+        assert!(!echoed(&said), "{form}: {said}");
+    }
 }
 
 /// Every form once, with the verbs themselves.

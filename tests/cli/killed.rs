@@ -1,7 +1,8 @@
 //! SIGKILL at each system call that changes something: never outputs of two builds, never a file of the user's missing.
 
+use super::dice::Dice;
 use super::support::{built, expect, tool};
-use super::whole::{CALLS, Whole, can_trace, killed_at, next, quick, seed};
+use super::whole::{CALLS, Whole, can_trace, killed_at, quick};
 
 use synapse_site::image::outdir;
 
@@ -43,12 +44,12 @@ fn at_each_system_call_of_render() {
     assert!(kills > 100 && unfinished > 5, "{kills} kills, {unfinished} between exchange and end");
 
     // A build that completes another one is killed, too.
-    let mut state = seed();
+    let mut dice = Dice::new();
     for _ in 0..40 {
         let from = points.iter().filter(|(call, _)| ["renameat2", "unlinkat", "fsync"].contains(call)).collect::<Vec<_>>();
         let mut when = String::new();
         for _ in 0..3 {
-            let (call, number) = from[next(&mut state, from.len())];
+            let (call, number) = from[dice.below(from.len())];
             killed_at(&whole.command(site), call, *number);
             when += &format!("{call} {number}, ");
             whole.check(dir.path(), &when);

@@ -7,6 +7,7 @@ mod cache_paths;
 mod children;
 mod damaged;
 mod description;
+mod dice;
 mod echo;
 mod generated;
 mod killed;

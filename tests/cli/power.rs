@@ -8,8 +8,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::dice::Dice;
 use super::support::{expect, skip};
-use super::whole::{CALLS, Whole, can_trace, killed_at, next, seed};
+use super::whole::{CALLS, Whole, can_trace, killed_at};
 
 /// A file system that is mounted as long as the value lives.
 struct Mounted(PathBuf);
@@ -117,7 +118,7 @@ fn a_power_failure_leaves_the_old_outputs_or_the_new_ones() {
     if !can_trace(TEST) {
         return;
     }
-    let mut state = seed();
+    let mut dice = Dice::new();
     for options in ["data=ordered", "data=writeback"] {
         let disk = match Disk::new(options) {
             Ok(disk) => disk,
@@ -135,8 +136,8 @@ fn a_power_failure_leaves_the_old_outputs_or_the_new_ones() {
         let exchanges = counts.iter().find(|(call, _)| *call == "renameat2").expect("an exchange").1;
         let mut moments: Vec<(&str, usize)> = (1..=exchanges).map(|number| ("renameat2", number)).collect();
         for _ in 0..12 {
-            let (call, count) = counts[next(&mut state, counts.len())];
-            moments.push((call, 1 + next(&mut state, count)));
+            let (call, count) = counts[dice.below(counts.len())];
+            moments.push((call, 1 + dice.below(count)));
         }
         for (call, number) in moments {
             site = 1 - site;

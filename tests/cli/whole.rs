@@ -175,17 +175,3 @@ pub fn can_trace(test: &str) -> bool {
 pub fn quick() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }
-
-/// Where generated tests begin: one number for all of them (the Makefile's SEED).
-pub fn seed() -> u64 {
-    std::env::var("PROPTEST_RNG_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_123)
-}
-
-/// The next of a row of numbers, all below `below` (xorshift64).
-pub fn next(state: &mut u64, below: usize) -> usize {
-    *state = (*state).max(1);
-    for (left, by) in [(true, 13), (false, 7), (true, 17)] {
-        *state ^= if left { *state << by } else { *state >> by };
-    }
-    usize::try_from(*state % u64::try_from(below).expect("small")).expect("small")
-}

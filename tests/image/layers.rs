@@ -9,27 +9,12 @@ use synapse_site::image::inspect::{Inspection, Kind, inspect};
 use synapse_site::image::layer::{FileContent, LayerPlan};
 use synapse_site::image::progress::Silent;
 
+use crate::raw_tar::{self, Header};
 use crate::site::{Place, TarPackage};
 
-/// A member with a header of our own making, which no library would write.
+/// A member of somebody, in the form of POSIX.
 pub fn member(name: &[u8], kind: u8, link: &[u8], mode: u32, size: u64, content: &[u8]) -> Vec<u8> {
-    let mut header = [0_u8; 512];
-    header[..name.len()].copy_from_slice(name);
-    header[100..108].copy_from_slice(format!("{mode:07o}\0").as_bytes());
-    header[108..116].copy_from_slice(b"0001750\0");
-    header[116..124].copy_from_slice(b"0000144\0");
-    header[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
-    header[136..148].copy_from_slice(b"00000000000\0");
-    header[148..156].copy_from_slice(b"        ");
-    header[156] = kind;
-    header[157..157 + link.len()].copy_from_slice(link);
-    header[257..265].copy_from_slice(b"ustar\x0000");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut out = header.to_vec();
-    out.extend(content);
-    out.resize(out.len().next_multiple_of(512), 0);
-    out
+    raw_tar::member(&Header { name, kind, link, mode, owner: (1000, 100), size, magic: b"ustar\x0000" }, content)
 }
 
 fn file(name: &[u8], mode: u32) -> Vec<u8> {

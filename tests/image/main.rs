@@ -5,7 +5,11 @@ mod bounds;
 mod cache;
 mod content;
 mod determinism;
+#[path = "../cli/dice.rs"]
+mod dice;
 mod docker;
 mod layers;
+#[path = "../package/raw_tar.rs"]
+mod raw_tar;
 mod site;
 mod tampered;

@@ -16,9 +16,9 @@ const CASE: &str = "SYNAPSE_SITE_TEST_LEFTOVERS";
 
 /// The child: takes a scratch directory and begins an object, says so, and waits to be killed.
 #[test]
+#[ignore = "the other tests run it in a process of its own"]
 fn child() {
-    let Some(root) = std::env::var_os(CASE) else { return };
-    let cache = Cache::open(Some(root.into())).unwrap();
+    let cache = Cache::open(std::env::var_os(CASE).map(Into::into)).unwrap();
     let scratch = cache.scratch().unwrap();
     fs::create_dir_all(scratch.path().join("a/b")).unwrap();
     fs::write(scratch.path().join("a/b/part"), "x").unwrap();
@@ -32,7 +32,7 @@ fn child() {
 /// A child that has begun.
 fn start(root: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "cache_leftovers::child", "--nocapture"]).env(CASE, root).env("TMPDIR", root.parent().unwrap());
+    child.args(["--exact", "cache_leftovers::child", "--ignored", "--nocapture"]).env(CASE, root).env("TMPDIR", root.parent().unwrap());
     let mut child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut said, mut byte) = (Vec::new(), [0]);
     while !said.ends_with(b"READY\n") {

@@ -15,5 +15,6 @@ mod machine;
 mod make;
 #[path = "../cli/processes.rs"]
 mod processes;
+mod raw_tar;
 mod stopped;
 mod wheel;

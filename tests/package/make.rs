@@ -10,30 +10,16 @@ use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// One tar header and its content; the fields as they shall stand there.
+use crate::raw_tar::{self, Header};
+
+/// A member of root, in the form of GNU tar.
 pub fn member(name: &[u8], kind: u8, link: &[u8], content: &[u8]) -> Vec<u8> {
     member_of(name, kind, link, content.len() as u64, content)
 }
 
 /// The same with a size that need not be true.
 pub fn member_of(name: &[u8], kind: u8, link: &[u8], size: u64, content: &[u8]) -> Vec<u8> {
-    let mut header = [0_u8; 512];
-    header[..name.len()].copy_from_slice(name);
-    header[100..108].copy_from_slice(b"0000755\0");
-    header[108..116].copy_from_slice(b"0000000\0");
-    header[116..124].copy_from_slice(b"0000000\0");
-    header[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
-    header[136..148].copy_from_slice(b"00000000000\0");
-    header[148..156].copy_from_slice(b"        ");
-    header[156] = kind;
-    header[157..157 + link.len()].copy_from_slice(link);
-    header[257..265].copy_from_slice(b"ustar  \0");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut out = header.to_vec();
-    out.extend(content);
-    out.resize(out.len().next_multiple_of(512), 0);
-    out
+    raw_tar::member(&Header { name, kind, link, mode: 0o755, owner: (0, 0), size, magic: b"ustar  \0" }, content)
 }
 
 /// The two blocks of zeros.

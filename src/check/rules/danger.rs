@@ -12,6 +12,7 @@ use crate::check::Severity::{Error, Warning};
 use crate::render::synapse::taken_ports;
 use crate::site::Site;
 use crate::site::load::Loaded;
+use crate::site::reveal;
 use crate::site::schema::OptionPath;
 
 type Settings = BTreeMap<String, Value>;
@@ -149,7 +150,7 @@ fn ending(loaded: &Loaded) -> impl Iterator<Item = Breach> {
         Breach::at(&format!("synapse.settings.{one}"), message, format!("remove {one}"))
     });
     let proxies = ["http_proxy", "https_proxy"].into_iter().flat_map(|name| each(settings, name)).filter_map(|(option, value)| {
-        let message = format!("is {value}: {}", no_proxy(value.as_str()?)?);
+        let message = format!("is {}: {}", reveal::value(&option, value), no_proxy(value.as_str()?)?);
         Some(Breach { option, message, remedy: "write the address of an HTTP proxy: \"http://proxy.example.com:3128\"".to_owned() })
     });
     let manhole = settings.get("manhole").and_then(Value::as_u64).into_iter().filter_map(|port| {

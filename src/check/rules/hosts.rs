@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::mail::is_local;
-use super::places::{each_of, texts};
+use super::places::{each, each_of, texts};
 use super::{Breach, Rule, modules};
 use crate::check::Severity::{Error, Warning};
 use crate::render::synapse::{PORT, app_services::registrations};
@@ -116,17 +116,11 @@ fn asked(loaded: &Loaded) -> Vec<(OptionPath, String)> {
     let description = serde_json::to_value(&loaded.site).unwrap_or_default();
     let mut found = Vec::new();
     for name in ASKED {
-        for (option, host) in
-            each_of(&description, name).into_iter().flat_map(|(option, value)| hosts(value).into_iter().map(move |host| (option.clone(), host)))
-        {
-            if LOCAL_TOO.contains(name) || !is_local(&host) {
-                found.push((option, host));
-            }
-        }
+        let hosts = hosts_in(each_of(&description, name));
+        found.extend(hosts.filter(|(_, host)| LOCAL_TOO.contains(name) || !is_local(host)));
     }
     for name in ASKED_BY_SYNAPSE.iter().filter(|name| super::settings::is_used(&loaded.site, name)) {
-        let values = super::places::each(&loaded.site.synapse.settings, name);
-        found.extend(values.into_iter().flat_map(|(option, value)| hosts(value).into_iter().map(move |host| (option.clone(), host))));
+        found.extend(hosts_in(each(&loaded.site.synapse.settings, name)));
     }
     for (place, service) in registrations(loaded).into_iter().enumerate() {
         let url = service.ok().and_then(|service| service.url).map(|url| host_of(&url));
@@ -135,9 +129,12 @@ fn asked(loaded: &Loaded) -> Vec<(OptionPath, String)> {
     found
 }
 
-/// The hosts in a text: that of an address, or several behind each other.
-fn hosts(value: &Value) -> Vec<String> {
-    value.as_str().into_iter().flat_map(|text| text.split(',')).filter(|text| !text.starts_with('/')).map(host_of).collect()
+/// The hosts in texts, each with its option: that of an address, or several behind each other.
+fn hosts_in(values: Vec<(OptionPath, &Value)>) -> impl Iterator<Item = (OptionPath, String)> {
+    values.into_iter().flat_map(|(option, value)| {
+        let texts = value.as_str().into_iter().flat_map(|text| text.split(','));
+        texts.filter(|text| !text.starts_with('/')).map(move |text| (option.clone(), host_of(text)))
+    })
 }
 
 /// The host of an address with or without a scheme.

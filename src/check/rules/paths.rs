@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use serde_json::Value;
+
 use super::places::{each, texts};
 use super::templates::{FIXED_TEMPLATES, TEMPLATES};
 use super::{Breach, Rule, modules};
@@ -12,6 +14,7 @@ use crate::launch::{RUN_DIR, SECRETS_DIR};
 use crate::render::synapse::{IMAGE, STATE};
 use crate::render::{Rendered, render};
 use crate::site::load::Loaded;
+use crate::site::reveal;
 use crate::site::schema::OptionPath;
 
 /// What is done with a path.
@@ -96,7 +99,10 @@ pub(super) fn strays(loaded: &Loaded) -> Vec<Stray> {
     said.into_iter()
         .filter(|(_, text, ..)| !text.is_empty())
         .filter_map(|(option, text, name, use_)| {
-            let (is_certain, message) = container.lacks(text, use_)?;
+            let (is_certain, why) = container.lacks(text, use_)?;
+            // Somebody may have written the secret itself where the path of its file belongs.
+            let shown = if use_ == Use::Store { format!("{text:?}") } else { reveal::value(&option, &Value::from(text)) };
+            let message = format!("is {shown}, {why}");
             let remedy = remedy(&name, use_);
             Some(Stray { name, is_certain, breach: Breach { option, message, remedy } })
         })
@@ -141,20 +147,20 @@ impl<'a> Container<'a> {
         match use_ {
             Use::Template => {
                 let known = TEMPLATES.contains(&text) || FIXED_TEMPLATES.contains(&text) || self.templates.contains(&text);
-                (!known).then(|| (true, format!("is {text:?}, and there is no template of that name")))
+                (!known).then(|| (true, "and there is no template of that name".to_owned()))
             }
             Use::Store if path.starts_with(&store) || Path::new(&store).starts_with(&path) => {
-                Some((true, format!("is {text:?}, which is the store of media itself, {store}, or around or in it")))
+                Some((true, format!("which is the store of media itself, {store}, or around or in it")))
             }
             Use::Store if is_in(STATE) => None,
             Use::Store if is_in("/tmp") || is_in(RUN_DIR) => {
-                Some((false, format!("is {text:?}, which is in memory: what is there is lost when the container starts again")))
+                Some((false, "which is in memory: what is there is lost when the container starts again".to_owned()))
             }
             Use::File | Use::Templates if self.has(&path) || OF_PACKAGES.iter().any(|outer| is_in(outer)) => None,
-            Use::File | Use::Templates if is_in(STATE) => Some((false, format!("is {text:?}, where nothing of this description puts it"))),
-            _ if is_in(SECRETS_DIR) => Some((true, format!("is {text:?}, and the container has no secret of that name"))),
-            Use::Store => Some((true, format!("is {text:?}, where the container has no directory that Synapse can write to"))),
-            Use::File | Use::Templates => Some((true, format!("is {text:?}, which the container has not"))),
+            Use::File | Use::Templates if is_in(STATE) => Some((false, "where nothing of this description puts it".to_owned())),
+            _ if is_in(SECRETS_DIR) => Some((true, "and the container has no secret of that name".to_owned())),
+            Use::Store => Some((true, "where the container has no directory that Synapse can write to".to_owned())),
+            Use::File | Use::Templates => Some((true, "which the container has not".to_owned())),
         }
     }
 
@@ -199,8 +205,8 @@ fn in_modules(loaded: &Loaded) -> Vec<Breach> {
             let path = absolute(text);
             !container.has(&path) && !path.starts_with(STATE) && !OF_PACKAGES.iter().any(|outer| path.starts_with(outer))
         })
-        .map(|(option, _, text)| {
-            let message = format!("is {text:?}, which the container has not, unless the package of the module brings it");
+        .map(|(option, ..)| {
+            let message = "is a path that the container has not, unless the package of the module brings it".to_owned();
             let remedy =
                 format!("give what is to be kept a place in {STATE}, and what is secret a {{ _secret: NAME }}; or mount it yourself, and accept this warning");
             Breach { option, message, remedy }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::package::cache::Pending;
+use crate::package::cache::{Pending, plain};
 
 /// The length of the sum at the end.
 const SUM: u64 = 32;
@@ -73,7 +73,7 @@ pub struct Reader {
 impl Reader {
     /// Opens the file of that key; none when it is not sound.
     pub fn open(path: &Path, key: &str) -> io::Result<Option<Self>> {
-        let file = File::open(path)?;
+        let Some(file) = plain::open(path)? else { return Ok(None) };
         let Some(body) = file.metadata()?.len().checked_sub(SUM) else { return Ok(None) };
         let mut file = BufReader::with_capacity(1 << 17, file);
         let mut sum = Sha256::new();

@@ -139,6 +139,7 @@ fn variables(site: &Site) -> Value {
         "several_proxies": !gateway.trusted_proxies.is_empty(),
         "federation": site.listeners.federation,
         "web_client": server.web_client_location.is_some(),
+        "compress": site.listeners.compress,
         "hosts": hosts,
         // Who goes to an address names nobody before the certificate is shown (RFC 6066, section 3).
         "names_only": names.iter().all(|name| name.trim_matches(['[', ']']).parse::<IpAddr>().is_err()),

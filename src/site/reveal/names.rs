@@ -1,0 +1,197 @@
+//! Names of options: which the tool knows, and which say that their option may hold a secret, also where they are misspelt.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::check::synapse::{self, Entry};
+use crate::site::schema::{self, OptionPath, Step};
+use crate::site::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, names_secret};
+
+/// Words that say that an option holds a secret, in the languages of people who write descriptions, however they are joined.
+const WORDS: &[&str] = &[
+    "pass",
+    "passwd",
+    "password",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "pw",
+    "secret",
+    "pepper",
+    "salt",
+    "credential",
+    "credentials",
+    "kennwort",
+    "passwort",
+    "geheim",
+    "geheimnis",
+    "schluessel",
+    "zugang",
+    "private",
+    "privkey",
+    "apikey",
+    "auth",
+    "authorization",
+    "dsn",
+    "macaroon",
+    "token",
+    "key",
+    "jwt",
+];
+
+/// Ends of names that say where a value is, not what it is: somebody writes the value itself there.
+const HOLDERS: &[&str] = &["path", "file", "data", "value", "text", "txt"];
+
+/// Whether an option of that name may hold a secret: it is one of those, is misspelt, or is made of such words.
+pub fn sounds_secret(name: &str) -> bool {
+    if names_secret(name) {
+        return true;
+    }
+    let words = words(name);
+    let last = words.iter().rev().find(|word| !HOLDERS.contains(&word.as_str()));
+    let near = |word: &str| {
+        let one = word.strip_suffix('s').unwrap_or(word);
+        WORDS.iter().any(|known| *known == one || *known == word || known.len() > 4 && (word.contains(known) || slip(one, known)))
+    };
+    // A public key is told to everybody.
+    let is_public = last.is_some_and(|last| last == "key") && words.iter().any(|word| word == "public");
+    if !is_public && last.is_some_and(|last| near(last)) {
+        return true;
+    }
+    let joined: String = words.concat();
+    SECRET_MEMBERS.iter().chain(SECRET_OPTIONS).chain(crate::site::helpers::DRAUPNIR_SECRETS).any(|known| {
+        let known: String = known.chars().filter(|c| *c != '_').collect();
+        slip(&joined, &known)
+    })
+}
+
+/// Whether a word is another one with a slip or two in it.
+fn slip(word: &str, known: &str) -> bool {
+    let most = if known.len() < 6 { 1 } else { 2 };
+    word.len().abs_diff(known.len()) <= most && strsim::osa_distance(word, known) <= most
+}
+
+/// The words of a name, in small letters: `smtp`, `pass` of `smtpPass`, `smtp-pass` and `SMTP_PASS`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = '_';
+    for c in name.chars() {
+        if !c.is_alphanumeric() || c.is_uppercase() && before.is_lowercase() {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Every name that an option of a description or of Synapse has.
+pub fn is_name(name: &str) -> bool {
+    static NAMES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+        let mut names: BTreeSet<&'static str> = SECRET_MEMBERS.iter().chain(SECRET_OPTIONS).copied().collect();
+        let mut open = vec![schema::root()];
+        while let Some(schema) = open.pop() {
+            for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+                names.insert(name);
+                open.push(inner);
+            }
+            open.extend(schema["anyOf"].as_array().into_iter().flatten());
+            open.extend(schema.get("items").into_iter().chain(schema.get("additionalProperties")).filter(|inner| inner.is_object()));
+        }
+        names.extend(synapse::options().names());
+        names
+    });
+    NAMES.contains(name)
+}
+
+/// Whether the tool knows an option, all the way from the top of the description. What is in sets of somebody's own is not known.
+pub fn is_known(path: &OptionPath) -> bool {
+    let mut at = Known::Schema(schema::root());
+    path.0.iter().all(|step| match at.step(step) {
+        Some(next) => {
+            at = next;
+            true
+        }
+        None => false,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Known {
+    Schema(&'static Value),
+    Synapse(&'static Entry),
+}
+
+impl Known {
+    fn step(self, step: &Step) -> Option<Self> {
+        match (self, step) {
+            (Self::Schema(schema), _) if std::ptr::eq(schema, settings()) => match step {
+                Step::Key(name) => synapse::options().named(name).map(Self::Synapse),
+                Step::Index(_) => None,
+            },
+            (Self::Schema(schema), step) => {
+                let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+                let inner = |schema: &'static Value| match step {
+                    Step::Key(name) => schema["properties"].get(name).or_else(|| schema.get("additionalProperties").filter(|inner| inner.is_object())),
+                    Step::Index(_) => schema.get("items"),
+                };
+                branches.filter_map(inner).find(|inner| inner.as_object().is_some_and(|rules| !rules.is_empty())).map(Self::Schema)
+            }
+            (Self::Synapse(entry), Step::Key(name)) => entry.member(name).map(Self::Synapse),
+            (Self::Synapse(entry), Step::Index(_)) => entry.element().map(Self::Synapse),
+        }
+    }
+}
+
+fn settings() -> &'static Value {
+    &schema::root()["properties"]["synapse"]["properties"]["settings"]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets_are_known_with_slips_and_in_german() {
+        let secret = [
+            "smtp_pass",
+            "smtp_pas",
+            "smtp_pwd",
+            "passwort",
+            "smtp_secert",
+            "key_file_pass",
+            "clientSecret",
+            "SMTP-PASS",
+            "passwords",
+            "kennwort",
+            "form_secret_path",
+            "recaptcha_privat_key",
+            "tokne",
+            "turn_shared_secrets",
+            "authorization",
+            "dsn",
+        ];
+        assert_eq!(secret.into_iter().filter(|name| !sounds_secret(name)).collect::<Vec<_>>(), Vec::<&str>::new());
+        let harmless = [
+            "smtp_host",
+            "server_name",
+            "token_endpoint",
+            "max_upload_size",
+            "port",
+            "password_policy",
+            "recaptcha_public_key",
+            "base",
+            "source",
+            "generic",
+            "user",
+        ];
+        assert_eq!(harmless.into_iter().filter(|name| sounds_secret(name)).collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+}
