@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::synapse::{SECRET_REMEDY, has_password, names_secret};
 use super::{Site, reveal, text};
-use crate::check::{Finding, Severity, names};
+use crate::check::{Finding, Severity, names, synapse};
 
 /// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
 pub fn schema() -> Value {
@@ -21,6 +21,18 @@ pub fn schema() -> Value {
 pub fn root() -> &'static Value {
     static ROOT: LazyLock<Value> = LazyLock::new(schema);
     &ROOT
+}
+
+/// The schema of an option; `*` in its path stands for an element of a list, or a member of any name. None when there is no such option.
+pub fn at(path: &str) -> Option<&'static Value> {
+    path.split('.').try_fold(root(), |schema, step| {
+        let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+        let inner = |schema: &'static Value| match step {
+            "*" => schema.get("items").or_else(|| schema.get("additionalProperties").filter(|inner| !inner.is_boolean())),
+            name => schema["properties"].get(name),
+        };
+        branches.filter_map(inner).next()
+    })
 }
 
 /// One step from an option to a part of it.
@@ -203,36 +215,40 @@ impl Walk<'_> {
     /// What somebody meant who wrote an option that is not there.
     fn unknown(&self, key: &str, member: &Value, properties: &Map<String, Value>, path: &OptionPath) -> String {
         let known = || properties.keys().map(String::as_str);
+        if let Some(said) = names::in_section(&path.key(key), member) {
+            return said;
+        }
+        if let Some(said) = names::of_synapse(key, member).filter(|said| said.contains("secrets/")) {
+            return said;
+        }
         if names_secret(key) && !member.is_object() {
             return SECRET_REMEDY.to_owned();
         }
-        if key == "enabled" && path.0.len() == 1 {
+        if key == "enabled" && path.0.len() == 1 && self.is_absent_by_itself(path) {
             return "remove it: the section alone says so".to_owned();
         }
+        if let Some(said) = names::of_synapse(key, member) {
+            return said;
+        }
+        // Words such as `port` are in several sections.
         let sections = self.whole["properties"].as_object().into_iter().flatten();
-        if let Some((section, _)) = sections.into_iter().find(|(_, section)| members(section).is_some_and(|members| members.contains_key(key))) {
+        let mut holders = sections.filter(|(_, section)| members(section).is_some_and(|members| members.contains_key(key)));
+        let is_telling = path.0.is_empty() || key.contains('_');
+        if let (Some((section, _)), None, true) = (holders.next(), holders.next(), is_telling) {
             return format!("write it as {section}.{key}");
-        }
-        if let Some(said) = names::of_synapse(key) {
-            return said;
-        }
-        if let Some(said) = path
-            .0
-            .first()
-            .and_then(|section| if let Step::Key(section) = section { Some(section) } else { None })
-            .and_then(|section| names::of_block(section, key))
-        {
-            return said;
         }
         if let Some(near) = nearest(key, known()) {
             return format!("did you mean {near:?}?");
         }
         let known = known().collect::<Vec<_>>().join(", ");
-        if path.0.is_empty() {
-            format!("the sections are {known}; a Synapse option without a section goes under synapse.settings")
-        } else {
-            format!("known here are {known}; other Synapse options go under synapse.settings")
-        }
+        let neither = format!("Synapse {} has no option of that name, either", synapse::version());
+        if path.0.is_empty() { format!("the sections are {known}; {neither}") } else { format!("known here are {known}; {neither}") }
+    }
+
+    /// Whether a section of the description is not there unless somebody writes it.
+    fn is_absent_by_itself(&self, path: &OptionPath) -> bool {
+        let section = &self.whole["properties"][path.to_string()];
+        section["anyOf"].is_array() || section["type"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "null"))
     }
 
     fn range(&mut self, rules: &Map<String, Value>, found: &Value, path: &OptionPath) {
