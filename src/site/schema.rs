@@ -35,6 +35,21 @@ pub fn at(path: &str) -> Option<&'static Value> {
     })
 }
 
+/// Whether a set of options, by its steps, must have an option of that name.
+pub fn requires(set: &[Step], name: &str) -> bool {
+    let inner = |schema: &'static Value, step: &Step| {
+        let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+        let member = |schema: &'static Value| match step {
+            Step::Key(name) => schema["properties"].get(name).or_else(|| schema.get("additionalProperties").filter(|inner| inner.is_object())),
+            Step::Index(_) => schema.get("items"),
+        };
+        branches.filter_map(member).next()
+    };
+    let Some(schema) = set.iter().try_fold(root(), inner) else { return false };
+    let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+    branches.filter_map(Value::as_object).any(|rules| required(rules).any(|needed| needed == name))
+}
+
 /// One step from an option to a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -332,7 +347,8 @@ fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &Optio
             Some("put what is written there into quotation marks, if it is meant".to_owned())
         }
         ("object", Value::Null) if path.0.len() == 1 => Some(format!(
-            "indent its options below {path}, or leave it out; they are {}",
+            "indent its options below {path}{}; they are {}",
+            if required(root().as_object()?).any(|name| name == path.to_string()) { "" } else { ", or leave it out" },
             rules.get("properties")?.as_object()?.keys().cloned().collect::<Vec<_>>().join(", ")
         )),
         ("object", _) => {

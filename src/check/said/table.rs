@@ -101,7 +101,7 @@ pub(super) const LINES: &[(&str, Line)] = &[
     ("media_retention.remote_media_lifetime", With(&["media.remote_media_lifetime"])),
     (
         "media_store_path",
-        No("uploads are always in the volume synapse_data", "put that volume on the other disk (docs/running.md, \"Volumes on other disks\")"),
+        No("uploads are always in the volume synapse", "put that volume on the other disk (docs/running.md, \"Volumes on other disks\")"),
     ),
     ("notify_appservices_from_worker", MAIN_PROCESS),
     ("oidc_config", With(&["oidc.oidc_providers"])),
