@@ -363,18 +363,28 @@ fn members_of_blocks_that_follow_from_nothing_are_told() {
             "S0407 synapse.settings.saml2_config",
             "oidc.oidc_providers",
         ),
-        ("workers: { generic: 4 }\nsynapse: { settings: { stream_writers: { events: [persister1] } } }", "S0407 synapse.settings.stream_writers", "workers.generic"),
+        (
+            "workers: { generic: 4 }\nsynapse: { settings: { stream_writers: { events: [persister1] } } }",
+            "S0407 synapse.settings.stream_writers",
+            "workers.generic",
+        ),
         ("workers: { stream_writers: { events: [persister1] } }", "S0001 workers.stream_writers", "workers.generic"),
     ] {
         not_offered(&format!("{more}\n"), place, way_out);
     }
     for (more, way_out) in [
-        ("email: { smtp_host: m.example.org, notif_from: n@example.org, template_dir: /x }", "S0001 email.template_dir: write it as templates.custom_template_directory"),
+        (
+            "email: { smtp_host: m.example.org, notif_from: n@example.org, template_dir: /x }",
+            "S0001 email.template_dir: write it as templates.custom_template_directory",
+        ),
         (
             "email: { smtp_host: m.example.org, notif_from: n@example.org, notif_template_html: x.html }",
             "S0001 email.notif_template_html: write it as templates.custom_template_directory",
         ),
-        ("email: { smtp_host: m.example.org, notif_from: n@example.org, riot_base_url: \"https://app.example.org\" }", "S0001 email.riot_base_url: write it as email.client_base_url"),
+        (
+            "email: { smtp_host: m.example.org, notif_from: n@example.org, riot_base_url: \"https://app.example.org\" }",
+            "S0001 email.riot_base_url: write it as email.client_base_url",
+        ),
     ] {
         assert_eq!(helped(&format!("{more}\n")), [way_out], "{more}");
     }
@@ -430,6 +440,18 @@ fn open_registration_is_told_beside_a_name_that_is_none() {
     }
 }
 
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).expect("a directory").map(|entry| entry.expect("an entry").path()) {
+        let target = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() {
+            std::fs::create_dir(&target).expect("a directory");
+            copy(&entry, &target);
+        } else {
+            std::fs::copy(&entry, &target).expect("copied");
+        }
+    }
+}
+
 /// A finding that depends on a value waits for it: with every bad site, and the server's name or address taken away, nothing is found that
 /// is not found with them.
 #[test]
@@ -442,10 +464,12 @@ fn what_needs_a_broken_value_waits() {
             let before: Vec<String> = rules::apply(&whole).list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect();
             for option in ["server_name", "public_baseurl"] {
                 let broken: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with(&format!("{option}:"))).collect();
-                let file = directory.join(format!(".without-{option}-{name}"));
+                // The files that it names lie beside it.
+                let beside = tempfile::tempdir().expect("a directory");
+                copy(&directory, beside.path());
+                let file = beside.path().join(name);
                 std::fs::write(&file, broken.join("\n")).expect("written");
                 let found = load::load(&file);
-                std::fs::remove_file(&file).expect("removed");
                 let Err(Error::Site(findings)) = found else { continue };
                 let more: Vec<String> =
                     findings.list.into_iter().filter(|finding| finding.code != "S0006").map(|finding| format!("{} {}", finding.code, finding.option)).collect();

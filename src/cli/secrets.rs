@@ -60,6 +60,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     outdir::check_finished(&init.dir, &super::build::OUTPUTS)?;
     let needed: Vec<Secret> = serde_json::from_value(site["secrets"].clone()).map_err(odd)?;
     let report = secrets::init(&init.dir.join("secrets"), &needed)?;
-    if init.json { print::answer_json(&report)? } else { print::answer(&report.to_string())? }
+    if init.json {
+        print::answer_json(&report)?
+    } else {
+        print::answer(&report.to_string())?
+    }
     report.outcome()
 }

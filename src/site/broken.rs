@@ -100,7 +100,9 @@ fn refused(text: &str, said: &str) -> Told {
 
 /// What is wrong with a text that the reader of JSON refused with these words at this place.
 pub fn json(text: &str, said: &str, place: (usize, usize)) -> Told {
-    if let Some(place) = quote::unclosed(text).filter(|quote| *quote <= place && (said.contains("control character") || said.starts_with("EOF while parsing a string"))) {
+    if let Some(place) =
+        quote::unclosed(text).filter(|quote| *quote <= place && (said.contains("control character") || said.starts_with("EOF while parsing a string")))
+    {
         return Told { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) };
     }
     // The place is told by itself.

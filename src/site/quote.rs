@@ -50,7 +50,8 @@ fn open(line: &str, mut inside: Option<char>) -> Option<(usize, char)> {
             None => {}
         }
         // Only where a value can begin: it's is no quotation.
-        begins = inside.is_none() && (matches!(c, '[' | '{' | ',') || c.is_whitespace() && begins || c.is_whitespace() && matches!(before, ':' | '-') || c == ':' && before == '"');
+        begins = inside.is_none()
+            && (matches!(c, '[' | '{' | ',') || c.is_whitespace() && begins || c.is_whitespace() && matches!(before, ':' | '-') || c == ':' && before == '"');
         before = c;
     }
     inside.map(|mark| (begun, mark))

@@ -220,7 +220,7 @@ impl Walk<'_> {
         for name in required(rules) {
             if !members.contains_key(name) {
                 let property = &properties[name];
-                let example = first_example(property).map(|example| format!("write for example {name}: {example}")).or_else(|| members_example(name, property));
+                let example = sample(property).map(|example| format!("write for example {name}: {}", written(&example)));
                 let what = property["description"].as_str().and_then(|text| text.split(". ").next()).map(one_line).unwrap_or_default();
                 self.find(&path.key(name), "S0006", format!("is missing: {}", lower_first(what.trim_end_matches('.'))), example);
             }
@@ -417,15 +417,42 @@ fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
     names.join(" or ")
 }
 
-fn first_example(schema: &Value) -> Option<&Value> {
-    schema["examples"].get(0).or_else(|| schema["anyOf"].get(0).and_then(|branch| branch["examples"].get(0)))
+/// A value that an option takes: its example, or the least that has its type.
+fn sample(schema: &Value) -> Option<Value> {
+    if let Some(example) = schema["examples"].get(0) {
+        return Some(example.clone());
+    }
+    if let Some(branch) = schema["anyOf"].as_array().and_then(|branches| branches.iter().find(|branch| branch["type"] != "null")) {
+        return sample(branch);
+    }
+    let rules = schema.as_object()?;
+    if let Some(allowed) = choices(rules) {
+        return allowed.into_iter().find(|value| !value.is_null());
+    }
+    match types(rules).into_iter().find(|kind| *kind != "null")? {
+        "object" if rules.contains_key("properties") => {
+            let member = |name: &str| Some((name.to_owned(), sample(&schema["properties"][name])?));
+            required(rules).map(member).collect::<Option<Map<String, Value>>>().map(Value::Object)
+        }
+        "object" => Some(Value::Object(Map::from_iter([("NAME".to_owned(), sample(&schema["additionalProperties"])?)]))),
+        "array" => Some(Value::Array(vec![sample(&schema["items"])?])),
+        "boolean" => Some(Value::Bool(true)),
+        "integer" | "number" => Some(schema.get("default").or(schema.get("minimum")).cloned().unwrap_or_else(|| Value::from(1))),
+        "string" => Some(Value::from("some text")),
+        _ => None,
+    }
 }
 
-/// How to write a section, with the options that it must have.
-fn members_example(name: &str, section: &Value) -> Option<String> {
-    let members = required(section.as_object()?).map(|member| Some(format!("{member}: {}", first_example(&section["properties"][member])?)));
-    let members: Vec<String> = members.collect::<Option<_>>()?;
-    (!members.is_empty()).then(|| format!("write for example {name}: {{ {} }}", members.join(", ")))
+/// How to write a value on one line.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Object(members) if members.is_empty() => "{}".to_owned(),
+        Value::Object(members) => {
+            format!("{{ {} }}", members.iter().map(|(name, member)| format!("{name}: {}", written(member))).collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(elements) => format!("[{}]", elements.iter().map(written).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
 }
 
 fn one_line(text: &str) -> String {

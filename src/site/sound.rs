@@ -20,7 +20,7 @@ const STAND_INS: [(&str, [&str; 2]); 2] =
 /// Leaves out what is not sound.
 pub fn parts(value: &Value, unsound: &[OptionPath]) -> Sound {
     let mut rest = value.clone();
-    let mut left_out: Vec<OptionPath> = unsound.iter().map(|at| without_need(at)).collect();
+    let mut left_out: Vec<OptionPath> = unsound.iter().map(without_need).collect();
     left_out.sort();
     left_out.dedup();
     left_out.iter().for_each(|at| leave_out(&mut rest, &at.0));
@@ -45,7 +45,7 @@ fn without_need(at: &OptionPath) -> OptionPath {
     let mut path = OptionPath(at.0.iter().take_while(|step| matches!(step, Step::Key(_))).cloned().collect());
     while let [outer @ .., Step::Key(name)] = path.0.as_slice() {
         // `server` is always there.
-        let is_needed = outer.len() > 0 && outer != [Step::Key("server".to_owned())] && schema::requires(outer, name);
+        let is_needed = !outer.is_empty() && outer != [Step::Key("server".to_owned())] && schema::requires(outer, name);
         if !is_needed {
             break;
         }

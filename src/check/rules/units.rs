@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         options: &[],
         reason: "A size without a unit is one of bytes (config/_base.py, parse_size): with max_upload_size: 20 no picture can be uploaded.",
         breaches: |loaded| {
-            let small = |number: u64| number > 0 && number < SMALL && number % 1024 != 0;
+            let small = |number: u64| number > 0 && number < SMALL && !number.is_multiple_of(1024);
             let found = bare(loaded).into_iter().filter(|found| found.scale == Scale::Size && small(found.number));
             found
                 .map(|Bare { option, number, .. }| {
@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A time without a unit is one of milliseconds (config/_base.py, parse_duration): a session of 3600 ends after 4 seconds.",
         breaches: |loaded| {
             // Who counts in milliseconds writes whole seconds.
-            let odd = |number: u64| number > 0 && number % 1000 != 0;
+            let odd = |number: u64| number > 0 && !number.is_multiple_of(1000);
             let found = bare(loaded).into_iter().filter(|found| found.scale == Scale::Duration && odd(found.number));
             found
                 .map(|Bare { option, number, .. }| {

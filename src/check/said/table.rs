@@ -99,10 +99,7 @@ pub(super) const LINES: &[(&str, Line)] = &[
     ("media_retention", With(&["media.local_media_lifetime", "media.remote_media_lifetime"])),
     ("media_retention.local_media_lifetime", With(&["media.local_media_lifetime"])),
     ("media_retention.remote_media_lifetime", With(&["media.remote_media_lifetime"])),
-    (
-        "media_store_path",
-        No("uploads are always in the volume synapse", "put that volume on the other disk (docs/running.md, \"Volumes on other disks\")"),
-    ),
+    ("media_store_path", No("uploads are always in the volume synapse", "put that volume on the other disk (docs/running.md, \"Volumes on other disks\")")),
     ("notify_appservices_from_worker", MAIN_PROCESS),
     ("oidc_config", With(&["oidc.oidc_providers"])),
     ("oidc_config.enabled", No("a provider that is described is on", "remove it")),
