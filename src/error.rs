@@ -27,6 +27,8 @@ pub enum Error {
         /// What the reader can do about it, in one sentence.
         remedy: String,
     },
+    /// All was done that a program can do, and people have to bring the rest before the site can start. Exit code 4.
+    ToBring(Vec<String>),
     /// The user asked to stop (SIGINT or SIGTERM). Exit code 130.
     Interrupted,
 }
@@ -68,6 +70,7 @@ impl Error {
             Self::Site(_) | Self::Refused { .. } => 1,
             Self::Usage(_) => 2,
             Self::Environment { .. } => 3,
+            Self::ToBring(_) => 4,
             Self::Interrupted => 130,
         }
     }
@@ -79,6 +82,7 @@ impl fmt::Display for Error {
             Self::Site(findings) => write!(f, "{findings}"),
             Self::Usage(message) => write!(f, "error: {message}"),
             Self::Refused { what, remedy } | Self::Environment { what, remedy } => write!(f, "error: {what}\n  what to do: {remedy}"),
+            Self::ToBring(names) => write!(f, "still to bring: {}", names.join(", ")),
             Self::Interrupted => write!(f, "interrupted; nothing was left half written"),
         }
     }

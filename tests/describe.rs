@@ -110,10 +110,10 @@ fn what_to_write_is_said_for_each_form_and_type() {
         ("well_known: {support: {support_page: example.com}}", "write for example \"https://example.com/help\""),
         ("well_known: {support: {contacts: [{role: m.role.admin, matrix_id: admin}]}}", "is not a whole Matrix ID"),
         ("experimental_features: {}", "write it as synapse.settings.experimental_features"),
-        ("password_config: {}", "described in the section authentication"),
-        ("media_store_path: /x", "the tool sets"),
-        ("consent: {template_dir: x}", "user_consent.template_dir follows"),
-        ("groups: {}", "a Synapse option without a section goes under synapse.settings"),
+        ("password_config: {}", "write its members in the section authentication"),
+        ("media_store_path: /x", "not offered: uploads are always in the volume"),
+        ("consent: {template_dir: x}", "write it as consent.documents"),
+        ("groups: {}", "has no option of that name, either"),
     ] {
         let text = refusal("yaml", &format!("{GOOD}{more}\n"));
         assert!(text.contains(remedy) && !text.contains("has not the form"), "{more}\nlacks {remedy:?}:\n{text}");
@@ -568,12 +568,15 @@ fn a_mistake_of_somebody_who_knows_synapses_own_files_is_answered_with_what_was_
         ("redis: { source: external, host: redis.example.com, port: '6379' }", "write 6379, without quotation marks"),
         ("listeners: [{ port: 8008 }]", "its options are compress, federation, metrics"),
         ("database: { cp_max: 0 }", "cp_max: 1 is the nearest that is allowed"),
-        ("password_config: { enabled: true }", "what Synapse calls password_config is described in the section authentication"),
+        ("password_config: { enabled: true }", "enabled is said with authentication.method"),
         ("max_upload_size: 50M", "write it as media.max_upload_size"),
         ("rooms: { turn_allow_guests: true }", "write it as turn.turn_allow_guests"),
-        ("ldap: { uri: 'ldaps://ldap.example.com', base: 'dc=example,dc=com', bind_password: hunter2 }", "remove it: a description holds no secrets"),
-        ("turn: { turn_shared_secret: hunter2 }", "remove it: a description holds no secrets"),
-        ("turn: { turn_password: hunter2 }", "remove it: a description holds no secrets"),
+        (
+            "ldap: { uri: 'ldaps://ldap.example.com', base: 'dc=example,dc=com', bind_password: hunter2 }",
+            "remove it: its value is the file secrets/ldap_bind_password",
+        ),
+        ("turn: { turn_shared_secret: hunter2 }", "remove it: its value is the file secrets/turn_shared_secret"),
+        ("turn: { turn_password: hunter2 }", "remove it: its value is the file secrets/turn_password"),
         ("redis: { password: hunter2 }", "remove it: a description holds no secrets"),
         ("authentication: { pepper: hunter2 }", "remove it: a description holds no secrets"),
         ("database: 'postgresql://synapse:hunter2@db/synapse'", "its options are"),
@@ -622,4 +625,128 @@ fn half_a_rate_limit_and_no_limit_at_all_are_sound() {
     let calls =
         limits("rtc: { source: external, livekit_service_url: 'https://rtc.example.com/livekit/jwt' }\nrate_limits: { rc_message: { per_second: 2 } }\n");
     assert!(calls.is_some_and(|text| text.contains("burst_count: 30") && text.contains("per_second: 2")));
+}
+
+/// What is shown for an option that is missing is taken there.
+#[test]
+fn the_example_for_a_missing_option_fits_it() {
+    use synapse_site::site::schema;
+    fn required(schema: &serde_json::Value, path: &str, found: &mut Vec<(String, serde_json::Value)>) {
+        for branch in schema["anyOf"].as_array().into_iter().flatten() {
+            required(branch, path, found);
+        }
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
+            found.push((format!("{path}{name}"), schema.clone()));
+        }
+        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+            required(inner, &format!("{path}{name}."), found);
+        }
+        for key in ["items", "additionalProperties"] {
+            if schema[key].is_object() {
+                required(&schema[key], &format!("{path}*."), found);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    required(schema::root(), "", &mut all);
+    assert!(all.len() > 20, "{}", all.len());
+    for (path, set) in all {
+        let name = path.rsplit('.').next().expect("a name");
+        let found = schema::check(&set, &serde_json::json!({})).findings;
+        let missing = found.iter().find(|(at, finding)| finding.code == "S0006" && at.to_string() == name).unwrap_or_else(|| panic!("{path}: {found:?}"));
+        let remedy = missing.1.remedy.clone().unwrap_or_else(|| panic!("{path}: no example"));
+        let example = remedy.strip_prefix("write for example ").unwrap_or_else(|| panic!("{path}: {remedy}"));
+        let value: serde_json::Value = serde_yaml::from_str(example).unwrap_or_else(|error| panic!("{path}: {example}: {error}"));
+        let wrong = schema::check(&set["properties"][name], &value[name]).findings;
+        assert!(value.get(name).is_some() && wrong.is_empty(), "{path}: {example}: {wrong:?}");
+    }
+}
+
+/// A section without options under it is a section that nobody wrote.
+#[test]
+fn an_empty_section_says_nothing() {
+    let sections: Vec<String> =
+        synapse_site::site::schema::root()["properties"].as_object().expect("sections").keys().filter(|name| *name != "server").cloned().collect();
+    let plain = load_text("yaml", GOOD).expect("a site").site;
+    for section in sections {
+        for empty in ["", " ~", " null", " # nothing"] {
+            let loaded = load_text("yaml", &format!("{GOOD}{section}:{empty}\n")).unwrap_or_else(|error| panic!("{section}: {error}"));
+            assert_eq!(loaded.site, plain, "{section}:{empty}");
+            assert_eq!(rules::apply(&loaded).list, [], "{section}:{empty}");
+        }
+    }
+    assert!(refusal("yaml", "server:\n").contains("indent its options below server; they are"));
+}
+
+#[test]
+fn a_byte_that_is_not_utf_8_has_its_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for ending in ["yaml", "json"] {
+        let file = dir.path().join(format!("site.{ending}"));
+        std::fs::write(&file, b"server:\n  # \xc3\xa4\n  server_name: \xc3\xa4b\xe4c.org\n").expect("written");
+        let Err(Error::Site(found)) = load::load(&file) else { panic!("accepted") };
+        let at = found.list[0].position.as_ref().map(|at| (at.line, at.column));
+        assert_eq!((found.list[0].code, at), ("S0008", Some((3, 18))), "{found}");
+    }
+}
+
+#[test]
+fn a_quotation_mark_that_is_not_closed_is_told_at_its_line() {
+    for (format, text, place) in [
+        ("yaml", "server:\n  server_name: \"example.org\n  public_baseurl: https://m.example.org/\nmedia: { max_upload_size: \"20\" }\n", (2, 3)),
+        ("yaml", "server:\n  server_name: 'example.org\n  public_baseurl: https://m.example.org/\n", (2, 3)),
+        ("json", "{\"server\":\n {\"server_name\": \"example.org,\n  \"public_baseurl\": \"https://m.example.org/\"}}\n", (2, 4)),
+    ] {
+        let Err(Error::Site(found)) = load_text(format, text) else { panic!("accepted: {text}") };
+        let at = found.list[0].position.as_ref().map(|at| at.line);
+        assert!(found.list[0].message.contains("quotation mark that is not closed") && at == Some(place.0), "{found}");
+    }
+}
+
+/// Of two options on one port, the one that somebody wrote is told.
+#[test]
+fn a_port_that_is_taken_is_told_where_it_was_written() {
+    let told = |more: &str| told(more).into_iter().map(|(code, option, _)| format!("{code} {option}")).collect::<Vec<_>>();
+    assert_eq!(told("gateway: {tls: files, http_port: 443}\n"), ["S0302 gateway.http_port"]);
+    assert_eq!(told("gateway: {tls: files, http_port: 80, https_port: 80}\n"), ["S0302 gateway.https_port"]);
+    assert_eq!(told("gateway: {tls: files, https_port: 8080}\n"), ["S0302 gateway.https_port"]);
+}
+
+/// Sizes and times without a unit, in every option that is one: told when nobody can have meant them.
+#[test]
+fn what_has_no_unit_is_told_in_every_option() {
+    fn scales(schema: &serde_json::Value, path: &str, found: &mut Vec<(String, bool)>) {
+        for branch in schema["anyOf"].as_array().into_iter().flatten() {
+            scales(branch, path, found);
+        }
+        match schema["format"].as_str() {
+            Some("size") => found.push((path.to_owned(), true)),
+            Some("duration") => found.push((path.to_owned(), false)),
+            _ => {}
+        }
+        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+            scales(inner, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, found);
+        }
+    }
+    let mut all = Vec::new();
+    scales(synapse_site::site::schema::root(), "", &mut all);
+    all.retain(|(path, _)| !path.starts_with("email."));
+    assert!(all.len() > 25, "{all:?}");
+    for (path, is_size) in all {
+        let nested = |value: &str| path.rsplit('.').fold(value.to_owned(), |inner, step| format!("{{ {step}: {inner} }}"));
+        let at = |value: &str| {
+            let text = nested(value);
+            let mut site: serde_json::Value = serde_yaml::from_str(GOOD).expect("YAML");
+            let more: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
+            for (section, members) in more.as_object().expect("a set") {
+                for (name, member) in members.as_object().expect("a set") {
+                    site[section][name] = member.clone();
+                }
+            }
+            codes(&serde_yaml::to_string(&site).expect("YAML"))
+        };
+        let code = if is_size { "S0610" } else { "S0611" }.to_owned();
+        assert!(at("20").contains(&code) && at("\"20\"").contains(&code), "{path}: {:?}", at("20"));
+        assert!(!at(if is_size { "\"20M\"" } else { "\"20m\"" }).contains(&code) && !at("67108864000").contains(&code), "{path}");
+    }
 }

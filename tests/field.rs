@@ -311,3 +311,173 @@ fn a_service_on_the_target_that_logs_people_in_is_found_without_the_engines_reso
     assert!(conf.contains("set $delegated delegated;") && conf.contains("proxy_set_header Host host.docker.internal:8080;"), "{conf}");
     assert_eq!(asks_target(&loaded, &rendered), ["gateway", "synapse", "well-known"]);
 }
+
+/// What help says to a description, all of it.
+fn helped(more: &str) -> Vec<String> {
+    let findings = match loaded(more) {
+        Ok(loaded) => rules::apply(&loaded).list,
+        Err(Error::Site(findings)) => findings.list,
+        Err(other) => panic!("{other}"),
+    };
+    findings.into_iter().map(|finding| format!("{} {}: {}", finding.code, finding.option, finding.remedy.unwrap_or_default())).collect()
+}
+
+/// What cannot be said is told so, with what is done instead.
+fn not_offered(more: &str, place: &str, way_out: &str) {
+    let helped = helped(more);
+    let told = helped.iter().find(|told| told.starts_with(&format!("{place}: "))).unwrap_or_else(|| panic!("{more}: {helped:?}"));
+    assert!(told.contains("not offered: ") && told.contains(way_out), "{told}");
+}
+
+#[test]
+fn a_forest_of_directories_is_not_offered() {
+    let ldap = |more: &str| {
+        format!("authentication: {{ method: ldap }}\nldap: {{ uri: \"ldaps://dc1.corp.example.com\", base: \"dc=corp,dc=example,dc=com\", {more} }}\n")
+    };
+    for (option, value) in [("active_directory", "true"), ("default_domain", "corp.example.com")] {
+        not_offered(&ldap(&format!("{option}: {value}")), &format!("S0001 ldap.{option}"), "oidc.oidc_providers");
+    }
+    assert_eq!(found(&ldap("attributes: { uid: sAMAccountName }")), [""; 0]);
+}
+
+#[test]
+fn tls_to_redis_is_not_offered_and_never_silently_left_out() {
+    for option in ["use_tls: true", "ca_file: /x.pem", "ca_path: /x", "certificate_file: /x.pem", "private_key_file: /x.pem"] {
+        let name = option.split(':').next().expect("a name");
+        not_offered(&format!("redis: {{ source: external, host: cache.example.net, port: 6380, {option} }}\n"), &format!("S0001 redis.{name}"), "stunnel");
+        let whole = helped(&format!("synapse: {{ settings: {{ redis: {{ enabled: true, host: cache.example.net, {option} }} }} }}\n"));
+        assert!(whole[0].starts_with("S0401") && whole[0].contains(&format!("{name} is not offered")) && whole[0].contains("write redis: {"), "{whole:?}");
+    }
+}
+
+#[test]
+fn members_of_blocks_that_follow_from_nothing_are_told() {
+    for (more, place, way_out) in [
+        ("redis: { path: /run/redis.sock }", "S0001 redis.path", "redis.host"),
+        ("presence: { presence_router: { module: theirs.Router } }", "S0001 presence.presence_router", "synapse.settings.modules"),
+        ("media: { media_store_path: /srv/media }", "S0001 media.media_store_path", "docs/running.md"),
+        ("synapse: { settings: { enable_media_repo: false } }", "S0407 synapse.settings.enable_media_repo", "matrix-media-repo"),
+        ("workers: { enable_media_repo: false }", "S0001 workers.enable_media_repo", "matrix-media-repo"),
+        (
+            "authentication: { method: none }\nsynapse: { settings: { saml2_config: { sp_config: { metadata: {} } } } }",
+            "S0407 synapse.settings.saml2_config",
+            "oidc.oidc_providers",
+        ),
+        (
+            "workers: { generic: 4 }\nsynapse: { settings: { stream_writers: { events: [persister1] } } }",
+            "S0407 synapse.settings.stream_writers",
+            "workers.generic",
+        ),
+        ("workers: { stream_writers: { events: [persister1] } }", "S0001 workers.stream_writers", "workers.generic"),
+    ] {
+        not_offered(&format!("{more}\n"), place, way_out);
+    }
+    for (more, way_out) in [
+        (
+            "email: { smtp_host: m.example.org, notif_from: n@example.org, template_dir: /x }",
+            "S0001 email.template_dir: write it as templates.custom_template_directory",
+        ),
+        (
+            "email: { smtp_host: m.example.org, notif_from: n@example.org, notif_template_html: x.html }",
+            "S0001 email.notif_template_html: write it as templates.custom_template_directory",
+        ),
+        (
+            "email: { smtp_host: m.example.org, notif_from: n@example.org, riot_base_url: \"https://app.example.org\" }",
+            "S0001 email.riot_base_url: write it as email.client_base_url",
+        ),
+    ] {
+        assert_eq!(helped(&format!("{more}\n")), [way_out], "{more}");
+    }
+}
+
+#[test]
+fn a_directory_and_local_passwords_together_are_not_offered() {
+    let ldap = "authentication: { method: ldap }\nldap: { uri: \"ldaps://ldap.example.com\", base: \"dc=example,dc=com\" }\n";
+    let helped = helped(&format!("{ldap}synapse: {{ settings: {{ password_config: {{ localdb_enabled: true }} }} }}\n"));
+    assert_eq!(helped.len(), 1, "{helped:?}");
+    assert!(helped[0].starts_with("S0401 synapse.settings.password_config: localdb_enabled is not offered"), "{helped:?}");
+    assert!(helped[0].contains("authentication.method") && helped[0].contains("app_services"), "{helped:?}");
+    not_offered(&ldap.replace("method: ldap", "method: ldap, localdb_enabled: true"), "S0001 authentication.localdb_enabled", "app_services");
+}
+
+#[test]
+fn another_name_for_other_servers_is_told_with_its_way() {
+    let site = |tls: &str| format!("gateway: {{ {tls} }}\nwell_known: {{ server_host: federation.example.com, server_port: 443 }}\n");
+    let helped = helped(&site("tls: files, http_port: 80"));
+    assert!(helped.len() == 1 && helped[0].starts_with("S0306 well_known.server_host") && helped[0].contains("gateway.tls: off"), "{helped:?}");
+    // That way is a warning to accept, and no circle.
+    assert_eq!(found(&site("tls: off")), ["S0307 well_known.server_host"]);
+}
+
+/// Rules look at what is sound, also where the site's very name is not.
+#[test]
+fn open_registration_is_told_beside_a_name_that_is_none() {
+    let sites = |server: &str| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("site.yaml");
+        let more = "registration: { enable_registration: true }\nsynapse: { settings: { recaptcha_private_key: x } }\n";
+        std::fs::write(&file, format!("{server}{more}")).expect("written");
+        let Err(Error::Site(findings)) = load::load(&file) else { panic!("{server} was taken") };
+        let mut found: Vec<String> = findings.list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect();
+        found.sort();
+        found
+    };
+    let rules = ["S0107 registration.enable_registration", "S0402 synapse.settings.recaptcha_private_key"];
+    for (server, types) in [
+        ("server: { server_name: 5, public_baseurl: \"https://chat.example.org/\" }\n", vec!["S0002 server.server_name"]),
+        ("server: { server_name: example.org, public_baseurl: [] }\n", vec!["S0002 server.public_baseurl"]),
+        ("server: { server_name: example.org }\n", vec!["S0006 server.public_baseurl"]),
+        ("server: {}\n", vec!["S0006 server.public_baseurl", "S0006 server.server_name"]),
+        ("server: example.org\n", vec!["S0002 server"]),
+        ("server:\n", vec!["S0002 server"]),
+        ("", vec!["S0006 server"]),
+        (
+            "server: { server_name: 5, public_baseurl: 7 }\nemail: { smtp_host: 5 }\n",
+            vec!["S0002 email.smtp_host", "S0002 server.public_baseurl", "S0002 server.server_name", "S0006 email.notif_from"],
+        ),
+    ] {
+        assert_eq!(sites(server), [types.as_slice(), rules.as_slice()].concat(), "{server}");
+    }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).expect("a directory").map(|entry| entry.expect("an entry").path()) {
+        let target = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() {
+            std::fs::create_dir(&target).expect("a directory");
+            copy(&entry, &target);
+        } else {
+            std::fs::copy(&entry, &target).expect("copied");
+        }
+    }
+}
+
+/// A finding that depends on a value waits for it: with every bad site, and the server's name or address taken away, nothing is found that
+/// is not found with them.
+#[test]
+fn what_needs_a_broken_value_waits() {
+    let mut compared = 0;
+    for directory in std::fs::read_dir("tests/rules").expect("the rules").map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()) {
+        for name in ["bad.yaml", "good.yaml"] {
+            let (Ok(text), whole) = (std::fs::read_to_string(directory.join(name)), load::load(&directory.join(name))) else { continue };
+            let Ok(whole) = whole else { continue };
+            let before: Vec<String> = rules::apply(&whole).list.into_iter().map(|finding| format!("{} {}", finding.code, finding.option)).collect();
+            for option in ["server_name", "public_baseurl"] {
+                let broken: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with(&format!("{option}:"))).collect();
+                // The files that it names lie beside it.
+                let beside = tempfile::tempdir().expect("a directory");
+                copy(&directory, beside.path());
+                let file = beside.path().join(name);
+                std::fs::write(&file, broken.join("\n")).expect("written");
+                let found = load::load(&file);
+                let Err(Error::Site(findings)) = found else { continue };
+                let more: Vec<String> =
+                    findings.list.into_iter().filter(|finding| finding.code != "S0006").map(|finding| format!("{} {}", finding.code, finding.option)).collect();
+                compared += 1;
+                let invented: Vec<&String> = more.iter().filter(|found| !before.contains(found)).collect();
+                assert!(invented.is_empty(), "{}/{name} without {option}: {invented:?}", directory.display());
+            }
+        }
+    }
+    assert!(compared > 300, "{compared}");
+}

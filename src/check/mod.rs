@@ -5,7 +5,9 @@ pub mod impossible;
 pub mod names;
 mod report;
 pub mod rules;
+pub mod said;
 pub mod synapse;
+pub mod translate;
 
 use std::fmt;
 use std::path::Path;

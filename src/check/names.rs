@@ -1,48 +1,55 @@
 //! Synapse's own names for whoever writes one of them where a description has another: which section says it, where it goes otherwise,
 //! and what became of it.
 
-use super::rules::{settings, typed};
-use super::synapse;
+use serde_json::Value;
 
-/// What to do with an option of Synapse that stands at the top level; none when Synapse never had one of that name.
-pub fn of_synapse(name: &str) -> Option<String> {
-    if name == "log_config" {
-        return Some("what Synapse calls log_config is described in the section logging".to_owned());
-    }
-    if name == "modules" {
-        return Some("describe the directory's module (LDAP) in the section ldap, and write others as synapse.settings.modules".to_owned());
-    }
-    if let Some(owner) = settings::owner(name) {
-        return Some(match settings::secret_of(owner) {
-            _ if owner == settings::TOOL => format!("remove it: the tool sets Synapse's {name}"),
-            Some(secret) => format!("remove it: {name} comes from secrets/{secret} on the target, which `synapse-site secrets init` makes"),
-            None if owner.starts_with("the section ") => format!("what Synapse calls {name} is described in {owner}"),
-            None => format!("what Synapse calls {name} is said with {owner}"),
-        });
-    }
-    if settings::needs_more(name) {
-        return Some(format!("leave {name} out for now: it needs more than this option, and this version has no section for it"));
-    }
+use super::rules::{settings, typed};
+use super::said::{self, Said};
+use super::{synapse, translate};
+use crate::site::schema::{OptionPath, Step};
+
+/// What to do with an option of Synapse that stands at the top level, or in a section that has none of its name; none when Synapse never had one
+/// of that name.
+pub fn of_synapse(name: &str, value: &Value) -> Option<String> {
     if let Some((why, instead)) = typed::moved(name) {
-        return Some(format!("{instead}: {name} {why}"));
+        let directory = translate::block(name, value).filter(|_| name == "ldap_config");
+        return Some(directory.unwrap_or_else(|| format!("{instead}: {name} {why}")));
     }
     if let Some(gone) = synapse::gone().get(name) {
         let instead = if gone.instead.is_empty() { "remove it" } else { gone.instead };
         return Some(format!("Synapse does not read {name}; {instead}"));
     }
-    let known = synapse::options().names().any(|known| known == name);
-    known.then(|| format!("write it as synapse.settings.{name}: it is an option of Synapse, and no section has it"))
+    let said = said::of(name)?;
+    let whole = || said.sentence(name);
+    Some(match said {
+        // The directory is the one module with a section.
+        Said::Settings if ["modules", "password_providers"].contains(&name) => match translate::block(name, value) {
+            Some(written) => written,
+            None => format!("{}; the module of a directory (LDAP) is described with ldap.uri and ldap.base", whole()),
+        },
+        Said::With(_) => translate::block(name, value).unwrap_or_else(whole),
+        _ => whole(),
+    })
 }
 
-/// What to do with a member of a block of Synapse that a section of the description writes: `template_dir` in `consent`.
-pub fn of_block(section: &str, member: &str) -> Option<String> {
-    if (section, member) == ("database", "args") {
-        return Some(
-            "write user, dbname, host, port, cp_min and cp_max in database itself; the password is secrets/postgres_password on the target".to_owned(),
-        );
-    }
-    let block = blocks(section).into_iter().find(|block| synapse::options().member(block).is_some_and(|entry| entry.names().any(|name| name == member)))?;
-    Some(format!("remove it: Synapse's {block}.{member} follows from the rest of the section {section}"))
+/// What to do with something in a section that is no option of it, by its path: an option of the block of Synapse that the section writes, or of
+/// a module. None when neither knows it.
+pub fn in_section(path: &OptionPath, value: &Value) -> Option<String> {
+    let steps: Vec<&str> = path.0.iter().map(|step| if let Step::Key(key) = step { key.as_str() } else { "[]" }).collect();
+    let written = steps.join(".");
+    let (inner, said) = said::in_section(&written)?;
+    let name = inner.split('.').next().unwrap_or_default();
+    let here = written.replace("[]", "*");
+    Some(match &said {
+        Said::With(options) if options.len() == 1 && here.strip_prefix(options[0].as_str()).is_some_and(|rest| rest.matches('.').count() == 1) => {
+            format!("write what is in it as {} itself", options[0])
+        }
+        Said::With(_) => translate::block(&inner, value).unwrap_or_else(|| said.sentence(name)),
+        Said::Secret(secret) if secret.ends_with("IDP_ID") => {
+            format!("remove it: its value is the file secrets/{secret} on the target, with the provider's idp_id in the place of IDP_ID")
+        }
+        _ => said.sentence(name),
+    })
 }
 
 /// Synapse's blocks that a section writes as a whole.
@@ -58,6 +65,8 @@ pub fn writer(path: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -65,24 +74,25 @@ mod tests {
         for (name, answer) in [
             ("experimental_features", "synapse.settings.experimental_features"),
             ("caches", "synapse.settings.caches"),
-            ("modules", "the section ldap"),
+            ("modules", "ldap.uri"),
             ("max_upload_size", "media.max_upload_size"),
-            ("user_consent", "the section consent"),
-            ("log_config", "the section logging"),
-            ("media_store_path", "the tool"),
+            ("user_consent", "consent"),
+            ("log_config", "logging.level"),
+            ("media_store_path", "not offered"),
             ("turn_shared_secret", "secrets/turn_shared_secret"),
             ("turn_password", "secrets/turn_password on the target"),
-            ("saml2_config", "no section"),
-            ("bind_port", "listeners"),
+            ("saml2_config", "not offered"),
+            ("bind_port", "gateway.http_port"),
             ("enable_group_creation", "does not read"),
         ] {
-            let told = of_synapse(name).unwrap_or_default();
+            let told = of_synapse(name, &Value::Null).unwrap_or_default();
             assert!(told.contains(answer), "{name}: {told}");
         }
-        assert!(synapse::options().names().all(|name| of_synapse(name).is_some()));
-        assert_eq!(of_synapse("mediaa"), None);
-        assert!(of_block("consent", "template_dir").is_some_and(|told| told.contains("user_consent.template_dir")));
-        assert_eq!(of_block("consent", "tempalte_dir"), None);
-        assert!(of_block("database", "args").is_some_and(|told| told.contains("dbname")));
+        assert!(synapse::options().names().all(|name| of_synapse(name, &Value::Null).is_some()));
+        assert_eq!(of_synapse("mediaa", &Value::Null), None);
+        let inside = |path: &str, value: Value| in_section(&OptionPath::dotted(path), &value);
+        assert!(inside("consent.template_dir", json!("x")).is_some_and(|told| told.contains("consent.documents")));
+        assert_eq!(inside("consent.tempalte_dir", json!("x")), None);
+        assert!(inside("database.args", json!({ "dbname": "x" })).is_some_and(|told| told.contains("database: { dbname: x }")));
     }
 }

@@ -11,7 +11,7 @@ use crate::launch::Secret;
 
 /// Make the secrets of a site on its target.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  synapse-site secrets init out")]
+#[command(after_help = "Example:\n  synapse-site secrets init out\nExit code 4 means that secrets are still to bring.")]
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -25,7 +25,7 @@ enum Verb {
 /// Make every secret that is missing, and say which an administrator has to bring. What is there is never touched.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  synapse-site build site.yaml --out out && synapse-site secrets init out\n  Without this program on the target: docker compose run --rm secrets"
+    after_help = "Example:\n  synapse-site build site.yaml --out out && synapse-site secrets init out\n  Without this program on the target: docker compose run --rm secrets\nExit code 4 means that secrets are still to bring, which are listed; 0 that the site can start."
 )]
 struct Init {
     /// The output of a build: the directory with site.json and compose.yaml. The secrets go into its sub-directory secrets.
@@ -60,5 +60,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     outdir::check_finished(&init.dir, &super::build::OUTPUTS)?;
     let needed: Vec<Secret> = serde_json::from_value(site["secrets"].clone()).map_err(odd)?;
     let report = secrets::init(&init.dir.join("secrets"), &needed)?;
-    if init.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }
+    if init.json {
+        print::answer_json(&report)?
+    } else {
+        print::answer(&report.to_string())?
+    }
+    report.outcome()
 }

@@ -55,6 +55,16 @@ impl From<&Secret> for Named {
     }
 }
 
+impl Report {
+    /// Whether the site can start.
+    ///
+    /// # Errors
+    /// [`Error::ToBring`] with the secrets that an administrator still has to bring.
+    pub fn outcome(&self) -> Result<()> {
+        if self.bring.is_empty() { Ok(()) } else { Err(Error::ToBring(self.bring.iter().map(|secret| secret.name.clone()).collect())) }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for warning in &self.warnings {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::options::Described;
 use super::{entries, is_within};
+use crate::check::said::{self, Said};
 use crate::check::{names, synapse};
 use crate::site::schema::nearest;
 
@@ -42,8 +45,9 @@ fn meant(all: &[Described], sections: &BTreeSet<&str>, wanted: &str) -> Option<S
         return None;
     }
     if let Some(setting) = wanted.strip_prefix("synapse.settings.") {
-        return Some(match names::of_synapse(setting.split('.').next()?) {
-            Some(said) if !said.starts_with("write it as") => sentence(&said),
+        let top = setting.split('.').next()?;
+        return Some(match names::of_synapse(top, &Value::Null) {
+            Some(said) if said::of(top) != Some(Said::Settings) => sentence(&said),
             Some(_) => "Synapse's own documentation describes what stands under synapse.settings.".to_owned(),
             None => "Synapse has no such option, either.".to_owned(),
         });
@@ -62,11 +66,11 @@ fn meant(all: &[Described], sections: &BTreeSet<&str>, wanted: &str) -> Option<S
         }
     }
     if !sections.contains(top)
-        && let Some(said) = names::of_synapse(top)
+        && let Some(said) = names::of_synapse(top, &Value::Null)
     {
         return Some(sentence(&said));
     }
-    if let Some(said) = wanted.rsplit_once('.').and_then(|(_, last)| names::of_synapse(last)) {
+    if let Some(said) = wanted.rsplit_once('.').and_then(|(_, last)| names::of_synapse(last, &Value::Null)) {
         return Some(sentence(&said));
     }
     let names: Vec<String> = all.iter().map(ToString::to_string).chain(sections.iter().map(|section| (*section).to_owned())).collect();
@@ -80,9 +84,14 @@ fn written_from(path: &str) -> Option<String> {
     let is_it = |(whose, name): &(&str, String)| *whose == "Synapse" && (name == path || is_within(name, path));
     let written = entries(Some(writer)).into_iter().filter(|entry| entry.places.iter().any(is_it));
     let written: Vec<String> = written.map(|entry| entry.option.to_string()).collect();
-    let is_read = || path.split('.').try_fold(synapse::options(), |entry, step| entry.named(step)).is_some();
-    let from = if !written.is_empty() { list(&written) } else { is_read().then(|| writer.to_owned())? };
-    Some(format!("Synapse's {path} follows from {from}."))
+    if !written.is_empty() {
+        return Some(format!("Synapse's {path} follows from {}.", list(&written)));
+    }
+    path.split('.').try_fold(synapse::options(), |entry, step| entry.named(step))?;
+    Some(match said::of(path)? {
+        Said::With(options) => format!("Synapse's {path} is said with {}.", list(&options)),
+        said => sentence(&said.sentence(path)),
+    })
 }
 
 fn did_you_mean(names: &[String]) -> String {
@@ -127,12 +136,13 @@ mod tests {
         for (name, hint) in [
             ("max_upload_size", "Did you mean media.max_upload_size?"),
             ("issuer", "oidc.oidc_providers.*.issuer"),
-            ("consent.template_dir", "Synapse's user_consent.template_dir follows from consent"),
+            ("consent.template_dir", "Synapse's user_consent.template_dir is said with consent.documents"),
             ("password_config.policy.minimum_length", "authentication.policy.minimum_length"),
             ("database.args.host", "database.host"),
+            ("redis.use_tls", "Not offered: this version speaks to Redis without TLS"),
             ("experimental_features", "synapse.settings.experimental_features"),
             ("synapse.settings.caches", "Synapse's own documentation"),
-            ("media_store_path", "The tool sets"),
+            ("media_store_path", "Not offered: uploads"),
             ("turn.turn_shared_secret", "secrets/turn_shared_secret"),
             ("MEDIA", "Did you mean media?"),
             ("turn.min_prot", "Did you mean turn.min_port?"),

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::quote;
 use super::reveal::without_quotes;
 
 /// A mistake of writing.
@@ -59,8 +60,22 @@ const YAML: &[(&str, &str, &str, bool)] = &[
 const TAB: &str = "has a tab where a line is indented";
 const NO_TABS: &str = "indent with blanks; YAML takes no tabs there";
 
+const QUOTE: &str = "has a quotation mark that is not closed in its line";
+const CLOSE: &str = "close it at the end of the text that it begins";
+
 /// What is wrong with a text that the reader of YAML refused with these words.
 pub fn yaml(text: &str, said: &str) -> Told {
+    let told = refused(text, said);
+    // The reader gives up where the mark of another text seems to close this one, or at the end of the file.
+    match quote::unclosed(text) {
+        Some(place) if told.place.is_none_or(|gave_up| place <= gave_up) => {
+            Told { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) }
+        }
+        _ => told,
+    }
+}
+
+fn refused(text: &str, said: &str) -> Told {
     static PLACE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"at line (\d+) column (\d+)").expect("an expression"));
     let places: Vec<(usize, usize)> = PLACE.captures_iter(said).filter_map(|found| Some((found[1].parse().ok()?, found[2].parse().ok()?))).collect();
     let place = places.first().copied();
@@ -85,6 +100,11 @@ pub fn yaml(text: &str, said: &str) -> Told {
 
 /// What is wrong with a text that the reader of JSON refused with these words at this place.
 pub fn json(text: &str, said: &str, place: (usize, usize)) -> Told {
+    if let Some(place) =
+        quote::unclosed(text).filter(|quote| *quote <= place && (said.contains("control character") || said.starts_with("EOF while parsing a string")))
+    {
+        return Told { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) };
+    }
     // The place is told by itself.
     let said = said.split(" at line ").next().unwrap_or(said);
     let remedy = match (said, at(text, place)) {
@@ -139,6 +159,11 @@ mod tests {
             ("# x\n---\na: b\n--- # y\n", "second document", "two files", (4, 1)),
             ("a: b: c\n", "second colon", "quotation marks", (1, 5)),
             ("a: 'b\nc: d\n", "a quotation mark", "close it", (1, 4)),
+            ("a: 'b\nc: 'd'\n", "a quotation mark", "close it", (1, 4)),
+            ("# it's\na: \"b\nc: \"d\"\n", "a quotation mark", "close it", (2, 4)),
+            ("a: [x, \"b]\nc: \"d\"\n", "a quotation mark", "close it", (1, 8)),
+            ("a: it's\nb: 'c\nd: e\n", "a quotation mark", "close it", (2, 4)),
+            ("a: |\n  'x\n  y: z\nb: 'c\nd: 'e'\n", "a quotation mark", "close it", (4, 4)),
             ("a: {b: c\n", "a {", "}", (1, 4)),
             ("a: [b, c\nd: e\n", "a [", "]", (1, 4)),
             ("a:\n    b: c\n  d: e\n", "indented unlike", "alike", (3, 3)),
@@ -167,6 +192,8 @@ mod tests {
             ("{a: 1}", "into quotation marks"),
             ("{} {}", "one file"),
             ("{\"a\": [1", "close"),
+            ("{\"a\": \"b,\n\"c\": 1}", "close it at the end"),
+            ("{\"a\": \"b", "close it at the end"),
             ("{\"a\": 1 \"b\": 2}", "a comma"),
         ] {
             let error = serde_json::from_str::<serde_json::Value>(text).expect_err(text);

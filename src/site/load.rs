@@ -11,7 +11,8 @@ use super::broken;
 use super::nix::{self, Evaluator};
 use super::position::{Oddity, Positions};
 use super::reveal::{self, Hidden};
-use super::schema::{self, OptionPath, Step};
+use super::schema::{self, OptionPath};
+use super::sound;
 use crate::check::{Finding, Findings, Position, Severity, rules};
 use crate::error::{Error, Result};
 
@@ -106,7 +107,7 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
             continue;
         }
         finding.position = source.position(&at);
-        unsound.push(if is_missing { around(&at) } else { at });
+        unsound.push(at);
         findings.push(source.without_carried(finding));
     }
     let mut files = BTreeMap::new();
@@ -164,29 +165,19 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
 }
 
 /// What the types found, and what the rules find in everything else: who has to mend the one wants to know of the other.
-fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], mut value: Value, files: BTreeMap<String, Vec<u8>>, source: Source) -> Findings {
-    // A list with a wrong element is wrong as a whole.
-    let whole = |at: &OptionPath| OptionPath(at.0.iter().take_while(|step| matches!(step, Step::Key(_))).cloned().collect());
-    let unsound: BTreeSet<OptionPath> = unsound.iter().map(whole).collect();
-    let unsound: Vec<OptionPath> = unsound.into_iter().collect();
-    unsound.iter().for_each(|at| leave_out(&mut value, &at.0));
-    let all_unsound = unsound.iter().any(|at| at.0.is_empty());
-    let site = serde_json::from_value(without_nulls(value)).ok().filter(|_| !all_unsound);
-    let Some(site) = site else { return Findings::new(findings, &source.file, source.text.as_ref()) };
-    let loaded = Loaded { site, files, source };
-    let of_rules = rules::apply_to_sound(&loaded, &unsound);
-    findings.extend(of_rules.list);
-    Findings::new(findings, &loaded.source.file, loaded.source.text.as_ref())
-}
-
-fn leave_out(value: &mut Value, path: &[Step]) {
-    let Some((Step::Key(key), rest)) = path.split_first() else { return };
-    let Value::Object(members) = value else { return };
-    if rest.is_empty() {
-        members.remove(key);
-    } else if let Some(member) = members.get_mut(key) {
-        leave_out(member, rest);
+fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], value: Value, files: BTreeMap<String, Vec<u8>>, source: Source) -> Findings {
+    let sound = sound::parts(&value, unsound);
+    let [one, other] = sound.descriptions.map(|description| serde_json::from_value(without_nulls(description)));
+    let (file, text) = (source.file.clone(), source.text.clone());
+    if let (Ok(one), Ok(other), true) = (one, other, value.is_object()) {
+        let mut loaded = Loaded { site: one, files, source };
+        let found = rules::apply_to_sound(&loaded, &sound.left_out).list;
+        loaded.site = other;
+        // What is found with one stand-in and not with the other comes of it.
+        let again = rules::apply_to_sound(&loaded, &sound.left_out).list;
+        findings.extend(found.into_iter().filter(|finding| again.contains(finding)));
     }
+    Findings::new(findings, &file, text.as_ref())
 }
 
 /// What is written in YAML's own way and means nothing here.
@@ -303,8 +294,13 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
         };
         Error::Site(Findings::new(vec![finding], file, text))
     };
-    let text = String::from_utf8(bytes)
-        .map_err(|error| broken(format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()), Some("save it as UTF-8"), None, None))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        let place = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
+        let message = format!("is not UTF-8: the byte 0x{:02x} belongs to no character", error.as_bytes()[valid]);
+        broken(message, Some("save it as UTF-8; another program may have written it in Latin-1 or Windows-1252"), Some(place), None)
+    })?;
     // Some editors put a mark of the byte order before the first line; readers of JSON do not take it.
     let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
     let empty = || broken("is empty".to_owned(), Some("`synapse-site new` writes a description to start from"), None, None);

@@ -224,18 +224,18 @@ impl OidcProvider {
 
     /// The secret with which Synapse proves itself to this provider, if there is one.
     pub fn secret(&self) -> Option<String> {
-        let written: String = self
-            .idp_id
-            .as_str()
-            .chars()
-            .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c.to_string() } else { format!("_{:02x}", u32::from(c)) })
-            .collect();
+        let written = in_name(self.idp_id.as_str());
         match (&self.client_secret_jwt_key, self.client_auth_method) {
             (Some(_), _) => Some(format!("oidc_client_key_{written}")),
             (None, ClientAuth::None) => None,
             (None, _) => Some(format!("oidc_client_secret_{written}")),
         }
     }
+}
+
+/// A provider's name in the name of a secret, in which two stay two.
+pub fn in_name(idp_id: &str) -> String {
+    idp_id.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c.to_string() } else { format!("_{:02x}", u32::from(c)) }).collect()
 }
 
 fn yes() -> bool {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::synapse::{SECRET_REMEDY, has_password, names_secret};
 use super::{Site, reveal, text};
-use crate::check::{Finding, Severity, names};
+use crate::check::{Finding, Severity, names, synapse};
 
 /// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
 pub fn schema() -> Value {
@@ -21,6 +21,33 @@ pub fn schema() -> Value {
 pub fn root() -> &'static Value {
     static ROOT: LazyLock<Value> = LazyLock::new(schema);
     &ROOT
+}
+
+/// The schema of an option; `*` in its path stands for an element of a list, or a member of any name. None when there is no such option.
+pub fn at(path: &str) -> Option<&'static Value> {
+    path.split('.').try_fold(root(), |schema, step| {
+        let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+        let inner = |schema: &'static Value| match step {
+            "*" => schema.get("items").or_else(|| schema.get("additionalProperties").filter(|inner| !inner.is_boolean())),
+            name => schema["properties"].get(name),
+        };
+        branches.filter_map(inner).next()
+    })
+}
+
+/// Whether a set of options, by its steps, must have an option of that name.
+pub fn requires(set: &[Step], name: &str) -> bool {
+    let inner = |schema: &'static Value, step: &Step| {
+        let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+        let member = |schema: &'static Value| match step {
+            Step::Key(name) => schema["properties"].get(name).or_else(|| schema.get("additionalProperties").filter(|inner| inner.is_object())),
+            Step::Index(_) => schema.get("items"),
+        };
+        branches.filter_map(member).next()
+    };
+    let Some(schema) = set.iter().try_fold(root(), inner) else { return false };
+    let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+    branches.filter_map(Value::as_object).any(|rules| required(rules).any(|needed| needed == name))
 }
 
 /// One step from an option to a part of it.
@@ -193,7 +220,7 @@ impl Walk<'_> {
         for name in required(rules) {
             if !members.contains_key(name) {
                 let property = &properties[name];
-                let example = first_example(property).map(|example| format!("write for example {name}: {example}")).or_else(|| members_example(name, property));
+                let example = sample(property).map(|example| format!("write for example {name}: {}", written(&example)));
                 let what = property["description"].as_str().and_then(|text| text.split(". ").next()).map(one_line).unwrap_or_default();
                 self.find(&path.key(name), "S0006", format!("is missing: {}", lower_first(what.trim_end_matches('.'))), example);
             }
@@ -203,36 +230,40 @@ impl Walk<'_> {
     /// What somebody meant who wrote an option that is not there.
     fn unknown(&self, key: &str, member: &Value, properties: &Map<String, Value>, path: &OptionPath) -> String {
         let known = || properties.keys().map(String::as_str);
+        if let Some(said) = names::in_section(&path.key(key), member) {
+            return said;
+        }
+        if let Some(said) = names::of_synapse(key, member).filter(|said| said.contains("secrets/")) {
+            return said;
+        }
         if names_secret(key) && !member.is_object() {
             return SECRET_REMEDY.to_owned();
         }
-        if key == "enabled" && path.0.len() == 1 {
+        if key == "enabled" && path.0.len() == 1 && self.is_absent_by_itself(path) {
             return "remove it: the section alone says so".to_owned();
         }
+        if let Some(said) = names::of_synapse(key, member) {
+            return said;
+        }
+        // Words such as `port` are in several sections.
         let sections = self.whole["properties"].as_object().into_iter().flatten();
-        if let Some((section, _)) = sections.into_iter().find(|(_, section)| members(section).is_some_and(|members| members.contains_key(key))) {
+        let mut holders = sections.filter(|(_, section)| members(section).is_some_and(|members| members.contains_key(key)));
+        let is_telling = path.0.is_empty() || key.contains('_');
+        if let (Some((section, _)), None, true) = (holders.next(), holders.next(), is_telling) {
             return format!("write it as {section}.{key}");
-        }
-        if let Some(said) = names::of_synapse(key) {
-            return said;
-        }
-        if let Some(said) = path
-            .0
-            .first()
-            .and_then(|section| if let Step::Key(section) = section { Some(section) } else { None })
-            .and_then(|section| names::of_block(section, key))
-        {
-            return said;
         }
         if let Some(near) = nearest(key, known()) {
             return format!("did you mean {near:?}?");
         }
         let known = known().collect::<Vec<_>>().join(", ");
-        if path.0.is_empty() {
-            format!("the sections are {known}; a Synapse option without a section goes under synapse.settings")
-        } else {
-            format!("known here are {known}; other Synapse options go under synapse.settings")
-        }
+        let neither = format!("Synapse {} has no option of that name, either", synapse::version());
+        if path.0.is_empty() { format!("the sections are {known}; {neither}") } else { format!("known here are {known}; {neither}") }
+    }
+
+    /// Whether a section of the description is not there unless somebody writes it.
+    fn is_absent_by_itself(&self, path: &OptionPath) -> bool {
+        let section = &self.whole["properties"][path.to_string()];
+        section["anyOf"].is_array() || section["type"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "null"))
     }
 
     fn range(&mut self, rules: &Map<String, Value>, found: &Value, path: &OptionPath) {
@@ -316,7 +347,8 @@ fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &Optio
             Some("put what is written there into quotation marks, if it is meant".to_owned())
         }
         ("object", Value::Null) if path.0.len() == 1 => Some(format!(
-            "indent its options below {path}, or leave it out; they are {}",
+            "indent its options below {path}{}; they are {}",
+            if required(root().as_object()?).any(|name| name == path.to_string()) { "" } else { ", or leave it out" },
             rules.get("properties")?.as_object()?.keys().cloned().collect::<Vec<_>>().join(", ")
         )),
         ("object", _) => {
@@ -385,15 +417,42 @@ fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
     names.join(" or ")
 }
 
-fn first_example(schema: &Value) -> Option<&Value> {
-    schema["examples"].get(0).or_else(|| schema["anyOf"].get(0).and_then(|branch| branch["examples"].get(0)))
+/// A value that an option takes: its example, or the least that has its type.
+fn sample(schema: &Value) -> Option<Value> {
+    if let Some(example) = schema["examples"].get(0) {
+        return Some(example.clone());
+    }
+    if let Some(branch) = schema["anyOf"].as_array().and_then(|branches| branches.iter().find(|branch| branch["type"] != "null")) {
+        return sample(branch);
+    }
+    let rules = schema.as_object()?;
+    if let Some(allowed) = choices(rules) {
+        return allowed.into_iter().find(|value| !value.is_null());
+    }
+    match types(rules).into_iter().find(|kind| *kind != "null")? {
+        "object" if rules.contains_key("properties") => {
+            let member = |name: &str| Some((name.to_owned(), sample(&schema["properties"][name])?));
+            required(rules).map(member).collect::<Option<Map<String, Value>>>().map(Value::Object)
+        }
+        "object" => Some(Value::Object(Map::from_iter([("NAME".to_owned(), sample(&schema["additionalProperties"])?)]))),
+        "array" => Some(Value::Array(vec![sample(&schema["items"])?])),
+        "boolean" => Some(Value::Bool(true)),
+        "integer" | "number" => Some(schema.get("default").or(schema.get("minimum")).cloned().unwrap_or_else(|| Value::from(1))),
+        "string" => Some(Value::from("some text")),
+        _ => None,
+    }
 }
 
-/// How to write a section, with the options that it must have.
-fn members_example(name: &str, section: &Value) -> Option<String> {
-    let members = required(section.as_object()?).map(|member| Some(format!("{member}: {}", first_example(&section["properties"][member])?)));
-    let members: Vec<String> = members.collect::<Option<_>>()?;
-    (!members.is_empty()).then(|| format!("write for example {name}: {{ {} }}", members.join(", ")))
+/// How to write a value on one line.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Object(members) if members.is_empty() => "{}".to_owned(),
+        Value::Object(members) => {
+            format!("{{ {} }}", members.iter().map(|(name, member)| format!("{name}: {}", written(member))).collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(elements) => format!("[{}]", elements.iter().map(written).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
 }
 
 fn one_line(text: &str) -> String {

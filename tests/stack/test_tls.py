@@ -54,7 +54,7 @@ def gateway(stack: Stack) -> Iterator[Gateway]:
          "-keyout", home / "key.pem", "-out", home / "certificate.pem"])
     target = home / "out"
     run([stack.tool, "build", home / "site.json", "--out", target], seconds=600)
-    said = run([stack.tool, "secrets", "init", target]).stdout
+    said = run([stack.tool, "secrets", "init", target], expect=(4,)).stdout
     assert "tls_certificate" in said and "tls_certificate_key" in said
     (target / "secrets" / "tls_certificate").write_bytes((home / "certificate.pem").read_bytes())
     (target / "secrets" / "tls_certificate_key").write_bytes((home / "key.pem").read_bytes())

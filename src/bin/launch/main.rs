@@ -138,5 +138,5 @@ fn init_secrets(place: &Place, arguments: &[&str]) -> Result<()> {
         let json = json.map_err(|error| Error::environment(error.to_string(), "run this without --json"))?;
         println!("{json}");
     }
-    Ok(())
+    report.outcome()
 }

@@ -11,6 +11,7 @@ use crate::render::synapse::rtc::FEATURES;
 use crate::site::helpers::DRAUPNIR_SECRETS;
 use crate::site::load::Loaded;
 use crate::site::rtc::{Relay, RtcSource};
+use crate::site::schema;
 use crate::site::synapse::{has_password, is_written, names_secret};
 use crate::site::turn::TurnSource;
 
@@ -271,13 +272,18 @@ fn secrets(path: &str, name: &str, value: &Value, file: Option<&Value>, breaches
 /// Two services on one port of the target.
 pub(super) fn overlaps(loaded: &Loaded) -> Vec<Breach> {
     let ports = crate::render::ports::all(&loaded.site);
+    let said = serde_json::to_value(&loaded.site).unwrap_or_default();
+    let pointer = |option: &str| format!("/{}", option.replace('.', "/"));
     let mut breaches: Vec<Breach> = Vec::new();
     for (at, port) in ports.iter().enumerate() {
         // What coturn's own ports may be is S0207's.
         let other = ports[..at].iter().find(|other| port.meets(other) && !(port.service == "coturn" && other.service == "coturn"));
         if let Some(other) = other {
+            // Of one that somebody chose and one that nobody said, the former can be mended.
+            let is_chosen = |option: &str| schema::at(option).is_none_or(|schema| said.pointer(&pointer(option)) != schema.get("default"));
+            let (port, other) = if is_chosen(other.option) && !is_chosen(port.option) { (other, port) } else { (port, other) };
             let message = format!("{} is also taken by {} ({})", port.numbers(), other.option, other.numbers());
-            breaches.push(Breach::at(port.option, message, "give each its own port"));
+            breaches.push(Breach::at(port.option, message, format!("write another {}", port.option)));
         }
     }
     breaches

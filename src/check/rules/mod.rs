@@ -26,6 +26,7 @@ pub(super) mod settings;
 pub mod sites;
 mod templates;
 pub(super) mod typed;
+mod units;
 
 pub use templates::{FIXED_TEMPLATES, TEMPLATES};
 
@@ -84,6 +85,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         templates::RULES,
         app_services::RULES,
         accepted::RULES,
+        units::RULES,
     ]
     .into_iter()
     .flatten()

@@ -111,7 +111,7 @@ pub(super) const RULES: &[Rule] = &[
                 ),
                 _ => (
                     format!("sends other servers to {}, and the gateway answers them under {} only", door.written(), base.host()),
-                    "leave well_known.server_host out".to_owned(),
+                    "leave well_known.server_host out; a name of its own for other servers needs gateway.tls: off and a proxy of yours before the gateway, which answers under both names and passes requests on with the Host of server.public_baseurl".to_owned(),
                 ),
             };
             vec![Breach::at(door.option, message, remedy)]
@@ -143,6 +143,24 @@ pub(super) const RULES: &[Rule] = &[
                 format!("let the proxy in front pass {} on with Host: {}, and accept this warning", door.written(), base.host())
             };
             vec![Breach::at(door.option, message, remedy)]
+        },
+    },
+    Rule {
+        code: "S0308",
+        severity: Warning,
+        options: &["server.public_baseurl"],
+        reason: "Clients keep this address, and few authorities sign a certificate for an address, for days only; a name can move to another machine (RFC 8738, Let's Encrypt, \"IP address certificates\").",
+        breaches: |loaded| {
+            let server = &loaded.site.server;
+            let host = server.public_baseurl.host();
+            let parsed = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+            // A server whose very name is the address has decided, and on a loopback address somebody tries something.
+            let Some(address) = parsed(host).filter(|address| !address.is_loopback() && parsed(server.server_name.host()) != Some(*address)) else {
+                return Vec::new();
+            };
+            let message = format!("has the address {address} in the place of a name");
+            let remedy = format!("give the machine a name, such as https://matrix.{}/", server.server_name.host());
+            vec![Breach::at("server.public_baseurl", message, remedy)]
         },
     },
     Rule {

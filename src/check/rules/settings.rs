@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Breach, Rule, modules};
 use crate::check::Severity::Error;
-use crate::check::synapse;
+use crate::check::{names, said, synapse, translate};
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
 use crate::site::Site;
@@ -47,7 +47,6 @@ const OWNED: &[(&str, &str)] = &[
     ("enable_3pid_changes", "registration.enable_3pid_changes"),
     ("enable_3pid_lookup", "registration.enable_3pid_lookup"),
     ("enable_authenticated_media", "media.enable_authenticated_media"),
-    ("enable_media_repo", "the section workers"),
     ("enable_metrics", "listeners.metrics"),
     ("enable_registration", "registration.enable_registration"),
     ("enable_registration_token_3pid_bypass", "registration.enable_registration_token_3pid_bypass"),
@@ -190,8 +189,9 @@ const OWNED: &[(&str, &str)] = &[
 ];
 
 /// Synapse options that do not work by themselves: they name files that no image has, or want a listener's resource, another
-/// process's place in the instance map, or a second service.
+/// process's place in the instance map, or a second service. What is done instead is in the table of [`crate::check::said`].
 const UNSUPPORTED: &[&str] = &[
+    "enable_media_repo",
     "saml2_config",
     "stream_writers",
     "media_instance_running_background_jobs",
@@ -214,14 +214,15 @@ pub(in crate::check) fn secret_of(owner: &str) -> Option<&str> {
     owner.strip_prefix("the secret ")?.split(',').next()
 }
 
-/// Where to say an option of that owner, once somebody has the wrong place for it.
-pub(super) fn say_it(owner: &str) -> String {
-    secret_of(owner).map_or_else(|| "say it there".to_owned(), |secret| format!("its value is the file secrets/{secret} on the target"))
-}
-
 /// The Synapse options that an owner writes.
 pub(in crate::check) fn owned_by(owner: &str) -> Vec<&'static str> {
     OWNED.iter().filter(|(_, other)| *other == owner).map(|(name, _)| *name).collect()
+}
+
+/// The Synapse options that a section writes, as a whole or with one of its options.
+pub(in crate::check) fn owned_within(section: &str) -> Vec<&'static str> {
+    let is_its = |owner: &str| owner.strip_prefix("the section ").unwrap_or(owner).split('.').next() == Some(section);
+    OWNED.iter().filter(|(_, owner)| is_its(owner)).map(|(name, _)| *name).collect()
 }
 
 /// Whether a Synapse option does not work by itself.
@@ -259,17 +260,17 @@ pub(super) const RULES: &[Rule] = &[
         options: &["synapse.settings"],
         reason: "Synapse merges its files shallowly: of two that set one option, the later wins silently (config/_base.py, read_config_files).",
         breaches: |loaded| {
-            let settings = loaded.site.synapse.settings.keys();
+            let settings = loaded.site.synapse.settings.iter();
             settings
-                .filter_map(|name| Some((name, owner(name)?)))
-                .map(|(name, owner)| {
+                .filter_map(|(name, value)| Some((name, value, owner(name)?)))
+                .map(|(name, value, owner)| {
                     let (message, remedy) = match (owner, secret_of(owner)) {
-                        (TOOL, _) => ("is set by the tool".to_owned(), "remove it".to_owned()),
+                        (TOOL, _) => ("is set by the tool".to_owned(), names::of_synapse(name, value).unwrap_or_else(|| "remove it".to_owned())),
                         (_, Some(secret)) => (
                             format!("is a secret, read from the file secrets/{secret} on the target{}", owner.find(',').map_or("", |at| &owner[at..])),
                             format!("remove it here; a value that is to stay goes into secrets/{secret}, where `synapse-site secrets init` leaves it alone"),
                         ),
-                        _ => (format!("is already written by {owner}"), "say it there, and remove it here".to_owned()),
+                        _ => (format!("is already written by {owner}"), names::of_synapse(name, value).unwrap_or_else(|| "remove it".to_owned())),
                     };
                     Breach::at(&format!("synapse.settings.{name}"), message, remedy)
                 })
@@ -317,10 +318,11 @@ pub(super) const RULES: &[Rule] = &[
         breaches: |loaded| {
             modules::all(&loaded.site.synapse.settings)
                 .filter(modules::Module::is_directory)
-                .map(|module| Breach {
-                    option: module.option,
-                    message: "is the LDAP module".to_owned(),
-                    remedy: "describe the directory in the section ldap and set authentication.method to \"ldap\"".to_owned(),
+                .map(|module| {
+                    let whole = serde_json::json!({ "module": "ldap_auth_provider", "config": module.config });
+                    let written = translate::block("modules", &whole);
+                    let remedy = written.unwrap_or_else(|| "describe it with ldap.uri and ldap.base, and set authentication.method to \"ldap\"".to_owned());
+                    Breach { option: module.option, message: "is the LDAP module".to_owned(), remedy: format!("remove it here, and {remedy}") }
                 })
                 .collect()
         },
@@ -370,11 +372,8 @@ pub(super) const RULES: &[Rule] = &[
                 .keys()
                 .filter(|name| needs_more(name))
                 .map(|name| {
-                    Breach::at(
-                        &format!("synapse.settings.{name}"),
-                        "needs more than this option, and this version has no section for it",
-                        "leave it out for now",
-                    )
+                    let remedy = said::of(name).map_or_else(|| "remove it".to_owned(), |said| said.sentence(name));
+                    Breach::at(&format!("synapse.settings.{name}"), "needs more than this option, and no section has it", remedy)
                 })
                 .collect()
         },

@@ -8,22 +8,22 @@ const PROCESS: &str = "is about how a process is run, which the images and the m
 
 const MOVED: &[(&str, &str, &str)] = &[
     // server.py
-    ("bind_host", LISTENS, "remove it; see the section listeners"),
-    ("bind_port", LISTENS, "remove it; see the section listeners"),
-    ("unsecure_port", LISTENS, "remove it; see the section listeners"),
-    ("gzip_responses", LISTENS, "remove it; see the section listeners"),
-    ("no_tls", LISTENS, "remove it; see the section listeners"),
+    ("bind_host", LISTENS, "say gateway.bind_address, gateway.http_port and gateway.https_port"),
+    ("bind_port", LISTENS, "say gateway.bind_address, gateway.http_port and gateway.https_port"),
+    ("unsecure_port", LISTENS, "say gateway.bind_address, gateway.http_port and gateway.https_port"),
+    ("gzip_responses", OLDER, "say listeners.compress"),
+    ("no_tls", LISTENS, "say gateway.tls"),
     ("daemonize", PROCESS, "remove it"),
     ("print_pidfile", PROCESS, "remove it"),
     // metrics.py, server.py
     ("metrics_port", LISTENS, "say listeners.metrics"),
     ("metrics_bind_host", LISTENS, "say listeners.metrics"),
     // logger.py
-    ("log_file", REFUSED, "say it in the section logging"),
+    ("log_file", REFUSED, "say logging.files"),
     // database.py
-    ("database_path", OLDER, "say it in the section database"),
+    ("database_path", OLDER, "say database.host and database.dbname"),
     // emailconfig.py
-    ("trust_identity_server_for_password_resets", REFUSED, "say it in the section email, which sends them"),
+    ("trust_identity_server_for_password_resets", REFUSED, "say email.smtp_host, the server that mails them"),
     // registration.py
     ("invite_3pid_guest", REFUSED, "remove it"),
     ("disable_registration", OLDER, "say registration.enable_registration"),
@@ -36,23 +36,23 @@ const MOVED: &[(&str, &str, &str)] = &[
     ("rc_message_burst_count", OLDER, "say rate_limits.rc_message"),
     ("rc_messages_per_second", OLDER, "say rate_limits.rc_message"),
     // password_auth_providers.py
-    ("ldap_config", OLDER, "describe the directory in the section ldap"),
+    ("ldap_config", OLDER, "describe the directory with ldap.uri and ldap.base, and say authentication.method: ldap"),
     // key.py
     ("perspectives", OLDER, "say server.trusted_key_servers"),
     // push.py
-    ("push.redact_content", "has never done anything, as Synapse says when it reads it", "write push: { include_content: false }"),
+    ("push.redact_content", "has never done anything, as Synapse says when it reads it", "write synapse.settings.push.include_content: false"),
     // workers.py
-    ("notify_appservices", OLDER, "say it in the section workers"),
-    ("start_pushers", OLDER, "say it in the section workers"),
-    ("update_user_directory", OLDER, "say it in the section workers"),
+    ("notify_appservices", PROCESS, "remove it"),
+    ("start_pushers", PROCESS, "remove it"),
+    ("update_user_directory", PROCESS, "remove it"),
     ("worker_daemonize", PROCESS, "remove it"),
     ("worker_pid_file", PROCESS, "remove it"),
-    ("worker_main_http_uri", REFUSED, "remove it; see the section workers"),
+    ("worker_main_http_uri", REFUSED, "say workers.generic and workers.federation_senders"),
     ("worker_manhole", LISTENS, "remove it"),
-    ("worker_replication_host", REFUSED, "remove it; see the section workers"),
-    ("worker_replication_http_port", REFUSED, "remove it; see the section workers"),
-    ("worker_replication_http_tls", REFUSED, "remove it; see the section workers"),
-    ("worker_replication_port", REFUSED, "remove it; see the section workers"),
+    ("worker_replication_host", REFUSED, "say workers.generic and workers.federation_senders"),
+    ("worker_replication_http_port", REFUSED, "say workers.generic and workers.federation_senders"),
+    ("worker_replication_http_tls", REFUSED, "say workers.generic and workers.federation_senders"),
+    ("worker_replication_port", REFUSED, "say workers.generic and workers.federation_senders"),
 ];
 
 /// Why an option cannot stand there, and what to do.

@@ -1,7 +1,8 @@
 //! S0411 and S0412: what somebody may have meant by a name that Synapse does not know.
 
 use super::list;
-use crate::check::rules::settings::{TOOL, owner, say_it};
+use crate::check::rules::typed;
+use crate::check::said::{self, Said};
 use crate::check::synapse::{self, Entry};
 use crate::site::schema::nearest;
 
@@ -14,9 +15,8 @@ pub(super) fn option(name: &str) -> String {
         return feature(name, number, name);
     }
     match nearest(name, synapse::options().names()) {
-        Some(near) => match owner(near) {
-            Some(TOOL) => format!("did you mean {near:?}? The tool sets it: remove it"),
-            Some(owner) => format!("did you mean {near:?}? It comes from {owner}: {}", say_it(owner)),
+        Some(near) => match elsewhere(near) {
+            Some(instead) => format!("did you mean {near:?}? Then {instead}"),
             None => format!("did you mean {near:?}?"),
         },
         None => or_let_through(name),
@@ -65,13 +65,22 @@ fn feature(name: &str, number: &str, place: &str) -> String {
     }
 }
 
+/// What to do about an option that is not said under `synapse.settings`.
+fn elsewhere(path: &str) -> Option<String> {
+    let top = path.split('.').next().unwrap_or_default();
+    match said::of(path) {
+        Some(Said::Settings) => None,
+        Some(said) => Some(said.sentence(top)),
+        None => typed::moved(path).map(|(_, instead)| instead.to_owned()),
+    }
+}
+
 /// Where an option stands that was written somewhere else.
 fn there(name: &str, path: &str) -> String {
     let (top, rest) = path.split_once('.').unwrap_or((path, ""));
-    match owner(top) {
-        Some(TOOL) => format!("{name} is set by the tool: remove it"),
-        Some(owner) if rest.is_empty() => format!("{name} is an option of its own, and comes from {owner}: {}", say_it(owner)),
-        Some(owner) => format!("{name} is a member of {top}, which comes from {owner}: {}", say_it(owner)),
+    match elsewhere(path) {
+        Some(instead) if rest.is_empty() => format!("{name} is an option of its own: {instead}"),
+        Some(instead) => format!("{name} is a member of {top}: {instead}"),
         None if rest.is_empty() => format!("{name} is an option of its own: write it under synapse.settings itself"),
         None => {
             let written =
