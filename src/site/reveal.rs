@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::schema::{self, OptionPath, Step};
 use super::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, has_password, names_secret};
+use crate::check::postgres;
 use crate::check::synapse::{self, Entry};
 
 /// Words that say that an option holds a secret, in the languages of people who write descriptions, however they are joined.
@@ -113,6 +114,8 @@ pub fn is_known(path: &OptionPath) -> bool {
 enum Known {
     Schema(&'static Value),
     Synapse(&'static Entry),
+    /// A setting of PostgreSQL, which has nothing in it.
+    Postgres,
 }
 
 impl Known {
@@ -122,6 +125,10 @@ impl Known {
                 Step::Key(name) => synapse::options().named(name).map(Self::Synapse),
                 Step::Index(_) => None,
             },
+            (Self::Schema(schema), Step::Key(name)) if std::ptr::eq(schema, postgres_settings()) => {
+                postgres::settings().contains_key(name.as_str()).then_some(Self::Postgres)
+            }
+            (Self::Postgres, _) => None,
             (Self::Schema(schema), step) => {
                 let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
                 let inner = |schema: &'static Value| match step {
@@ -138,6 +145,10 @@ impl Known {
 
 fn settings() -> &'static Value {
     &schema::root()["properties"]["synapse"]["properties"]["settings"]
+}
+
+fn postgres_settings() -> &'static Value {
+    &schema::root()["properties"]["database"]["properties"]["settings"]
 }
 
 /// Whether a text that stands at an option may be repeated.
@@ -238,6 +249,7 @@ pub fn is_name(name: &str) -> bool {
             open.extend(schema.get("items").into_iter().chain(schema.get("additionalProperties")).filter(|inner| inner.is_object()));
         }
         names.extend(synapse::options().names());
+        names.extend(postgres::settings().keys());
         names
     });
     NAMES.contains(name)

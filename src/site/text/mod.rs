@@ -1,6 +1,7 @@
 //! Strings that cannot hold a bad value. Each type has one parser, which also checks the description before it is
 //! deserialised: the JSON Schema carries the type's name as `format`, and [`check_format`] finds the parser by that name.
 
+pub mod amount;
 mod meant;
 mod parse;
 mod scale;
