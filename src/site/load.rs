@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::fitted::fitted;
 use super::Site;
 use super::broken;
 use super::nix::{self, Evaluator};
@@ -82,6 +83,7 @@ pub fn load(path: &Path) -> Result<Loaded> {
 pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     let file = find(path)?;
     let (value, source) = read(&file, evaluator)?;
+    let value = fitted(schema::root(), value);
     let outcome = schema::check(schema::root(), &value);
     let mut findings: Vec<Finding> = Vec::new();
     for (at, (line, column)) in &source.positions.duplicates {

@@ -33,6 +33,10 @@ pub(super) fn postgres_memory(text: &str) -> Parsed {
     if BLOCKS.contains(&blocks.round()) { Ok(()) } else { Err(format!("{text:?} is less than 128kB or more than 8TB")) }
 }
 
+pub(super) fn service_host(text: &str) -> Parsed {
+    host_name(&text.replace('_', "x")).map_err(|_| host_name(text).err().unwrap_or_default())
+}
+
 pub(super) fn host_name(text: &str) -> Parsed {
     if text.parse::<IpAddr>().is_ok() {
         return Ok(());
