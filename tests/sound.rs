@@ -37,7 +37,9 @@ fn no_sound_value_is_refused() {
 #[test]
 fn unsound_values_next_to_them_are_refused() {
     let dir = tempfile::tempdir().expect("a directory");
-    for (section, option, value) in [("rate_limits", "rc_message", json!({ "burst_count": 5.5 })), ("rooms", "default_room_version", json!(13)), ("redis", "port", json!(6379.5))] {
+    for (section, option, value) in
+        [("rate_limits", "rc_message", json!({ "burst_count": 5.5 })), ("rooms", "default_room_version", json!(13)), ("redis", "port", json!(6379.5))]
+    {
         let mut site = json!({ "server": { "server_name": "example.com", "public_baseurl": "https://matrix.example.com/" } });
         site[section][option] = value;
         let file = dir.path().join("site.json");

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::fitted::fitted;
 use super::Site;
 use super::broken;
+use super::fitted::fitted;
 use super::nix::{self, Evaluator};
 use super::position::{Oddity, Positions};
 use super::reveal::{self, Hidden};
