@@ -3,6 +3,7 @@
 
 pub mod impossible;
 pub mod names;
+pub mod postgres;
 mod report;
 pub mod rules;
 pub mod said;

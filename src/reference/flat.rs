@@ -109,7 +109,7 @@ fn file(whose: &'static str, path: &str, content: &[u8], found: &mut BTreeSet<Se
 }
 
 /// Members by their names with dots; elements of a list under the name of the list.
-fn nested(whose: &'static str, name: &str, value: &Value, found: &mut BTreeSet<Setting>) {
+pub(super) fn nested(whose: &'static str, name: &str, value: &Value, found: &mut BTreeSet<Setting>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
             for (key, member) in members {

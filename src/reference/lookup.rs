@@ -82,7 +82,7 @@ fn meant(all: &[Described], sections: &BTreeSet<&str>, wanted: &str) -> Option<S
 fn written_from(path: &str) -> Option<String> {
     let writer = names::writer(path)?;
     let is_it = |(whose, name): &(&str, String)| *whose == "Synapse" && (name == path || is_within(name, path));
-    let written = entries(Some(writer)).into_iter().filter(|entry| entry.places.iter().any(is_it));
+    let written = entries(Some(writer)).into_iter().filter(|entry| entry.effect.places.iter().any(is_it));
     let written: Vec<String> = written.map(|entry| entry.option.to_string()).collect();
     if !written.is_empty() {
         return Some(format!("Synapse's {path} follows from {}.", list(&written)));

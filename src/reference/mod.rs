@@ -2,6 +2,8 @@
 //! watch it. Nothing in it is written by hand: types and descriptions are the schema's, examples come from the example sites, and
 //! where an option is written is found out on them.
 
+#[cfg(test)]
+mod claims;
 pub mod flat;
 mod lookup;
 pub mod options;
@@ -12,7 +14,7 @@ pub mod values;
 use std::collections::BTreeMap;
 
 use options::Described;
-use places::{Ground, Places};
+use places::{Effect, Ground};
 
 use crate::check::rules;
 use crate::error::{Error, Result};
@@ -30,8 +32,8 @@ pub fn codes(option: &str) -> Vec<&'static str> {
 pub struct Entry {
     /// The option.
     pub option: Described,
-    /// Whose settings it changes, and their names.
-    pub places: Places,
+    /// What another value of it changes.
+    pub effect: Effect,
     /// A value from an example.
     pub example: Option<serde_json::Value>,
 }
@@ -48,7 +50,7 @@ pub fn entries(only: Option<&str>) -> Vec<Entry> {
             let section = option.section();
             let of_rules = of_rules.entry(section).or_insert_with(|| codes(section).into_iter().filter_map(places::of_rule).collect());
             let grounds: Vec<&Ground> = examples.iter().chain(of_rules.iter()).collect();
-            Entry { option: option.clone(), places: places::of(option, &options, &grounds), example }
+            Entry { option: option.clone(), effect: places::of(option, &options, &grounds), example }
         })
         .collect()
 }
@@ -79,9 +81,11 @@ mod tests {
     #[test]
     fn every_option_has_an_effect_and_the_page_of_options_is_what_the_program_prints() {
         let entries = entries(None);
-        let idle: Vec<String> = entries.iter().filter(|entry| entry.places.is_empty()).map(|entry| entry.option.to_string()).collect();
+        let idle: Vec<String> = entries.iter().filter(|entry| entry.effect.places.is_empty()).map(|entry| entry.option.to_string()).collect();
         let known = |option: &String| CHECKED_ONLY.iter().any(|known| is_within(option, known));
         assert!(idle.iter().all(known), "these options change nothing that is rendered: {idle:?}");
+        let wrong = claims::wrong(&entries);
+        assert!(wrong.is_empty(), "these options do something else than is said:\n{}", wrong.join("\n"));
         let kept = include_str!("../../docs/options.md");
         let page = page::page(&crate::site::schema::schema(), &entries);
         assert!(kept.trim_end() == page.trim_end(), "docs/options.md is not what the program prints; write it anew: tools/generate target/…/synapse-site");

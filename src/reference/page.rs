@@ -73,7 +73,7 @@ fn about(schema: &Value, section: &str) -> String {
 
 /// What there is to say about one option.
 pub fn of(entry: &Entry) -> String {
-    let Entry { option, places, example } = entry;
+    let Entry { option, effect, example } = entry;
     let mut text = format!("### `{option}`\n\n{}\n\n", option.schema.get("description").and_then(Value::as_str).unwrap_or_default());
     let _ = writeln!(text, "- Type: {}{}", kind(&option.schema), if option.required { "; has to be said" } else { "" });
     for choice in option.schema.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
@@ -87,7 +87,7 @@ pub fn of(entry: &Entry) -> String {
     if let Some(example) = shown_example(option, example.as_ref()) {
         let _ = writeln!(text, "- Example: `{example}`");
     }
-    let _ = writeln!(text, "- Written to: {}", written(places));
+    let _ = writeln!(text, "- Written to: {}", written(&effect.places));
     let codes: Vec<String> = codes(&option.watched_as()).into_iter().map(|code| format!("[{code}](rules.md#{})", anchor(code))).collect();
     if !codes.is_empty() {
         let _ = writeln!(text, "- Watched by: {}", codes.join(", "));

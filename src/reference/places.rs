@@ -70,40 +70,54 @@ pub fn value<'a>(description: &'a Value, path: &[Part]) -> Option<&'a Value> {
 /// Whose settings an option changes, and their names.
 pub type Places = BTreeSet<(&'static str, String)>;
 
+/// What another value of an option changes.
+#[derive(Debug, Clone, Default)]
+pub struct Effect {
+    /// Where.
+    pub places: Places,
+    /// The value; null where the option was taken away.
+    pub value: Value,
+    /// What then stands there.
+    pub after: BTreeSet<Setting>,
+}
+
 /// What an option is written to: on the first site where it has an effect; failing that, on one that is given the sections around it;
 /// failing that, on one where one of its neighbours, such as the switch of its section, has another value.
-pub fn of(option: &Described, options: &[Described], grounds: &[&Ground]) -> Places {
-    let tried = |grounds: &mut dyn Iterator<Item = Ground>| grounds.map(|ground| on(&ground, option)).find(|places| !places.is_empty());
-    let found = grounds.iter().map(|ground| on(ground, option)).find(|places| !places.is_empty());
+pub fn of(option: &Described, options: &[Described], grounds: &[&Ground]) -> Effect {
+    let tried = |grounds: &mut dyn Iterator<Item = Ground>| grounds.map(|ground| on(&ground, option)).find(Option::is_some).flatten();
+    let found = grounds.iter().find_map(|ground| on(ground, option));
     found
         .or_else(|| tried(&mut grounds.iter().filter_map(|ground| ground.with_sections(option, options))))
         .or_else(|| {
             let neighbours = || options.iter().filter(|other| other.path != option.path && other.is_switch() && option.is_beside(other));
-            tried(&mut grounds.iter().flat_map(|ground| neighbours().flat_map(move |neighbour| ground.with_others(neighbour))))
+            tried(&mut grounds.iter().flat_map(|ground| neighbours().flat_map(move |neighbour| ground.with_others(neighbour).map(|(_, other)| other))))
         })
         .unwrap_or_default()
 }
 
-/// What an option is written to on one site; nothing where the site has not its section, or where it has no effect.
-fn on(ground: &Ground, option: &Described) -> Places {
-    let mut best: Option<Places> = None;
-    for other in ground.with_others(option) {
+/// What an option is written to on one site; none where the site has not its section, or where it has no effect.
+fn on(ground: &Ground, option: &Described) -> Option<Effect> {
+    let mut best: Option<Effect> = None;
+    for (value, other) in ground.with_others(option) {
         let differing = other.settings.symmetric_difference(&ground.settings);
         let places: Places = differing.map(|setting| (setting.whose, setting.name.clone())).collect();
-        if !places.is_empty() && best.as_ref().is_none_or(|best| places.len() < best.len()) {
-            best = Some(places);
+        // What takes an option away, or gives it its default, says least about it.
+        let rank = |value: &Value, places: &Places| (value.is_null() || option.schema.get("default") == Some(value), places.len());
+        if !places.is_empty() && best.as_ref().is_none_or(|best| rank(&value, &places) < rank(&best.value, &best.places)) {
+            let after = other.settings.iter().filter(|setting| places.contains(&(setting.whose, setting.name.clone()))).cloned().collect();
+            best = Some(Effect { places, value, after });
         }
         // Nothing can say more with less.
-        if best.as_ref().is_some_and(|best| best.len() == 1) {
+        if best.as_ref().is_some_and(|best| best.places.len() == 1) {
             break;
         }
     }
-    best.unwrap_or_default()
+    best
 }
 
 impl Ground {
-    /// The site with each other value of an option; one that does not fit its neighbours is none.
-    fn with_others(&self, option: &Described) -> impl Iterator<Item = Self> {
+    /// Each other value of an option, and the site with it; one that does not fit its neighbours is none.
+    fn with_others(&self, option: &Described) -> impl Iterator<Item = (Value, Self)> {
         let mut files = self.files.clone();
         let others = if above(&self.description, &option.path) {
             values::others(&option.schema, value(&self.description, &option.path), &mut files)
@@ -113,8 +127,8 @@ impl Ground {
         let (description, path) = (self.description.clone(), option.path.clone());
         others.into_iter().filter_map(move |other| {
             let mut description = description.clone();
-            put(&mut description, &path, other)?;
-            Self::of(description, files.clone())
+            put(&mut description, &path, other.clone())?;
+            Some((other, Self::of(description, files.clone())?))
         })
     }
 

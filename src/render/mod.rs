@@ -6,7 +6,7 @@ mod coturn;
 pub mod gateway;
 pub mod helpers;
 pub mod ports;
-mod postgres;
+pub(crate) mod postgres;
 mod redis;
 pub mod rtc;
 pub mod secrets;

@@ -1,6 +1,10 @@
 //! The bundled PostgreSQL: its configuration and its service. Settings that matter to Synapse are from its documentation,
 //! "Using Postgres"; the rest is what a container without a home of its own needs.
 
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
 use super::{Network, Rendered, Service};
 use crate::launch::{Health, Prepare, Role};
 use crate::site::Site;
@@ -16,17 +20,17 @@ const VOLUME: &str = "/var/lib/postgresql";
 const CONFIG: &str = "/etc/postgresql";
 const SOCKETS: &str = "/run/postgresql";
 /// Connections for an administrator's tools, beside those of Synapse's processes.
-const HEADROOM: u32 = 20;
+pub(crate) const HEADROOM: u32 = 20;
 
 pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     if site.database.source == Source::External {
         return;
     }
-    let processes = 1 + u32::from(site.workers.generic) + u32::from(site.workers.federation_senders);
-    let connections = processes * u32::from(site.database.cp_max) + HEADROOM;
+    let processes = processes(site);
+    let connections = connections(site);
     // Statements, their parameters and the details of an error (`Failing row contains …`) hold what people write, so the log has
     // none of them: PostgreSQL documentation, "Error Reporting and Logging".
-    let config = format!(
+    let mut config = format!(
         "# The bundled PostgreSQL of {server}. {processes} Synapse processes with up to {cp_max} connections each.\n\
          listen_addresses = '*'\n\
          port = 5432\n\
@@ -53,6 +57,12 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         cp_max = site.database.cp_max,
         shared_buffers = quoted(site.database.shared_buffers.as_str()),
     );
+    for (name, value) in &site.database.settings {
+        // One that no line can hold is refused by `check`.
+        if let Some(text) = written(value) {
+            let _ = writeln!(config, "{name} = {}", quoted(&text));
+        }
+    }
     let (user, database) = (site.database.user.as_str(), site.database.dbname.as_str());
     let access = format!(
         "# The service's own user may look after the cluster; Synapse comes over the network with its password; nobody else.\n\
@@ -92,6 +102,26 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         shm_size: Some("256m"),
         ..Service::default()
     });
+}
+
+/// Synapse's processes.
+fn processes(site: &Site) -> u32 {
+    1 + u32::from(site.workers.generic) + u32::from(site.workers.federation_senders)
+}
+
+/// How many connections the bundled PostgreSQL takes.
+pub(crate) fn connections(site: &Site) -> u32 {
+    processes(site) * u32::from(site.database.cp_max) + HEADROOM
+}
+
+/// A value as `postgresql.conf` has it; none for one that cannot stand there.
+pub(crate) fn written(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(on) => Some(if *on { "on" } else { "off" }.to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if !text.chars().any(char::is_control) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 /// A string of postgresql.conf.

@@ -1,7 +1,10 @@
 //! `database`: PostgreSQL. Synapse documentation, "database"; libpq documentation for the connection parameters.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::text::{Duration, Line, PostgresMemory};
 
@@ -47,6 +50,10 @@ pub struct Database {
     pub txn_limit: Option<u32>,
     /// Bundled only: PostgreSQL's `shared_buffers`; a quarter of the memory that the database may use is a good start.
     pub shared_buffers: PostgresMemory,
+    /// Bundled only: further settings of PostgreSQL by its own names, as `postgresql.conf` has them:
+    /// `{ work_mem: 16MB, effective_cache_size: 6GB }`. Those that tune it can be said; names, types, units and ranges are those of the
+    /// PostgreSQL in the image.
+    pub settings: BTreeMap<String, Value>,
 }
 
 /// How libpq uses TLS.
@@ -82,6 +89,7 @@ impl Default for Database {
             statement_timeout: None,
             txn_limit: None,
             shared_buffers: PostgresMemory::try_from("128MB".to_owned()).expect("a constant amount of memory"),
+            settings: BTreeMap::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Duration, HostName, HttpUrl, Line, MailSender};
+use super::text::{Duration, HostName, HttpUrl, Line, MailSender, ServiceHost};
 
 /// How the server sends mail: links to reset a password and to prove an address, and notifications about missed messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,7 +11,7 @@ use super::text::{Duration, HostName, HttpUrl, Line, MailSender};
 #[schemars(extend("examples" = [{"smtp_host": "smtp.example.com", "smtp_port": 465, "force_tls": true, "smtp_user": "matrix@example.com", "notif_from": "Example Matrix <matrix@example.com>"}]))]
 pub struct Email {
     /// The mail server that takes what Synapse sends. Synapse runs in a container: `localhost` would be that container.
-    pub smtp_host: HostName,
+    pub smtp_host: ServiceHost,
     /// The mail server's port. Absent means 465 with `force_tls`, and 25 without; most providers want 465 or 587.
     #[serde(default)]
     #[schemars(range(min = 1, max = 65535))]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Site;
 use super::broken;
+use super::fitted::fitted;
 use super::nix::{self, Evaluator};
 use super::position::{Oddity, Positions};
 use super::reveal::{self, Hidden};
@@ -81,6 +82,7 @@ pub fn load(path: &Path) -> Result<Loaded> {
 pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     let file = find(path)?;
     let (value, source) = read(&file, evaluator)?;
+    let value = fitted(schema::root(), value);
     let outcome = schema::check(schema::root(), &value);
     let mut findings: Vec<Finding> = Vec::new();
     for (at, (line, column)) in &source.positions.duplicates {

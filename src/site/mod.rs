@@ -12,6 +12,7 @@ pub mod delegation;
 pub mod deployment;
 pub mod email;
 pub mod federation;
+mod fitted;
 pub mod gateway;
 pub mod helpers;
 pub mod images;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::database::Source;
-use super::text::HostName;
+use super::text::ServiceHost;
 
 /// Redis, bundled or external.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +13,7 @@ pub struct Redis {
     /// Who runs Redis.
     pub source: Source,
     /// External only: host name or address.
-    pub host: Option<HostName>,
+    pub host: Option<ServiceHost>,
     /// External only: port.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,

@@ -168,6 +168,53 @@ fn amounts_of_memory_are_those_of_postgresql() {
     }
 }
 
+/// What `check` takes for a value of `database.settings` is what PostgreSQL takes, type by type and unit by unit.
+#[test]
+fn values_of_settings_are_those_of_postgresql() {
+    let server = Server::new();
+    let directory = server.place.path("run");
+    fs::write(directory.join("postgresql.conf"), "").unwrap();
+    let settings = synapse_site::check::postgres::settings();
+    let takes = |name: &str, text: &str| {
+        let mut command = Command::new(server.programs.join("postgres"));
+        command.arg("-C").arg(name).arg("-D").arg(&directory).args(["-c", &format!("{name}={text}")]);
+        Finished::from(command.output().unwrap()).code == Some(0)
+    };
+    let units = ["", "kB", "MB", "GB", " MB", "K", "M", "KB", "us", "ms", "s", "min", "h", "d", "m", "sec"];
+    let names = [
+        "work_mem",
+        "checkpoint_timeout",
+        "bgwriter_delay",
+        "log_rotation_age",
+        "random_page_cost",
+        "vacuum_cost_delay",
+        "default_statistics_target",
+        "max_wal_size",
+        "tcp_user_timeout",
+    ];
+    let mut tried = 0;
+    for name in names {
+        for text in units.iter().flat_map(|unit| ["7", "64", "1.5", "-1", "0", "99999999999"].map(|number| format!("{number}{unit}"))).chain(["on".to_owned()])
+        {
+            let ours = settings[name].check(&serde_json::json!(text));
+            assert_eq!(ours.is_ok(), takes(name, &text), "{name} = {text:?}: {ours:?}");
+            tried += 1;
+        }
+    }
+    for (name, texts) in [
+        ("autovacuum", ["on", "OFF", "tr", "y", "no", "1", "0", "of", "o", "2", "enabled", ""]),
+        ("synchronous_commit", ["on", "LOCAL", "remote_apply", "true", "no", "1", "off", "offf", "loc", "2", "maybe", "y"]),
+        ("wal_sync_method", ["fsync", "FDATASYNC", "open_sync", "true", "no", "1", "off", "sync", "loc", "2", "none", "y"]),
+    ] {
+        for text in texts {
+            let ours = settings[name].check(&serde_json::json!(text));
+            assert_eq!(ours.is_ok(), takes(name, text), "{name} = {text:?}: {ours:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 800, "{tried}");
+}
+
 #[test]
 fn a_server_that_was_killed_comes_back_with_a_rotated_password() {
     let server = Server::new();

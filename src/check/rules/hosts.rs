@@ -189,7 +189,10 @@ mod tests {
         if let Some(name) = schema["$ref"].as_str() {
             return named(&whole["$defs"][name.rsplit('/').next().expect("a name")], whole, place, found);
         }
-        if schema["format"].as_str().is_some_and(|format| ["base-url", "client-url", "host-name", "http-url", "ldap-uri", "turn-uri"].contains(&format)) {
+        if schema["format"]
+            .as_str()
+            .is_some_and(|format| ["base-url", "client-url", "host-name", "http-url", "ldap-uri", "service-host", "turn-uri"].contains(&format))
+        {
             found.push(place.to_owned());
         }
         for (name, member) in schema["properties"].as_object().into_iter().flatten() {

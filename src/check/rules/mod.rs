@@ -20,6 +20,7 @@ mod paths;
 mod people;
 mod places;
 mod policy;
+mod postgres;
 mod providers;
 mod services;
 pub(super) mod settings;
@@ -84,6 +85,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         notices::RULES,
         templates::RULES,
         app_services::RULES,
+        postgres::RULES,
         accepted::RULES,
         units::RULES,
     ]

@@ -195,20 +195,22 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0210",
         severity: Error,
         options: &["database.user", "database.dbname"],
-        reason: "These names belong to PostgreSQL itself (its documentation, CREATE ROLE, Predefined Roles and Template Databases).",
+        reason: "Some names belong to PostgreSQL itself, it cuts off what goes beyond 63 bytes, and takes a name that begins with a slash for a pattern in its list of who may log in (its documentation, CREATE ROLE, Predefined Roles, Template Databases, \"Identifiers and Key Words\" and \"The pg_hba.conf File\").",
         breaches: |loaded| {
             let database = &loaded.site.database;
-            if database.source == Source::External {
-                return Vec::new();
-            }
-            let (user, dbname) = (database.user.as_str(), database.dbname.as_str());
-            let kept_user = user.starts_with("pg_") || ["postgres", "public", "none"].contains(&user);
-            let kept_dbname = ["postgres", "template0", "template1"].contains(&dbname);
-            [("database.user", &database.user, kept_user), ("database.dbname", &database.dbname, kept_dbname)]
+            let bundled = database.source == Source::Bundled;
+            [("database.user", &database.user, &["public", "none"][..]), ("database.dbname", &database.dbname, &[])]
                 .into_iter()
-                .filter(|(.., kept)| *kept)
-                .map(|(option, name, _)| {
-                    Breach::at(option, format!("is {name:?}, a name that PostgreSQL keeps for itself", name = name.as_str()), "use a name such as \"synapse\"")
+                .filter_map(|(option, name, kept)| {
+                    let name = name.as_str();
+                    let is_kept = name == "postgres" || name.starts_with("pg_") || name.starts_with("template") || kept.contains(&name);
+                    let why = match name {
+                        _ if name.len() > 63 => format!("has {} bytes, and PostgreSQL cuts off all after the 63rd", name.len()),
+                        _ if bundled && name.starts_with('/') => format!("is {name:?}, which begins with a slash and so is a pattern to PostgreSQL"),
+                        _ if bundled && is_kept => format!("is {name:?}, a name that PostgreSQL keeps for itself"),
+                        _ => return None,
+                    };
+                    Some(Breach::at(option, why, "use a name such as \"synapse\""))
                 })
                 .collect()
         },

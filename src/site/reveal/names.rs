@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use crate::check::postgres;
 use crate::check::synapse::{self, Entry};
 use crate::site::schema::{self, OptionPath, Step};
 use crate::site::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, names_secret};
@@ -106,6 +107,7 @@ pub fn is_name(name: &str) -> bool {
             open.extend(schema.get("items").into_iter().chain(schema.get("additionalProperties")).filter(|inner| inner.is_object()));
         }
         names.extend(synapse::options().names());
+        names.extend(postgres::settings().keys());
         names
     });
     NAMES.contains(name)
@@ -127,6 +129,8 @@ pub fn is_known(path: &OptionPath) -> bool {
 enum Known {
     Schema(&'static Value),
     Synapse(&'static Entry),
+    /// A setting of PostgreSQL, which has nothing in it.
+    Postgres,
 }
 
 impl Known {
@@ -136,6 +140,10 @@ impl Known {
                 Step::Key(name) => synapse::options().named(name).map(Self::Synapse),
                 Step::Index(_) => None,
             },
+            (Self::Schema(schema), Step::Key(name)) if std::ptr::eq(schema, postgres_settings()) => {
+                postgres::settings().contains_key(name.as_str()).then_some(Self::Postgres)
+            }
+            (Self::Postgres, _) => None,
             (Self::Schema(schema), step) => {
                 let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
                 let inner = |schema: &'static Value| match step {
@@ -152,6 +160,10 @@ impl Known {
 
 fn settings() -> &'static Value {
     &schema::root()["properties"]["synapse"]["properties"]["settings"]
+}
+
+fn postgres_settings() -> &'static Value {
+    &schema::root()["properties"]["database"]["properties"]["settings"]
 }
 
 #[cfg(test)]

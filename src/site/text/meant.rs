@@ -11,7 +11,7 @@ pub fn meant(format: &str, text: &str) -> Option<String> {
     let lower = trimmed.to_lowercase();
     let host = host(&lower);
     let candidates: Vec<String> = match format {
-        "server-name" | "host-name" => vec![lower.clone(), host.to_owned(), without_port(host).to_owned()],
+        "server-name" | "host-name" | "service-host" => vec![lower.clone(), host.to_owned(), without_port(host).to_owned()],
         "client-url" if trimmed.contains("://") && !lower.starts_with("http") => vec![trimmed.to_owned()],
         "base-url" | "http-url" | "client-url" => {
             let scheme = if lower.starts_with("http://") { "http" } else { "https" };

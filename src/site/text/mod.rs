@@ -1,6 +1,7 @@
 //! Strings that cannot hold a bad value. Each type has one parser, which also checks the description before it is
 //! deserialised: the JSON Schema carries the type's name as `format`, and [`check_format`] finds the parser by that name.
 
+pub mod amount;
 mod meant;
 mod parse;
 mod scale;
@@ -104,6 +105,9 @@ text_types! {
     ServerName, "server-name", parse::server_name, "example.com", "a server name in lower case without scheme or path";
     /// A DNS host name or an IP address, without a port.
     HostName, "host-name", parse::host_name, "matrix.example.com", "a DNS host name or an IP address";
+    /// The host of a service that Synapse itself asks: a host name, an address, or a name that `/etc/hosts` or the engine of containers has, where
+    /// an underscore is allowed (`mail_relay`).
+    ServiceHost, "service-host", parse::service_host, "mail.example.com", "a host name or an IP address";
     /// The `http` or `https` address at which clients find the server; no query, no fragment, no user.
     BaseUrl, "base-url", parse::base_url, "https://matrix.example.com/", "an http or https address without query and fragment";
     /// A provider's name in Synapse's database: letters, digits and `._~-`, at most 250 (Synapse, config/oidc.py).

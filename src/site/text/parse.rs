@@ -26,32 +26,15 @@ pub(super) fn duration(text: &str) -> Result<u64, String> {
     scaled(text, &[('s', SECOND), ('m', 60 * SECOND), ('h', 3600 * SECOND), ('d', DAY), ('w', 7 * DAY), ('y', 365 * DAY)])
 }
 
-/// PostgreSQL 17, `convert_to_base_unit` and `parse_int` of utils/misc/guc.c, for a setting in blocks of 8 KiB; the least and the most are those
-/// of `shared_buffers` in `pg_settings`. Units are case-sensitive; a number without one counts blocks.
+/// As `shared_buffers` is written, in blocks of 8 KiB; the least and the most are those of `pg_settings`.
 pub(super) fn postgres_memory(text: &str) -> Parsed {
-    const BLOCK: f64 = 8192.0;
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor = match &text[number.len()..] {
-        "" => BLOCK,
-        "B" => 1.0,
-        "kB" => 1024.0,
-        "MB" => 1_048_576.0,
-        "GB" => 1_073_741_824.0,
-        "TB" => 1_099_511_627_776.0,
-        other => return Err(format!("{text:?} has the unit {other:?}, which PostgreSQL does not know")),
-    };
-    let number = number.trim_end_matches(' ');
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let whole = match number.split_once('.') {
-        Some((whole, part)) => digits(whole) && digits(part),
-        None => digits(number) && (number == "0" || !number.starts_with('0')),
-    };
-    let blocks = number.parse::<f64>().ok().filter(|_| whole).map(|number| (number * factor / BLOCK).round());
-    match blocks {
-        None => Err(format!("{text:?} does not begin with a number")),
-        Some(blocks) if !(16.0..=1_073_741_823.0).contains(&blocks) => Err(format!("{text:?} is less than 128kB or more than 8TB")),
-        Some(_) => Ok(()),
-    }
+    const BLOCKS: std::ops::RangeInclusive<f64> = 16.0..=1_073_741_823.0;
+    let blocks = super::amount::read(text, super::amount::Unit::named("8kB")).map_err(|(why, _)| why)?;
+    if BLOCKS.contains(&blocks.round()) { Ok(()) } else { Err(format!("{text:?} is less than 128kB or more than 8TB")) }
+}
+
+pub(super) fn service_host(text: &str) -> Parsed {
+    host_name(&text.replace('_', "x")).map_err(|_| host_name(text).err().unwrap_or_default())
 }
 
 pub(super) fn host_name(text: &str) -> Parsed {
