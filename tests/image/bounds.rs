@@ -160,7 +160,7 @@ fn a_pipe_and_a_device_are_no_archives() {
     let pipe = place.path("images.tar");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     refused(&pipe, "it is a FIFO and not a regular file");
-    refused(place.directory.path(), "it is a directory and not a regular file");
+    refused(place.directory.path(), "it is a FIFO and not a regular file");
     refused(Path::new("/dev/zero"), "it is a device and not a regular file");
 }
 

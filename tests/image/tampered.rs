@@ -13,6 +13,7 @@ use synapse_site::image::oci::{Arch, Image, Settings};
 use synapse_site::image::progress::Silent;
 use synapse_site::image::store::LayerStore;
 
+use crate::dice::Dice;
 use crate::site::Place;
 
 fn layer(name: &str, content: &str) -> LayerPlan {
