@@ -38,8 +38,8 @@ fn every_verdict_but_harmless_has_a_rule_that_finds_its_value() {
         };
         let codes = asked.entry(value).or_insert_with(|| {
             let settings: Value = serde_json::from_str(value).expect("JSON");
-            let site =
-                json!({ "server": { "server_name": "example.com", "public_baseurl": "https://matrix.example.com/" }, "synapse": { "settings": settings } });
+            let mut site = if settings.get("synapse").is_some() { settings } else { json!({ "synapse": { "settings": settings } }) };
+            site["server"] = json!({ "server_name": "example.com", "public_baseurl": "https://matrix.example.com/" });
             std::fs::write(&file, site.to_string()).expect("written");
             let findings = match load::load(&file) {
                 Ok(loaded) => rules::apply(&loaded).list,

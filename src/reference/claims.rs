@@ -81,7 +81,10 @@ impl Claim {
             (_, Value::Array(list)) if list.is_empty() => true,
             // What is left unsaid is the default.
             (How::Same, value) if there.peek().is_none() => option.schema.get("default") == Some(value),
-            (How::Same, _) if self.name.contains('*') => there.any(|setting| setting.value == value.to_string()),
+            (How::Same, _) if self.name.contains('*') => {
+                let text = value.to_string();
+                there.any(|setting| setting.value == text)
+            }
             (How::Same, _) => {
                 let mut wanted = BTreeSet::new();
                 flat::nested("", &self.name, value, &mut wanted);
@@ -93,7 +96,7 @@ impl Claim {
             (How::Holds, value) => {
                 let last = match value {
                     Value::Array(list) => list.last(),
-                    Value::Object(members) => members.values().last(),
+                    Value::Object(members) => members.values().next_back(),
                     _ => None,
                 };
                 let value = last.unwrap_or(value);

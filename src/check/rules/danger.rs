@@ -135,13 +135,6 @@ fn weak(loaded: &Loaded) -> Vec<Breach> {
         .filter(|(option, _)| !ending.contains(option))
         .map(|(option, weak)| Breach { option, message: weak.message.to_owned(), remedy: weak.remedy.to_owned() })
         .collect();
-    // config/captcha.py, rest/client/register.py
-    let said = |name: &str| is_said(settings, name) || is_said(settings, &format!("{name}_path"));
-    if settings.get("enable_registration_captcha") == Some(&Value::Bool(true)) && !(said("recaptcha_public_key") && said("recaptcha_private_key")) {
-        let message = "is true without the two keys of the captcha: nobody can make an account";
-        let remedy = "add recaptcha_public_key, and recaptcha_private_key: { _secret: recaptcha_private_key }";
-        breaches.push(Breach::at("synapse.settings.enable_registration_captcha", message, remedy));
-    }
     if !loaded.site.media.enable_authenticated_media {
         let message = "is false: whoever knows or guesses the address of a file has it, from anywhere, and other sites can use this server to hand files out";
         breaches.push(Breach::at("media.enable_authenticated_media", message, "media.enable_authenticated_media: true"));
