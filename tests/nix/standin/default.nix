@@ -298,7 +298,10 @@ let
       "hiredis"
       "txredisapi"
     ];
-    url-preview = [ "lxml" ];
+    url-preview = [
+      "beautifulsoup4"
+      "soupsieve"
+    ];
     jwt = [ "authlib" ];
     oidc = [ "authlib" ];
   };
