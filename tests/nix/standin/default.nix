@@ -397,6 +397,8 @@ in
       version,
       src,
       cargoLock,
+      buildInputs,
+      meta,
       ...
     }:
     make pname version
@@ -408,7 +410,10 @@ in
         cmp "$lock" "$src/Cargo.lock"
         test -f "$src/src/main.rs"
         cp -r "$programs/bin" "$out/bin"
-      '';
+      ''
+    // {
+      inherit meta src buildInputs;
+    };
 
   mkShell =
     { packages, buildInputs }:
