@@ -122,7 +122,7 @@ def test_a_template_checks_without_warnings(flake: World, home: Path, published:
         lines = [f"mkdir {template} && cd {template}", f"nix flake init -t git+{ADDRESS}#{template}", "nix eval --json path:.#lib"]
         follow(flake, newest_nix, lines, home, published=published)
         where = ["--override-input", "synapse-site/nixpkgs", f"path:{flake.standin}", "--no-write-lock-file"]
-        flake.nix("flake", "check", "--no-build", "path:.", *where, program=newest_nix, directory=home / template)
+        flake.nix("flake", "check", "--all-systems", "--no-build", "path:.", *where, program=newest_nix, directory=home / template)
         warned = [line for line in flake.said.splitlines() if "warning" in line and not re.search("Internet access|not writing modified lock", line)]
         assert not warned, warned
 

@@ -5,6 +5,7 @@
   # What tests/nix/prepare found: where each file is, and its hash. A file that is in the store already is not read again, so that
   # this evaluates purely.
   inputs ? builtins.fromJSON (builtins.readFile ./inputs.json),
+  overlays ? [ ],
 }:
 let
   inherit (builtins)
@@ -380,7 +381,15 @@ let
     '';
 
   dash = linked "dash" [ "dash" ] common [ "bin/dash" ] "";
+
+  layered =
+    base: overlay:
+    let
+      final = base // overlay final base;
+    in
+    final;
 in
+builtins.foldl' layered (
 {
   inherit
     dash
@@ -536,3 +545,4 @@ in
       "rustfmt"
     ]
 )
+) overlays
