@@ -96,7 +96,7 @@ measured: image test-tools $(VENV)/done
 ## what may differ from the same site on Debian's packages, not all of the test again.
 nix: export SYNAPSE_SITE_IMAGES = $(CURDIR)/images
 nix: tool test-tools $(VENV)/done
-	@tools/ensure busybox=busybox-static patchelf=patchelf
+	@tools/ensure busybox=busybox-static patchelf=patchelf git=git systemd-analyze=systemd
 	mkdir -p target/nix
 	$(TOOL) build examples/example.com/site.nix --out target/nix/filled
 	$(VENV)/bin/python -m pytest tests/nix

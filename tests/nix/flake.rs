@@ -115,7 +115,7 @@ fn the_template_is_a_site_of_its_own() {
     std::fs::create_dir(&site).expect("a directory");
     support::run(Command::new("cp").args(["-r", "flake/templates/site/.", "site"]).current_dir(alone.dir.path()));
     let from = format!("path:{}", alone.dir.path().join("flake").display());
-    let arguments = ["eval", "--json", "--no-write-lock-file", "--override-input", "synapse-site", &from, "path:./site#description"];
+    let arguments = ["eval", "--json", "--no-write-lock-file", "--override-input", "synapse-site", &from, "path:./site#lib.description"];
     let description: Value = serde_json::from_str(&alone.nix(&arguments)).expect("JSON");
     assert_eq!(description["server"]["server_name"], "example.com");
     assert_eq!(description["workers"]["generic"], 0, "the presets that it imports are at work");

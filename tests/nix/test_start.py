@@ -45,8 +45,9 @@ def home(flake: World, published: Path, tmp_path: Path, monkeypatch: pytest.Monk
     place.mkdir()
     registry = tmp_path / "registry.json"
     registry.write_text(json.dumps({"flakes": [], "version": 2}))
-    # The registry of the world is on the network, which is not there.
-    monkeypatch.setattr(flake, "options", ["--option", "flake-registry", str(registry)])
+    # The registry of the world is on the network, which is not there. What an earlier run found at the address is an hour old at most,
+    # and not to be believed.
+    monkeypatch.setattr(flake, "options", ["--option", "flake-registry", str(registry), "--option", "tarball-ttl", "0"])
     settings = {
         "HOME": str(place),
         "GIT_CONFIG_COUNT": "1",
