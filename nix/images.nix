@@ -82,6 +82,8 @@ let
       request = {
         format = 1;
         inherit part system description;
+        # Asked for by name: what is checked and said depends on it, also where no package is needed.
+        synapse_version = versionOf packages.synapse.matrix-synapse;
         files = mapAttrs (_: file: "${file}") files;
         definitions = "${definitionsOnly}";
         packages = mapAttrs (_: mapAttrs (_: package: { path = "${package}"; version = versionOf package; })) chosen;
@@ -109,8 +111,8 @@ rec {
   images = take bundle "images.tar" "images.tar";
   # The archive of Synapse's image.
   image = build "image" "image.tar" (withBase "synapse");
-  # What the images are configured with, as files to read and to compare. It needs no packages, and every mistake of a site that
-  # does not lie in them is found on the way.
+  # What the images are configured with, as files to read and to compare. No package is fetched or built for it, and every mistake of
+  # a site that does not lie in them is found on the way.
   configuration = build "configuration" "configuration" [ ];
   # The manifest for these images.
   compose = take bundle "compose.yaml" "compose.yaml";

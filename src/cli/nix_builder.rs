@@ -74,6 +74,9 @@ struct Request {
     definitions: PathBuf,
     /// Packages by image and by their names in its definition.
     packages: BTreeMap<String, BTreeMap<String, Package>>,
+    /// The version of Synapse that the image holds; empty where its package does not say.
+    #[serde(default)]
+    synapse_version: String,
     /// The entry point of the images, where they are for another machine than the one that builds.
     #[serde(default)]
     launch: Option<PathBuf>,
@@ -109,6 +112,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let request = understood(request)?;
     let loaded = description(&top, &request)?;
     let site = &loaded.site;
+    let shown = Shown::lines();
+    unchecked(&request, &shown);
     let mut rendered = crate::render::render(&loaded);
     if request.part == Part::Configuration {
         std::fs::create_dir(&out).map_err(|error| Error::io("create", &out, &error))?;
@@ -117,8 +122,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if request.part == Part::Image {
         rendered.services.retain(|service| service.image == crate::render::synapse::IMAGE);
     }
-    let shown = Shown::lines();
-    unchecked(&request, &shown);
 
     let graph = Graph::parse(&closure)?;
     let specs = From { images: Some(request.definitions.clone()) }.specs()?;
@@ -245,9 +248,10 @@ fn versions(request: &Request) -> BTreeMap<&str, &str> {
 
 /// Says what is not known of a version of Synapse that the tables were not read for.
 fn unchecked(request: &Request, shown: &Shown) {
-    let Some(version) = versions(request).get("matrix-synapse").copied() else { return };
-    if !routes::covers(version) {
+    let version = request.synapse_version.as_str();
+    if version.is_empty() || !routes::covers(version) {
         let (from, to) = routes::COVERS;
+        let version = if version.is_empty() { "of a version that its package does not say" } else { version };
         shown.step(&format!(
             "warning: nixpkgs has Synapse {version}; which requests workers can answer was read for {from} up to, but not including, {to}, and is unchecked here: \
              compare \"Scaling synapse via workers\" of that version before you use workers"

@@ -138,8 +138,8 @@ def test_the_version_of_synapse_is_found(flake: World, shape: str, version: str)
     )
     arguments = f"overrides.synapse.matrix-synapse = old: {shaped};"
     assert said(flake, arguments, "[ site.synapseVersion site.bundle.synapseVersion ]") == [version, version]
-    request = said(flake, arguments, "site.bundle.drvAttrs.request.packages.synapse.matrix-synapse.version")
-    assert request == version, "the builder is told"
+    told = "[ site.configuration.drvAttrs.request.synapse_version site.bundle.drvAttrs.request.packages.synapse.matrix-synapse.version ]"
+    assert said(flake, arguments, told) == [version, version], "the builder is told"
 
 
 def test_services_that_are_off_are_not_asked_for(flake: World) -> None:
