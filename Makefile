@@ -70,7 +70,7 @@ settings:
 ## The tests of modules with the Nix of later Debian releases, which are brought below target/.
 later-nix: $(LATER_NIX:%=later-nix-%)
 
-later-nix-%: test-tools
+$(LATER_NIX:%=later-nix-%): later-nix-%: test-tools
 	rm -rf $(SKIPPED)
 	nix=$$(tools/later-nix $* target/later-nix/$*) && PATH="$$nix:$$PATH" cargo nextest run --locked --no-fail-fast --test nix
 	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
