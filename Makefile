@@ -8,12 +8,14 @@ VENV := target/venv
 # Where generated tests begin; another number tries other inputs.
 SEED ?= 20261123
 SKIPPED := target/$(HOST)/tmp/skipped
+# The Debian releases whose Nix the tests run with, besides that of this machine.
+LATER_NIX := trixie sid
 # The files of the stack test that run on images of nixpkgs too.
 ON_NIX := bring_up login rooms media turn exposure confinement secrets
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test bench fuzz lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools later-nix
+.PHONY: image test bench fuzz lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools later-nix $(LATER_NIX:%=later-nix-%)
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
@@ -65,10 +67,12 @@ fuzz: test-tools
 settings:
 	SETTINGS=write cargo nextest run --locked --test settings the_table_of
 
-## The tests of modules with the Nix of Debian 13.
-later-nix: test-tools
+## The tests of modules with the Nix of later Debian releases, which are brought below target/.
+later-nix: $(LATER_NIX:%=later-nix-%)
+
+$(LATER_NIX:%=later-nix-%): later-nix-%: test-tools
 	rm -rf $(SKIPPED)
-	PATH="$$(tools/later-nix trixie target/later-nix):$$PATH" cargo nextest run --locked --no-fail-fast --test nix
+	nix=$$(tools/later-nix $* target/later-nix/$*) && PATH="$$nix:$$PATH" cargo nextest run --locked --no-fail-fast --test nix
 	@! test -d $(SKIPPED) || { echo "SKIPPED: $$(ls $(SKIPPED) | wc -l) tests of modules"; grep . $(SKIPPED)/*; }
 
 $(VENV)/done: tests/stack/requirements.txt
@@ -92,13 +96,13 @@ measured: image test-tools $(VENV)/done
 ## what may differ from the same site on Debian's packages, not all of the test again.
 nix: export SYNAPSE_SITE_IMAGES = $(CURDIR)/images
 nix: tool test-tools $(VENV)/done
-	@tools/ensure busybox=busybox-static patchelf=patchelf
+	@tools/ensure busybox=busybox-static patchelf=patchelf git=git systemd-analyze=systemd
 	mkdir -p target/nix
 	$(TOOL) build examples/example.com/site.nix --out target/nix/filled
 	$(VENV)/bin/python -m pytest tests/nix
 	STACK_SHELLS="$(SYNAPSE_PROCESSES)" STACK_PYTHON=$$(tests/nix/by_nix.py python) \
 	  $(VENV)/bin/python -m pytest --synapse-site=tests/nix/by_nix.py $(ON_NIX:%=tests/stack/test_%.py)
-	@if test -x target/later-nix/bin/nix; then $(MAKE) later-nix; else echo "SKIPPED: the tests of modules with a later Nix: it could not be had"; fi
+	$(MAKE) later-nix
 
 ## How fast the largest example is checked, against only reading it; and how fast a big closure becomes an image, against tar | pigz and
 ## nixpkgs' own script, where it is at hand: STREAM_SCRIPT=FILE.

@@ -15,73 +15,96 @@
     }:
     let
       lib = nixpkgs-lib.lib;
-      systems = [
+      # Images are for Linux, and so are the tool and what it builds.
+      linux = [
         "x86_64-linux"
         "aarch64-linux"
       ];
-      # Every output is a thunk: one that needs no packages never touches nixpkgs.
-      perSystem = function: lib.genAttrs systems function;
-      sites = import ./modules { inherit lib; };
-
-      mkSite = import ./nix/site.nix {
-        inherit lib sites;
-        packagesFor = system: nixpkgs.legacyPackages.${system};
-        toolFor = system: self.packages.${system}.synapse-site;
+      # A Mac evaluates, and hands builds to its Linux builder.
+      macs = {
+        x86_64-darwin = "x86_64-linux";
+        aarch64-darwin = "aarch64-linux";
       };
-      example =
-        system:
+      everywhere = linux ++ lib.attrNames macs;
+      # Every output is a thunk: one that needs no packages never touches nixpkgs.
+      perLinux = lib.genAttrs linux;
+      perSystem = lib.genAttrs everywhere;
+      packagesFor = system: nixpkgs.legacyPackages.${system};
+
+      sites = import ./modules { inherit lib; };
+      toolIn = perLinux (system: import ./nix/tool.nix { pkgs = packagesFor system; });
+      mkSite = import ./nix/site.nix {
+        inherit lib sites packagesFor;
+        toolFor = system: toolIn.${system};
+      };
+      examples.example = ./examples/example.com;
+      exampleFor =
+        system: directory:
         mkSite {
-          inherit system;
-          modules = [ ./examples/example.com/site.nix ];
-          directory = ./examples/example.com;
+          inherit system directory;
+          modules = [ (directory + "/site.nix") ];
         };
-      toolIn = system: import ./nix/tool.nix { pkgs = nixpkgs.legacyPackages.${system}; };
+      guardFor =
+        pkgs:
+        import ./nix/directory-guard.nix {
+          inherit (pkgs.matrix-synapse-unwrapped) python;
+          inherit (pkgs) writeTextDir;
+        };
+
+      packagesOn =
+        system:
+        let
+          site = exampleFor system examples.example;
+        in
+        {
+          synapse-site = toolIn.${system};
+          # The same derivation: both programs are static and travel together.
+          launch = toolIn.${system};
+          directory-guard = guardFor (packagesFor system);
+          inherit (site)
+            image
+            images
+            configuration
+            compose
+            bundle
+            docs
+            ;
+          default = site.bundle;
+        };
     in
     {
       lib = {
-        inherit mkSite;
+        inherit mkSite perSystem;
         inherit (sites)
           evaluate
           module
           presets
           reference
           ;
+        # The Python module that looks after accounts of a directory, for the Synapse of a package set.
+        directoryGuard = guardFor;
         # What needs no packages, of every example: `nix eval .#lib.examples.example.description`.
-        examples = lib.mapAttrs (
-          _: directory:
-          mkSite {
-            modules = [ (directory + "/site.nix") ];
-            inherit directory;
-          }
-        ) { example = ./examples/example.com; };
+        examples = lib.mapAttrs (_: exampleFor "x86_64-linux") examples;
       };
 
-      packages = perSystem (
-        system:
-        let
-          site = example system;
-        in
-        {
-          synapse-site = toolIn system;
-          # The same derivation: both programs are static and travel together.
-          launch = toolIn system;
-          inherit (site)
-            image
-            images
-            compose
-            bundle
-            docs
-            ;
-          default = site.bundle;
-        }
-      );
+      packages = perLinux packagesOn // lib.mapAttrs (_: packagesOn) macs;
 
-      templates.default = {
-        path = ./templates/site;
-        description = "A Matrix site as a module, with its own lock";
+      overlays.default = import ./nix/overlay.nix;
+      nixosModules.default = import ./nix/nixos.nix { inherit sites mkSite packagesFor; };
+      flakeModules.default = import ./nix/flake-module.nix { inherit mkSite; };
+
+      templates = {
+        default = {
+          path = ./templates/site;
+          description = "A Matrix site as a module, with its own lock";
+        };
+        several = {
+          path = ./templates/several;
+          description = "Several Matrix sites that share what they have in common";
+        };
       };
 
-      checks = perSystem (
+      checks = perLinux (
         system:
         import ./nix/checks.nix {
           inherit
@@ -93,17 +116,18 @@
         }
       );
 
-      apps = perSystem (system: {
+      apps = perLinux (system: {
         default = {
           type = "app";
-          program = "${toolIn system}/bin/synapse-site";
+          program = "${toolIn.${system}}/bin/synapse-site";
+          meta.description = "Checks, renders and builds a description of a Matrix site";
         };
       });
 
-      devShells = perSystem (system: {
-        default = import ./nix/shell.nix { pkgs = nixpkgs.legacyPackages.${system}; };
+      devShells = perLinux (system: {
+        default = import ./nix/shell.nix { pkgs = packagesFor system; };
       });
 
-      formatter = perSystem (system: nixpkgs.legacyPackages.${system}.nixfmt-tree);
+      formatter = perSystem (system: (packagesFor system).nixfmt-tree);
     };
 }

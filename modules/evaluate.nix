@@ -3,7 +3,9 @@
 { lib, schema }:
 {
   # Modules, attribute sets or paths of them.
-  modules,
+  modules ? [ ],
+  # `{ config, options }` of an evaluation that took place elsewhere, in the place of modules: a submodule of NixOS.
+  evaluation ? null,
   # Arguments for all modules, usable in `imports` too.
   specialArgs ? { },
   # Packages, for modules that ask for them; a description needs none.
@@ -15,7 +17,7 @@ let
   inherit (lib) concatLists concatMapStrings mapAttrsToList;
   inherit (import ./options.nix { inherit lib; }) split isSection exampleOf;
 
-  evaluation = lib.evalModules {
+  here = lib.evalModules {
     class = "synapse-site";
     modules = [
       (import ./site.nix { inherit lib schema; })
@@ -31,13 +33,15 @@ let
     // specialArgs;
   };
 
+  inherit (if evaluation == null then here else evaluation) config options;
+
   # Where something stands: server.server_name, or oidc.oidc_providers[0].issuer.
   element = at: "[${toString at}]";
   show = path: lib.replaceStrings [ ".\"[" "]\"" ] [ "[" "]" ] (lib.showOption path);
   # How it is written there: an element of a list has no path that could be defined.
   write = path: value: "${if lib.any (lib.hasPrefix "[") path then lib.last path else show path} = ${value};";
 
-  values = removeAttrs evaluation.config [
+  values = removeAttrs config [
     "assertions"
     "warnings"
   ];
@@ -163,15 +167,15 @@ let
       [ ];
 
   secrets = import ./secrets.nix { inherit lib schema show element split; };
-  broken = map (assertion: assertion.message) (lib.filter (assertion: !assertion.assertion) evaluation.config.assertions);
+  broken = map (assertion: assertion.message) (lib.filter (assertion: !assertion.assertion) config.assertions);
   refuse = problems: result: if problems == [ ] then result else throw "the site is refused:${concatMapStrings (problem: "\n- ${problem}") problems}";
 
   stranger = foreign [ ] schema values;
   cleaned = clean schema values;
 in
 {
-  inherit (evaluation) config options;
-  inherit (evaluation.config) warnings;
+  inherit config options;
+  inherit (config) warnings;
   files = lib.listToAttrs (named schema values);
 
   # For the tool itself, which finds what is missing and what is secret with its own words, codes and all at once.

@@ -1,42 +1,42 @@
 # The images of a site, made of nixpkgs. Takes a package set, the tool (static; its `bin` has synapse-site and launch) and a
 # description as a plain value; gives derivations whose builder is the tool itself: no stdenv, no shell, one pass over the closure.
 #
-# What an image holds of nixpkgs is in its definition, images/NAME/image.toml, under [nix]; the tool reads the same file.
+# What an image holds of nixpkgs is in its definition, images/NAME/image.toml, under [nix]; the tool reads the same file. Packages of
+# services that the description turns off are not asked for, and Synapse's image alone asks for those of no other.
 {
   pkgs,
+  # The tool for the machine that builds, which `buildSystem` names.
   tool,
   description,
+  # Nix's name of the machine that the images are for.
   system ? pkgs.stdenv.hostPlatform.system,
+  buildSystem ? system,
+  # A directory with `bin/launch`, the entry point, for the machine that the images are for.
+  launch ? tool,
   # Files that the description names (ldap.ca_certificate), by the names that it uses.
   files ? { },
-  # Packages in place of those of the definitions: { synapse.matrix-synapse = myPackage; }
+  # See packages.nix.
   overrides ? { },
-  # The images whose packages the site needs; null means all. Images of services that the description turns off are not built in
-  # any case: a list only spares fetching what they would need.
-  services ? null,
-  # The directory of image definitions.
+  extraPlugins ? (_: [ ]),
+  extraExtras ? [ ],
+  # What is added to every derivation, for those who read it in Nix.
+  passthru ? { },
+  meta ? { },
+  # The directory of image definitions, and the schema of a description.
   definitions ? ../images,
+  schema ? builtins.fromJSON (builtins.readFile ../modules/schema.json),
 }:
 let
   inherit (builtins)
     attrNames
     concatLists
-    concatMap
     elem
     filter
-    foldl'
-    isString
     map
     mapAttrs
-    split
     ;
 
-  specs =
-    let
-      entries = builtins.readDir definitions;
-      read = name: builtins.fromTOML (builtins.readFile (definitions + "/${name}/image.toml"));
-    in
-    mapAttrs (name: _: read name) (removeAttrs entries (filter (name: entries.${name} != "directory") (attrNames entries)));
+  inherit (import ./definitions.nix { inherit definitions schema; }) specs imagesOf withBase;
 
   # Locks are for the other source of packages: a change of theirs changes no derivation.
   definitionsOnly = builtins.path {
@@ -45,71 +45,34 @@ let
     filter = path: type: type == "directory" || baseNameOf path == "image.toml";
   };
 
-  # Python modules of this project, by the names that definitions use: a plug-in is the only way past the wrapper of a program.
-  ours.synapse-site-directory =
-    let
-      inherit (pkgs.matrix-synapse-unwrapped) python;
-      module = builtins.readFile ../src/render/synapse/directory.py;
-    in
-    python.pkgs.toPythonModule (pkgs.writeTextDir "${python.sitePackages}/synapse_site_directory.py" module);
+  packages = import ./packages.nix {
+    inherit
+      pkgs
+      specs
+      overrides
+      extraPlugins
+      extraExtras
+      ;
+    images = imagesOf description;
+  };
 
-  # An attribute by its path with dots, or an error that says who asks for it.
-  attribute =
-    asker: path:
-    ours.${path} or (foldl' (
-      set: name:
-      set.${name} or (throw "this nixpkgs has no attribute `${path}`, which ${asker} names; take another nixpkgs, or give the package in `overrides`")
-    ) pkgs (filter isString (split "\\." path)));
+  # A wrapper of nixpkgs had no version of its own until 2026.
+  versionOf = package: package.version or package.unwrapped.version or (builtins.parseDrvName (package.name or "")).version;
 
-  package =
-    image: name: spec:
-    let
-      asker = "images/${image}/image.toml, [nix.package.${name}]";
-      plain = attribute asker spec.attribute;
-      arguments = (spec.override or { }) // mapAttrs (_: map (attribute asker)) (spec.override-packages or { });
-      made =
-        if arguments == { } then
-          plain
-        else if plain ? override then
-          plain.override arguments
-        else
-          throw "the package `${spec.attribute}` cannot be overridden as ${asker} wants";
-    in
-    overrides.${image}.${name} or made;
+  named = suffix: "${description.server.server_name or "site"}-${suffix}";
+  # What Nix users look for on a derivation.
+  finished = derivation: derivation // { meta = { platforms = [ buildSystem ]; } // meta; inherit passthru; } // passthru;
 
-  withBases = names: names ++ concatMap (name: if specs.${name} ? from then withBases [ specs.${name}.from ] else [ ]) names;
-  wanted = withBases (if services == null then filter (name: specs.${name} ? user) (attrNames specs) else services);
-
-  packages =
-    if misplaced != [ ] then
-      throw (builtins.concatStringsSep "\n" misplaced)
-    else
-      mapAttrs (image: spec: mapAttrs (package image) (spec.nix.package or { })) (
-        removeAttrs specs (filter (name: !elem name wanted) (attrNames specs))
-      );
-
-  # A misspelt name would leave the package of nixpkgs in the image without a word.
-  misplaced =
-    let
-      names = image: attrNames (specs.${image}.nix.package or { });
-      wrong =
-        image:
-        if specs ? ${image} then
-          map (name: "overrides.${image}.${name}: images/${image}/image.toml takes no such package, but ${toString (names image)}") (
-            filter (name: !elem name (names image)) (attrNames overrides.${image})
-          )
-        else
-          [ "overrides.${image}: there is no such image; there are ${toString (attrNames specs)}" ];
-    in
-    concatMap wrong (attrNames overrides);
-
-  closure = concatLists (map (image: map (name: "${packages.${image}.${name}}") (attrNames packages.${image})) (attrNames packages));
-
+  # The tool's work as a derivation; `images` are those whose packages it needs.
   build =
-    part: suffix:
-    derivation {
-      name = "${description.server.server_name or "site"}-${suffix}";
-      inherit system;
+    part: suffix: images:
+    let
+      chosen = removeAttrs packages (filter (name: !elem name images) (attrNames packages));
+      closure = concatLists (map (image: map (name: "${chosen.${image}.${name}}") (attrNames chosen.${image})) (attrNames chosen));
+    in
+    finished (derivation {
+      name = named suffix;
+      system = buildSystem;
       builder = "${tool}/bin/synapse-site";
       args = [ "nix-builder" ];
       __structuredAttrs = true;
@@ -119,34 +82,42 @@ let
       request = {
         format = 1;
         inherit part system description;
+        # Asked for by name: what is checked and said depends on it, also where no package is needed.
+        synapse_version = versionOf packages.synapse.matrix-synapse;
         files = mapAttrs (_: file: "${file}") files;
         definitions = "${definitionsOnly}";
-        packages = mapAttrs (_: mapAttrs (_: package: { path = "${package}"; version = package.version or ""; })) packages;
-      };
-    };
+        packages = mapAttrs (_: mapAttrs (_: package: { path = "${package}"; version = versionOf package; })) chosen;
+      }
+      // (if buildSystem == system then { } else { launch = "${launch}/bin/launch"; });
+    });
 
   # One file of a derivation as a derivation of its own.
   take =
     from: file: suffix:
-    derivation {
-      name = "${description.server.server_name or "site"}-${suffix}";
-      inherit system;
+    finished (derivation {
+      name = named suffix;
+      system = buildSystem;
       builder = "${tool}/bin/synapse-site";
       args = [ "nix-builder" "--take" "${from}/${file}" ];
       __structuredAttrs = true;
       unsafeDiscardReferences.out = true;
-    };
+    });
 
 in
 rec {
   # Everything that a target needs: images.tar, compose.yaml, secrets.example, well-known, sbom, site.json.
-  bundle = build "bundle" "bundle";
+  bundle = build "bundle" "bundle" (imagesOf description);
   # The archive of all images.
   images = take bundle "images.tar" "images.tar";
   # The archive of Synapse's image.
-  image = build "image" "image.tar";
+  image = build "image" "image.tar" (withBase "synapse");
+  # What the images are configured with, as files to read and to compare. No package is fetched or built for it, and every mistake of
+  # a site that does not lie in them is found on the way.
+  configuration = build "configuration" "configuration" [ ];
   # The manifest for these images.
   compose = take bundle "compose.yaml" "compose.yaml";
   # The packages by image and name, as they go into the images.
   inherit packages;
+  # The version of Synapse in the image; empty where its package says none.
+  synapseVersion = versionOf packages.synapse.matrix-synapse;
 }

@@ -1,4 +1,5 @@
-# What working on the tool needs besides a container engine.
+# What working on the tool needs besides a container engine. Programs are linked statically (.cargo/config.toml), so that the linker
+# wants the C library as an archive, which nixpkgs has apart.
 { pkgs }:
 pkgs.mkShell {
   packages = [
@@ -9,4 +10,5 @@ pkgs.mkShell {
     pkgs.rustfmt
     pkgs.python3
   ];
+  buildInputs = [ pkgs.glibc.static ];
 }

@@ -1,5 +1,6 @@
 # `synapse-site` and `launch`, static: the one runs as a derivation's builder, where there is no dynamic loader, the other in
-# images that need not hold a C library. The tests want a container engine and the network, so they are not run here.
+# images that need not hold a C library. Linked with glibc, as cargo does it in the tests: the standard library for musl is in no
+# cache, and a first build would compile it. The tests want a container engine and the network, so they are not run here.
 { pkgs }:
 let
   manifest = (builtins.fromTOML (builtins.readFile ../Cargo.toml)).package;
@@ -16,7 +17,7 @@ let
   ];
   within = dir: path: builtins.substring 0 (builtins.stringLength dir + 1) path == "${dir}/";
 in
-pkgs.pkgsStatic.rustPlatform.buildRustPackage {
+pkgs.rustPlatform.buildRustPackage {
   pname = manifest.name;
   inherit (manifest) version;
   # Only what the compiler reads: a changed page compiles nothing anew.
@@ -34,9 +35,17 @@ pkgs.pkgsStatic.rustPlatform.buildRustPackage {
       ) wanted;
   };
   cargoLock.lockFile = ../Cargo.lock;
+  buildInputs = [ pkgs.glibc.static ];
+  env.RUSTFLAGS = "-C target-feature=+crt-static";
   doCheck = false;
   meta = {
     inherit (manifest) description;
+    homepage = manifest.repository;
+    license.spdxId = manifest.license;
     mainProgram = "synapse-site";
+    platforms = [
+      "aarch64-linux"
+      "x86_64-linux"
+    ];
   };
 }

@@ -2,7 +2,7 @@
 //! neither network nor Docker.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use synapse_site::image::spec::{ImageSpec, LayerSpec};
 
@@ -267,4 +267,39 @@ fn directories(directory: &Path) -> Vec<std::path::PathBuf> {
 fn files(directory: &Path) -> Vec<std::path::PathBuf> {
     let (directories, files): (Vec<_>, Vec<_>) = entries(directory).into_iter().partition(|path| path.is_dir());
     directories.iter().flat_map(|path| self::files(path)).chain(files).filter(|path| !path.ends_with("launch.json")).collect()
+}
+
+/// Every example, and the good site of every code.
+fn sites() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let below = |dir: &str, file: &str| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(root.join(dir)).unwrap();
+        entries.map(|entry| entry.unwrap().path().join(file)).filter(|site| site.is_file()).collect()
+    };
+    [below("examples", "site.yaml"), below("tests/rules", "good.yaml")].concat()
+}
+
+/// nix/definitions.nix asks for the packages of an image where these conditions hold: so they hold where the site has a service of it.
+#[test]
+fn a_site_has_an_image_when_its_definition_says() {
+    let images = load();
+    let mut off = BTreeSet::new();
+    let sites = sites();
+    assert!(sites.len() > 100, "only {} sites", sites.len());
+    for file in sites {
+        let loaded = synapse_site::site::load::load(&file).unwrap_or_else(|error| panic!("{error}"));
+        let rendered = synapse_site::render::render(&loaded);
+        let has: BTreeSet<&str> = rendered.services.iter().filter(|service| service.from.is_none()).map(|service| service.image).collect();
+        let site = serde_json::to_value(&loaded.site).unwrap();
+        let value = |path: &str| path.split('.').fold(&site, |at, name| &at[name]).as_str().unwrap_or_else(|| panic!("no text at {path}"));
+        let said: BTreeSet<&str> = images
+            .iter()
+            .filter(|(_, spec)| spec.user.is_some() && spec.nix.when.iter().all(|(path, wanted)| value(path) == wanted))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(has, said, "{}: left the images of its services, right those that `when` says", file.display());
+        off.extend(images.iter().filter(|(name, spec)| spec.user.is_some() && !said.contains(name.as_str())).map(|(name, _)| name.clone()));
+    }
+    let conditional: BTreeSet<String> = images.iter().filter(|(_, spec)| !spec.nix.when.is_empty()).map(|(name, _)| name.clone()).collect();
+    assert_eq!(off, conditional, "each condition is tried both ways");
 }

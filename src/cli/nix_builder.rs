@@ -34,11 +34,14 @@ pub struct Arguments {
     take: Option<PathBuf>,
 }
 
+/// The format of [`Request`] that this program speaks.
+const FORMAT: u32 = 1;
+
 /// The attributes of the derivation, in `.attrs.json`.
 #[derive(Deserialize)]
 struct Attributes {
     closure: Value,
-    request: Request,
+    request: Value,
 }
 
 /// What every derivation has.
@@ -56,8 +59,9 @@ struct Output {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
-    /// The version of this agreement: 1.
-    format: u32,
+    /// The version of this agreement.
+    #[serde(rename = "format")]
+    _format: u32,
     /// What the output is.
     part: Part,
     /// Nix's name of the machine that the images are for: `x86_64-linux`.
@@ -70,6 +74,12 @@ struct Request {
     definitions: PathBuf,
     /// Packages by image and by their names in its definition.
     packages: BTreeMap<String, BTreeMap<String, Package>>,
+    /// The version of Synapse that the image holds; empty where its package does not say.
+    #[serde(default)]
+    synapse_version: String,
+    /// The entry point of the images, where they are for another machine than the one that builds.
+    #[serde(default)]
+    launch: Option<PathBuf>,
 }
 
 /// A package that nixpkgs gave.
@@ -87,6 +97,8 @@ enum Part {
     Bundle,
     /// The archive of Synapse's image alone.
     Image,
+    /// A directory with the configuration files, without images.
+    Configuration,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -97,20 +109,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return std::fs::copy(file, &out).map(drop).map_err(|error| Error::io("copy", file, &error));
     }
     let Attributes { closure, request } = attributes(&top)?;
-    if request.format != 1 {
-        return Err(Error::environment(
-            format!("nix/images.nix speaks format {} of the builder's request, this program format 1", request.format),
-            "take nix/images.nix and the tool from the same version of synapse-site",
-        ));
-    }
+    let request = understood(request)?;
     let loaded = description(&top, &request)?;
     let site = &loaded.site;
+    let shown = Shown::lines();
+    unchecked(&request, &shown);
     let mut rendered = crate::render::render(&loaded);
+    if request.part == Part::Configuration {
+        std::fs::create_dir(&out).map_err(|error| Error::io("create", &out, &error))?;
+        return super::render::write_all(&rendered, &out);
+    }
     if request.part == Part::Image {
         rendered.services.retain(|service| service.image == crate::render::synapse::IMAGE);
     }
-    let shown = Shown::lines();
-    unchecked(&request, &shown);
 
     let graph = Graph::parse(&closure)?;
     let specs = From { images: Some(request.definitions.clone()) }.specs()?;
@@ -122,7 +133,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let wanted: BTreeSet<String> = rendered.services.iter().filter(|service| service.from.is_none()).map(|service| service.image.to_owned()).collect();
     let stacks = strata::divide(&graph, &needs(&specs, &found, &wanted)?, strata::MOST)?;
     let specs = definitions(&specs, &found, &stacks)?;
-    let launch = launch_beside()?;
+    let launch = request.launch.clone().map_or_else(launch_beside, Ok)?;
     let plans = plan(
         &plan::Site {
             server_name: site.server.server_name.as_str(),
@@ -154,12 +165,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn attributes<T: DeserializeOwned>(top: &Path) -> Result<T> {
     let path = top.join(".attrs.json");
     let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Error::environment(
-            format!("the attributes of the derivation cannot be understood: {error}"),
-            "take nix/images.nix and the tool from the same version of synapse-site",
-        )
-    })
+    serde_json::from_slice(&bytes).map_err(|error| stranger(&format!("{} cannot be understood: {error}", path.display())))
+}
+
+/// The request, if it is of the format that this program speaks; looked at first, since another one has other members.
+fn understood(request: Value) -> Result<Request> {
+    match request.get("format") {
+        Some(format) if *format == json!(FORMAT) => {}
+        Some(format) => return Err(stranger(&format!("nix/images.nix speaks format {format} of the builder's request, this program format {FORMAT}"))),
+        None => return Err(stranger("nix/images.nix does not say the format of the builder's request")),
+    }
+    serde_json::from_value(request).map_err(|error| stranger(&format!("the request of nix/images.nix cannot be understood: {error}")))
+}
+
+/// `nix/images.nix` and this program do not belong together.
+fn stranger(found: &str) -> Error {
+    Error::environment(found, "take nix/images.nix and the tool from the same version of synapse-site; mkSite's `tool` may name another one")
 }
 
 fn directory(variable: &str) -> Result<PathBuf> {
@@ -227,9 +248,10 @@ fn versions(request: &Request) -> BTreeMap<&str, &str> {
 
 /// Says what is not known of a version of Synapse that the tables were not read for.
 fn unchecked(request: &Request, shown: &Shown) {
-    let Some(version) = versions(request).get("matrix-synapse").copied() else { return };
-    if !routes::covers(version) {
+    let version = request.synapse_version.as_str();
+    if version.is_empty() || !routes::covers(version) {
         let (from, to) = routes::COVERS;
+        let version = if version.is_empty() { "of a version that its package does not say" } else { version };
         shown.step(&format!(
             "warning: nixpkgs has Synapse {version}; which requests workers can answer was read for {from} up to, but not including, {to}, and is unchecked here: \
              compare \"Scaling synapse via workers\" of that version before you use workers"

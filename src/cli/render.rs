@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::image::outdir::{self, OutDir};
+use crate::render::Rendered;
 
 /// Write every configuration file that a description leads to, without building images.
 #[derive(Debug, clap::Args)]
@@ -38,19 +39,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         outputs.extend(["well-known", "site.json"]);
         OutDir::create(&arguments.out, &outputs)?
     };
-    for (image, files) in &rendered.images {
-        for (path, content) in files {
-            write(&out.path().join(image).join(path.trim_start_matches('/')), content)?;
-        }
-    }
-    for (name, content) in &rendered.well_known {
-        write(&out.path().join("well-known").join(name), content)?;
-    }
+    write_all(&rendered, out.path())?;
     // The mark of a directory of ours, which a later run may replace.
     let mark = serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" });
     write(&out.path().join("site.json"), format!("{mark:#}\n").as_bytes())?;
     out.commit()?;
     super::print::tell(&format!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display()));
+    Ok(())
+}
+
+/// Writes what was rendered: a directory for each image, and `well-known`.
+pub(super) fn write_all(rendered: &Rendered, directory: &Path) -> Result<()> {
+    for (image, files) in &rendered.images {
+        for (path, content) in files {
+            write(&directory.join(image).join(path.trim_start_matches('/')), content)?;
+        }
+    }
+    for (name, content) in &rendered.well_known {
+        write(&directory.join("well-known").join(name), content)?;
+    }
     Ok(())
 }
 

@@ -41,6 +41,10 @@ pub struct ImageSpec {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Nix {
+    /// The values of options, by their paths with dots, that a site has when it has this image; none for one that every site has. nix/definitions.nix
+    /// reads it, so that the packages of a service that is off are neither fetched nor built.
+    #[serde(default)]
+    pub when: BTreeMap<String, String>,
     /// The packages, by a name that is also how their store paths are called.
     #[serde(rename = "package", default)]
     pub packages: BTreeMap<String, NixPackage>,
@@ -61,12 +65,13 @@ pub struct Nix {
 pub struct NixPackage {
     /// Its attribute in nixpkgs, dots between the parts.
     pub attribute: String,
-    /// Arguments for its `override`.
+    /// What is added to the arguments of its `override`, which are lists.
     #[serde(rename = "override", default)]
     pub arguments: BTreeMap<String, Vec<String>>,
-    /// Arguments for its `override` that are packages, each by its attribute.
-    #[serde(rename = "override-packages", default)]
-    pub package_arguments: BTreeMap<String, Vec<String>>,
+    /// The same for lists of Python packages, each by its name among those of the interpreter that the package runs on, Synapse's plug-ins and
+    /// this project's own.
+    #[serde(rename = "override-python", default)]
+    pub python_arguments: BTreeMap<String, Vec<String>>,
 }
 
 /// A user and its group of the same name, fixed numbers.

@@ -1,34 +1,35 @@
 {
   description = "A Matrix site";
 
-  # Where synapse-site is, the registry knows: `nix registry add synapse-site PLACE`, once. flake.lock then names the place and the
-  # state that were found, so that other machines ask no registry. Its pins come with it.
-  inputs.synapse-site.url = "flake:synapse-site";
+  # flake.lock names the state of synapse-site that was found here, and with it the pins of nixpkgs.
+  inputs.synapse-site.url = "git+https://git.example.org/synapse-site";
 
   outputs =
     { self, synapse-site }:
     let
-      system = "x86_64-linux";
       site = synapse-site.lib.mkSite {
-        inherit system;
+        # The machine that the images are for.
+        system = "x86_64-linux";
         modules = [ ./site.nix ];
         directory = ./.;
       };
     in
     {
-      # nix build           everything that a target needs, in result/
-      # nix build .#images  the archive for `docker load` alone
-      packages.${system} = {
+      # nix build                  everything that a target needs, in result/
+      # nix build .#images         the archive for `docker load` alone
+      # nix build .#configuration  the files that services are configured with, without packages: to check and to compare
+      packages = synapse-site.lib.perSystem (_: {
         default = site.bundle;
         inherit (site)
           image
           images
+          configuration
           compose
           docs
           ;
-      };
+      });
 
-      # nix eval --json .#description    what the modules come to; needs no packages
-      inherit (site) description;
+      # nix eval --json .#lib.description    what the modules come to; needs no packages
+      lib = { inherit (site) description warnings; };
     };
 }

@@ -9,6 +9,18 @@ import pytest
 
 from world import REPOSITORY, World, nixpkgs_lib
 
+# The Nix of this machine, and those of later Debian releases, beside it.
+RELEASES = ("machine", "trixie", "sid")
+
+
+def nix_of(release: str) -> Path | str:
+    """A Nix to call; that of a later release is brought here first."""
+    if release == "machine":
+        return "nix"
+    done = subprocess.run([REPOSITORY / "tools" / "later-nix", release, REPOSITORY / "target" / "later-nix" / release], capture_output=True, text=True)
+    assert done.returncode == 0, f"the Nix of Debian {release} cannot be had here: {done.stderr}"
+    return Path(done.stdout.strip()) / "nix"
+
 
 @pytest.fixture(scope="session")
 def world() -> World:
@@ -28,9 +40,18 @@ def flake(world: World) -> World:
 
 
 @pytest.fixture(scope="session")
-def later_nix() -> Path:
-    """The Nix of Debian 13, beside that of this machine."""
-    done = subprocess.run([REPOSITORY / "tools" / "later-nix", "trixie", REPOSITORY / "target" / "later-nix"], capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"the Nix of Debian 13 cannot be had here: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-    return Path(done.stdout.strip()) / "nix"
+def later_nix() -> Path | str:
+    """The Nix of Debian 13."""
+    return nix_of("trixie")
+
+
+@pytest.fixture(scope="session")
+def newest_nix() -> Path | str:
+    """The newest Nix that Debian has."""
+    return nix_of("sid")
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def each_nix(request: pytest.FixtureRequest) -> Path | str:
+    """The earliest, a later and the newest Nix in turn."""
+    return nix_of(request.param)

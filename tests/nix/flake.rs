@@ -115,7 +115,7 @@ fn the_template_is_a_site_of_its_own() {
     std::fs::create_dir(&site).expect("a directory");
     support::run(Command::new("cp").args(["-r", "flake/templates/site/.", "site"]).current_dir(alone.dir.path()));
     let from = format!("path:{}", alone.dir.path().join("flake").display());
-    let arguments = ["eval", "--json", "--no-write-lock-file", "--override-input", "synapse-site", &from, "path:./site#description"];
+    let arguments = ["eval", "--json", "--no-write-lock-file", "--override-input", "synapse-site", &from, "path:./site#lib.description"];
     let description: Value = serde_json::from_str(&alone.nix(&arguments)).expect("JSON");
     assert_eq!(description["server"]["server_name"], "example.com");
     assert_eq!(description["workers"]["generic"], 0, "the presets that it imports are at work");
@@ -228,6 +228,23 @@ fn a_nix_that_is_too_old_is_told_before_it_fails_elsewhere() {
     let output = support::nix().args(["eval", "--store", "dummy://", "--impure", "--expr", expression]).output().expect("nix");
     let words = String::from_utf8(output.stderr).expect("text");
     assert!(!output.status.success() && words.contains("this is Nix 2.3.16") && words.contains("wants Nix 2.8 or later"), "{words}");
+}
+
+/// The first version of Synapse that the tables of workers were read for, and the day of its release (its CHANGES.md), in seconds
+/// since 1970.
+const READ_FROM: (&str, u64) = ("1.157", 1_784_592_000);
+
+#[test]
+fn the_pinned_nixpkgs_is_not_older_than_what_the_tables_were_read_for() {
+    assert_eq!(READ_FROM.0, synapse_site::render::synapse::routes::COVERS.0, "the tables begin elsewhere: say when that version was released");
+    let lock: Value = serde_json::from_str(include_str!("../../flake.lock")).expect("a lock");
+    let pin = &lock["nodes"]["nixpkgs"];
+    let modified = pin["locked"]["lastModified"].as_u64().expect("a time");
+    assert!(modified >= READ_FROM.1, "flake.lock pins a nixpkgs of {modified}, before Synapse {} was released ({})", READ_FROM.0, READ_FROM.1);
+    // The hash is what makes a fetch safe, and the branch is the one that the flake names.
+    assert!(pin["locked"]["narHash"].as_str().is_some_and(|hash| hash.starts_with("sha256-") && hash.len() == 51), "{pin}");
+    let branch = pin["original"]["ref"].as_str().expect("a branch");
+    assert!(include_str!("../../flake.nix").contains(&format!("github:NixOS/nixpkgs/{branch}\"")), "{branch}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! system is that of nixpkgs' lib, at the pin of flake.lock; where it is neither in the store nor to be fetched, a test says
 //! SKIPPED, and `make unit` counts those that did.
 
+mod builder;
 mod examples;
 mod flake;
 mod mistakes;

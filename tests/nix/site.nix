@@ -21,13 +21,16 @@ import ../../nix/images.nix (
   // (
     if given ? synapse_version then
       {
-        overrides.synapse.matrix-synapse = pkgs.matrix-synapse // {
-          version = given.synapse_version;
-        };
+        overrides.synapse.matrix-synapse =
+          old:
+          old.override (before: {
+            matrix-synapse-unwrapped = before.matrix-synapse-unwrapped // {
+              version = given.synapse_version;
+            };
+          });
       }
     else
       { }
   )
   // (if given ? overrides then { inherit (given) overrides; } else { })
-  // (if given ? services then { inherit (given) services; } else { })
 )

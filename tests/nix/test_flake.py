@@ -4,15 +4,14 @@ out is built, with an early and a later Nix to the same bytes, and the commands 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from world import REPOSITORY, SYSTEM, World, programs
+from conftest import nix_of
+from world import SYSTEM, World, programs
 
 OTHER = "aarch64-linux"
 
@@ -57,30 +56,44 @@ def test_outputs_are_parts_of_the_bundle(flake: World, bundle: Path) -> None:
     assert done.returncode == 0 and "example.com" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_later_nix_makes_the_same_bytes(flake: World, bundle: Path, later_nix: Path) -> None:
+@pytest.mark.parametrize("release", ["trixie", "sid"])
+def test_a_later_nix_makes_the_same_bytes(flake: World, bundle: Path, release: str) -> None:
     """It finds the same derivation, builds it anew, and compares."""
-    early, later = flake.nix("--version"), flake.nix("--version", program=later_nix)
-    assert early != later
-    assert flake.output("bundle", program=later_nix) == bundle
-    flake.output("bundle", "--rebuild", program=later_nix)
+    later = nix_of(release)
+    assert flake.output("bundle", program=later) == bundle
+    flake.output("bundle", "--rebuild", program=later)
 
 
 def test_a_later_nix_checks_the_flake(flake: World, bundle: Path, later_nix: Path) -> None:
     flake.nix("flake", "check", "--all-systems", "--no-build", f"path:{flake.flake}", *flake.overridden(), program=later_nix)
 
 
-def test_what_the_flake_puts_out(flake: World, later_nix: Path) -> None:
-    """`nix flake show` finds all that docs/nix.md counts on, for both systems, with an early and a later Nix."""
-    for program, options in (("nix", []), (later_nix, ["--all-systems"])):
-        shown = json.loads(flake.nix("flake", "show", "--json", *options, f"path:{flake.flake}", *flake.overridden(), program=program))
-        for system in (SYSTEM, OTHER):
-            assert set(shown["packages"][system]) == {"synapse-site", "launch", "image", "images", "compose", "bundle", "docs", "default"}
-            assert shown["packages"][system]["default"] == shown["packages"][system]["bundle"]
-            assert set(shown["checks"][system]) == {"examples", "presets", "reference", "bundle"}
-            assert "default" in shown["devShells"][system] and "default" in shown["apps"][system] and shown["formatter"][system]
-        assert shown["templates"]["default"]["description"] and "lib" in shown
-    names = json.loads(flake.nix("eval", "--json", f"path:{flake.flake}#lib", "--apply", "builtins.attrNames", *flake.overridden()))
-    assert set(names) == {"evaluate", "examples", "mkSite", "module", "presets", "reference"}
+def test_the_versions_of_nix(flake: World, later_nix: Path, newest_nix: Path) -> None:
+    """Three that differ, and those that the README names."""
+    said = [flake.nix("--version", program=program) for program in ("nix", later_nix, newest_nix)]
+    versions = [tuple(int(part) for part in re.search(r"(\d+)\.(\d+)", line).groups()) for line in said]
+    assert versions == sorted(set(versions)) and versions[0] >= (2, 8) and versions[1] >= (2, 18), said
+    # From here on a user's registry is not asked for the inputs of a flake.
+    assert versions[2] >= (2, 29), said
+
+
+def test_what_the_flake_puts_out(flake: World, each_nix: Path | str) -> None:
+    """`nix flake show` finds all that docs/nix.md counts on."""
+    options = [] if each_nix == "nix" else ["--all-systems"]
+    shown = json.loads(flake.nix("flake", "show", "--json", *options, f"path:{flake.flake}", *flake.overridden(), program=each_nix))
+    parts = {"synapse-site", "launch", "directory-guard", "image", "images", "configuration", "compose", "bundle", "docs", "default"}
+    for system in (SYSTEM, OTHER):
+        assert set(shown["packages"][system]) == parts
+        assert shown["packages"][system]["default"] == shown["packages"][system]["bundle"]
+        assert set(shown["checks"][system]) == {"examples", "presets", "reference", "bundle"}
+        assert "default" in shown["devShells"][system] and "default" in shown["apps"][system] and shown["formatter"][system]
+    for mac in ("aarch64-darwin", "x86_64-darwin"):
+        assert set(shown["packages"][mac]) == parts and shown["formatter"][mac]
+    assert set(shown["templates"]) == {"default", "several"} and "lib" in shown
+    for modules in ("nixosModules", "flakeModules", "overlays"):
+        assert modules in shown
+    names = json.loads(flake.nix("eval", "--json", f"path:{flake.flake}#lib", "--apply", "builtins.attrNames", *flake.overridden(), program=each_nix))
+    assert set(names) == {"directoryGuard", "evaluate", "examples", "mkSite", "module", "perSystem", "presets", "reference"}
 
 
 def test_a_binary_cache(flake: World, later_nix: Path, tmp_path: Path) -> None:
@@ -112,34 +125,3 @@ def test_without_flakes(flake: World, bundle: Path) -> None:
     arguments = ["--no-out-link", flake.flake, "-A", "bundle", "--arg", "nixpkgs-lib", lib, "--arg", "pkgs", pkgs]
     made = flake.nix(*arguments, "--arg", "modules", f"[ {flake.flake}/examples/example.com/site.nix ]", program="nix-build")
     assert Path(f"{flake.store}{made}") == bundle
-
-
-@pytest.fixture
-def own(flake: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A site of somebody's own, as docs/nix.md begins one: the place of synapse-site is said once, to the registry."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    # The registry of the world is on the network, which is not there.
-    registry = tmp_path / "registry.json"
-    registry.write_text(json.dumps({"flakes": [], "version": 2}))
-    monkeypatch.setattr(flake, "options", ["--option", "flake-registry", str(registry)])
-    site = tmp_path / "site"
-    site.mkdir()
-    flake.nix("registry", "add", "synapse-site", f"path:{flake.flake}")
-    flake.nix("flake", "init", "-t", "synapse-site", directory=site)
-    return site
-
-
-def test_a_site_from_the_template(flake: World, own: Path) -> None:
-    description = json.loads(flake.nix("eval", "--json", "path:.#description", directory=own))
-    assert description["server"]["server_name"] == "example.com"
-    locked = json.loads((own / "flake.lock").read_text())["nodes"]
-    pins = json.loads((REPOSITORY / "flake.lock").read_text())["nodes"]
-    assert locked["nixpkgs"]["locked"] == pins["nixpkgs"]["locked"], "the pins come with synapse-site"
-
-    standin = ["--override-input", "synapse-site/nixpkgs", f"path:{flake.standin}", "--no-write-lock-file"]
-    flake.nix("build", "path:.", *standin, directory=own)
-    result = Path(f"{flake.store}{os.readlink(own / 'result')}")
-    assert json.loads((result / "site.json").read_text())["nix"]["system"] == SYSTEM
-    assert {"images.tar", "compose.yaml", "secrets.example"} <= {path.name for path in result.iterdir()}
-    # The last word of the page's recipe for CI.
-    flake.nix("build", "path:.", "--rebuild", *standin, directory=own)

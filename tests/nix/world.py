@@ -115,12 +115,15 @@ class World:
             raise Failed(done.stdout + done.stderr)
         return done.stdout.strip()
 
-    def nix(self, *arguments: Any, program: Path | str = "nix", directory: Path | None = None) -> str:
-        """Nix with this store at /nix, and no network. Not `--store`, which early versions do not follow everywhere. The sandbox has
-        busybox for a shell, as in most builds of Nix; Debian's has none."""
+    def inside(self, *command: Any, directory: Path | None = None) -> str:
+        """A program that sees this store at /nix, and no network. Not `--store`, which early versions do not follow everywhere."""
         enter = 'mkdir -p /nix "$0" && mount --bind "$0" /nix && exec "$@"'
-        alone = ["unshare", "--net", "--mount", "sh", "-c", enter, self.store / "nix"]
-        return self.run([*alone, program, *arguments, *self.options, "--option", "sandbox-paths", f"/bin/sh={self.directory / 'sh'}"], directory)
+        return self.run(["unshare", "--net", "--mount", "sh", "-c", enter, self.store / "nix", *command], directory)
+
+    def nix(self, *arguments: Any, program: Path | str = "nix", directory: Path | None = None) -> str:
+        """Nix with this store. The sandbox has busybox for a shell, as in most builds of Nix; Debian's has none."""
+        options = [*self.options, "--option", "sandbox-paths", f"/bin/sh={self.directory / 'sh'}"]
+        return self.inside(program, *arguments, *options, directory=directory)
 
     def built(self, *arguments: Any, **how: Any) -> Path:
         """A build; where its output is on the disk."""

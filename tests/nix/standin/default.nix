@@ -5,6 +5,7 @@
   # What tests/nix/prepare found: where each file is, and its hash. A file that is in the store already is not read again, so that
   # this evaluates purely.
   inputs ? builtins.fromJSON (builtins.readFile ./inputs.json),
+  overlays ? [ ],
 }:
 let
   inherit (builtins)
@@ -219,103 +220,194 @@ let
   ) (common ++ [ libpq ]) [ "bin/python3.13" ] "";
   python = "${python3}/bin/python3.13";
 
+  # The interpreter as nixpkgs has it, with the packages that are made for it.
+  interpreter = python3 // {
+    pythonVersion = "3.13";
+    sitePackages = "lib/python3.13/site-packages";
+    pkgs = pythonPackages;
+  };
+  pythonPackages = {
+    python = interpreter;
+    toPythonModule = module: module // { pythonModule = interpreter; };
+  };
+
+  # Another one, whose modules Synapse cannot import. It evaluates, and nothing is built with it.
+  otherInterpreter = elsewhere "python3.12" // {
+    pythonVersion = "3.12";
+    sitePackages = "lib/python3.12/site-packages";
+    pkgs = {
+      python = otherInterpreter;
+      toPythonModule = module: module // { pythonModule = otherInterpreter; };
+    };
+  };
+
   # A wheel as a store path with byte code.
   pythonPackage =
     name:
-    make "python3.13-${name}" wheels.${name}.version
-      {
-        wheel = wheel name;
-        inherit python python3;
-      }
-      ''
-        site="$out/lib/python3.13/site-packages"
-        mkdir -p "$site"
-        unzip -q "$wheel" -d root
-        for data in root/*.data; do
-          for kind in purelib platlib; do
-            if [ -d "$data/$kind" ]; then cp -a "$data/$kind/." "$site/"; fi
-          done
-          rm -rf "$data"
-        done
-        cp -a root/. "$site/"
-        "$python" -m compileall -q --invalidation-mode unchecked-hash "$site"
-        # As in nixpkgs: who has the package has the interpreter.
-        mkdir "$out/nix-support"
-        echo "$python3" > "$out/nix-support/propagated-build-inputs"
-      '';
-  psycopg2 = fromDebian "python3.13-psycopg2" [ "python3-psycopg2" ] { inherit python; } ''
-    mkdir -p "$out/lib/python3.13"
-    mv "$out/lib/python3/dist-packages" "$out/lib/python3.13/site-packages"
-    "$python" -m compileall -q --invalidation-mode unchecked-hash "$out/lib/python3.13/site-packages"
-  '';
-
-  # Synapse with what it needs, as nixpkgs wraps it: `override` takes extras and plug-ins.
-  synapse =
-    {
-      extras ? [ ],
-      plugins ? [ ],
-    }:
-    let
-      known = [
-        "postgres"
-        "redis"
-        "url-preview"
-        "jwt"
-      ];
-      unknown = filter (extra: !elem extra known) extras;
-      # The lock is for all of these extras together.
-      libraries = filter (
-        name: !elem name [
-          "matrix-synapse"
-          "matrix-synapse-ldap3"
-        ]
-      ) (builtins.attrNames wheels);
-      modules = [
-        (pythonPackage "matrix-synapse")
-        psycopg2
-      ]
-      ++ map pythonPackage libraries
-      ++ plugins;
-    in
-    if unknown != [ ] then
-      throw "matrix-synapse has no extra `${head unknown}`"
-    else
-      make "matrix-synapse" wheels.matrix-synapse.version
+    pythonPackages.toPythonModule (
+      make "python3.13-${name}" wheels.${name}.version
         {
-          inherit python;
-          shell = "${dash}/bin/dash";
-          path = concatStringsSep ":" (map (module: "${module}/lib/python3.13/site-packages") modules);
+          wheel = wheel name;
+          inherit python python3;
         }
         ''
-          mkdir "$out/bin"
-          for program in synapse_homeserver:homeserver synapse_worker:generic_worker; do
-            name="''${program%%:*}"
-            printf '#!%s\nimport sys\nfrom synapse.app.%s import main\nsys.exit(main())\n' "$python" "''${program##*:}" > "$out/bin/.$name-wrapped"
-            printf '#!%s\nexport PYTHONPATH=%s\nexec %s "$@"\n' "$shell" "$path" "$out/bin/.$name-wrapped" > "$out/bin/$name"
-            chmod 755 "$out/bin/$name" "$out/bin/.$name-wrapped"
+          site="$out/lib/python3.13/site-packages"
+          mkdir -p "$site"
+          unzip -q "$wheel" -d root
+          for data in root/*.data; do
+            for kind in purelib platlib; do
+              if [ -d "$data/$kind" ]; then cp -a "$data/$kind/." "$site/"; fi
+            done
+            rm -rf "$data"
           done
+          cp -a root/. "$site/"
+          "$python" -m compileall -q --invalidation-mode unchecked-hash "$site"
+          # As in nixpkgs: who has the package has the interpreter.
+          mkdir "$out/nix-support"
+          echo "$python3" > "$out/nix-support/propagated-build-inputs"
         ''
-      // {
-        override = synapse;
+    )
+    // {
+      pname = name;
+    };
+  psycopg2 = pythonPackages.toPythonModule (
+    fromDebian "python3.13-psycopg2" [ "python3-psycopg2" ] { inherit python; } ''
+      mkdir -p "$out/lib/python3.13"
+      mv "$out/lib/python3/dist-packages" "$out/lib/python3.13/site-packages"
+      "$python" -m compileall -q --invalidation-mode unchecked-hash "$out/lib/python3.13/site-packages"
+    ''
+  );
+
+  # A function of named arguments whose result can be made again with others, as nixpkgs' callPackage leaves it: the arguments that
+  # were given are seen by a function of them, defaults are not.
+  overridable =
+    function: arguments:
+    function arguments
+    // {
+      override = {
+        __functionArgs = builtins.functionArgs function;
+        __functor =
+          _: change:
+          overridable function (arguments // (if builtins.isFunction change then change arguments else change));
       };
+    };
+
+  # Modules that only some extras bring.
+  extraWheels = {
+    postgres = [ ];
+    redis = [
+      "hiredis"
+      "txredisapi"
+    ];
+    url-preview = [
+      "beautifulsoup4"
+      "soupsieve"
+    ];
+    jwt = [ "authlib" ];
+    oidc = [ "authlib" ];
+  };
+
+  unwrapped = pythonPackage "matrix-synapse" // {
+    python = interpreter;
+    plugins.matrix-synapse-ldap3 = pythonPackage "matrix-synapse-ldap3" // {
+      requiredPythonModules = [ (pythonPackage "ldap3") ];
+    };
+    optional-dependencies = builtins.mapAttrs (_: map pythonPackage) extraWheels // {
+      postgres = [ psycopg2 ];
+    };
+  };
+  # What Synapse imports whatever its extras are, and the modules' own dependencies, which the lock does not tell apart.
+  always = filter (
+    name:
+    !elem name (
+      [
+        "ldap3"
+        "matrix-synapse"
+        "matrix-synapse-ldap3"
+      ]
+      ++ concatLists (builtins.attrValues extraWheels)
+    )
+  ) (builtins.attrNames wheels);
+
+  # Synapse as nixpkgs wraps it. PYTHONPATH is set, not added to, and a module of another interpreter is left out without a word.
+  synapse =
+    {
+      matrix-synapse-unwrapped,
+      extras ? [
+        "postgres"
+        "url-preview"
+      ],
+      plugins ? [ ],
+      ...
+    }:
+    let
+      given = concatLists (map (extra: matrix-synapse-unwrapped.optional-dependencies.${extra}) extras) ++ plugins;
+      fits = module: module ? pythonModule && module.pythonModule.outPath == interpreter.outPath;
+      required = module: [ module ] ++ module.requiredPythonModules or [ ];
+      modules = [ matrix-synapse-unwrapped ] ++ map pythonPackage always ++ filter fits (builtins.concatMap required given);
+    in
+    make "matrix-synapse" matrix-synapse-unwrapped.version
+      {
+        inherit python;
+        shell = "${dash}/bin/dash";
+        path = concatStringsSep ":" (map (module: "${module}/lib/python3.13/site-packages") modules);
+      }
+      ''
+        mkdir "$out/bin"
+        for program in synapse_homeserver:homeserver synapse_worker:generic_worker; do
+          name="''${program%%:*}"
+          printf '#!%s\nimport sys\nfrom synapse.app.%s import main\nsys.exit(main())\n' "$python" "''${program##*:}" > "$out/bin/.$name-wrapped"
+          printf '#!%s\nexport PYTHONPATH=%s\nexec %s "$@"\n' "$shell" "$path" "$out/bin/.$name-wrapped" > "$out/bin/$name"
+          chmod 755 "$out/bin/$name" "$out/bin/.$name-wrapped"
+        done
+      ''
+    // {
+      pname = "matrix-synapse";
+      unwrapped = matrix-synapse-unwrapped;
+      inherit (matrix-synapse-unwrapped) plugins;
+      # For tests: what a wrapper of nixpkgs holds can be seen only in what it builds.
+      inherit extras;
+      modules = plugins;
+    };
+
+  # A script with a shebang, in the place that its caller names.
+  script =
+    name: place: text:
+    make name "1" { inherit text; shell = "${dash}/bin/dash"; } ''
+      rmdir "$out"
+      mkdir -p "$(dirname "$out${place}")"
+      printf '#!%s\n%s' "$shell" "$text" > "$out${place}"
+      chmod 755 "$out${place}"
+    '';
 
   dash = linked "dash" [ "dash" ] common [ "bin/dash" ] "";
+
+  layered =
+    base: overlay:
+    let
+      final = base // overlay final base;
+    in
+    final;
 in
+builtins.foldl' layered (
 {
   inherit
     dash
-    glibc
     jemalloc
     python3
     ;
+  glibc = glibc // { static = elsewhere "glibc-static"; };
+  stdenv.hostPlatform = { inherit system; };
 
   # The source and its lock have to be there, as for a compiler.
-  pkgsStatic.rustPlatform.buildRustPackage =
+  rustPlatform.buildRustPackage =
     {
       pname,
       version,
       src,
       cargoLock,
+      buildInputs,
+      meta,
       ...
     }:
     make pname version
@@ -327,11 +419,14 @@ in
         cmp "$lock" "$src/Cargo.lock"
         test -f "$src/src/main.rs"
         cp -r "$programs/bin" "$out/bin"
-      '';
+      ''
+    // {
+      inherit meta src buildInputs;
+    };
 
   mkShell =
-    { packages }:
-    make "shell" "0" { inherit packages; } ''
+    { packages, buildInputs }:
+    make "shell" "0" { inherit packages buildInputs; } ''
       echo "$packages" > "$out/packages"
     '';
 
@@ -343,19 +438,19 @@ in
 
   tzdata = fromDebian "tzdata" [ "tzdata" ] { } "";
 
-  matrix-synapse = synapse { };
-  matrix-synapse-unwrapped.python = {
-    sitePackages = "lib/python3.13/site-packages";
-    pkgs.toPythonModule = package: package;
-  };
+  matrix-synapse = overridable synapse { matrix-synapse-unwrapped = unwrapped; };
+  matrix-synapse-unwrapped = unwrapped;
+  matrix-synapse-plugins = unwrapped.plugins;
+  python313 = interpreter;
+  python312 = otherInterpreter;
+  writeShellScript = name: script name "";
+  writeShellScriptBin = name: script name "/bin/${name}";
   writeTextDir =
     path: text:
     make (builtins.baseNameOf path) "1" { inherit text; } ''
       mkdir -p "$(dirname "$out/${path}")"
       printf '%s' "$text" > "$out/${path}"
     '';
-  matrix-synapse-plugins.matrix-synapse-ldap3 = pythonPackage "matrix-synapse-ldap3";
-
   postgresql_17 =
     let
       programs = [
@@ -441,8 +536,13 @@ in
       "cargo"
       "cargo-nextest"
       "clippy"
+      "coreutils"
+      "diffutils"
+      "docker"
+      "gnused"
       "nixfmt-tree"
       "rustc"
       "rustfmt"
     ]
 )
+) overlays

@@ -6,10 +6,19 @@
   outputs =
     { self }:
     {
-      legacyPackages = {
-        x86_64-linux = import ./. { system = "x86_64-linux"; };
-        # Evaluates, as another machine's packages do; what it comes to is built nowhere, since the locks are for the one above.
-        aarch64-linux = import ./. { system = "aarch64-linux"; };
-      };
+      # Of these the locks are for the first; the others evaluate, as another machine's packages do, and are built nowhere.
+      legacyPackages = builtins.listToAttrs (
+        map
+          (system: {
+            name = system;
+            value = import ./. { inherit system; };
+          })
+          [
+            "x86_64-linux"
+            "aarch64-linux"
+            "x86_64-darwin"
+            "aarch64-darwin"
+          ]
+      );
     };
 }
