@@ -154,7 +154,8 @@ impl Rendered {
 
     /// Whether a service is told to ask the target itself.
     pub fn asks_target(&self, service: &Service) -> bool {
-        let named = |content: &Vec<u8>| content.windows(TARGET.len()).any(|part| part == TARGET.as_bytes());
+        // Names of hosts are the same in capitals.
+        let named = |content: &Vec<u8>| content.windows(TARGET.len()).any(|part| part.eq_ignore_ascii_case(TARGET.as_bytes()));
         self.images.get(service.image).is_some_and(|files| files.values().any(named))
     }
 

@@ -41,6 +41,12 @@ pub fn proof(password: &str, salt: &[u8], iterations: u32, auth_message: &str) -
     STANDARD.encode(proof)
 }
 
+/// What a server shows in turn, in base64: `ServerSignature` of RFC 5802, section 3.
+pub fn server_signature(password: &str, salt: &[u8], iterations: u32, auth_message: &str) -> String {
+    let server_key = mac(&salted_password(password.as_bytes(), salt, iterations), &[b"Server Key"]);
+    STANDARD.encode(mac(&server_key, &[auth_message.as_bytes()]))
+}
+
 /// `Hi` of RFC 5802, which is PBKDF2 with one block.
 fn salted_password(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
     let mut last = mac(password, &[salt, &1_u32.to_be_bytes()]);
@@ -80,6 +86,7 @@ mod tests {
         assert_eq!(STANDARD.encode(Sha256::digest(client_key)), stored);
         let message = std::str::from_utf8(auth_message).unwrap();
         assert_eq!(super::proof("pencil", &salt, 4096, message), "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
+        assert_eq!(server_signature("pencil", &salt, 4096, message), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! RFC 7677), asks in the simple query protocol, and leaves. Takes an open connection, gives rows as text, or the server's reason.
 
 use std::io::{Read, Write};
+use std::ops::RangeInclusive;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -42,7 +43,11 @@ impl<S: Read + Write> Ask for Session<S> {
         let mut rows = Vec::new();
         let mut problem = None;
         loop {
-            let (kind, body) = message(&mut self.stream).map_err(failed)?;
+            // After some errors the server closes the connection: the error is the reason, not that it closed.
+            let (kind, body) = match message(&mut self.stream) {
+                Ok(next) => next,
+                Err(error) => return Err(problem.unwrap_or_else(|| failed(error))),
+            };
             match kind {
                 b'D' => rows.push(row(&body).ok_or("a row of its answer cannot be understood")?),
                 b'E' => problem = Some(field(&body, b'M')),
@@ -103,7 +108,10 @@ fn row(body: &[u8]) -> Option<Row> {
 fn log_in(stream: &mut (impl Read + Write), password: &str) -> Answer {
     let mut nonce = [0; 18];
     getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
-    let bare = format!("n=,r={}", STANDARD.encode(nonce));
+    let nonce = STANDARD.encode(nonce);
+    let bare = format!("n=,r={nonce}");
+    // What the server has to sign to show that it knows the password, too.
+    let mut expected = None;
     loop {
         let (kind, body) = message(stream).map_err(failed)?;
         match (kind, body.get(..4), body.get(4..).unwrap_or_default()) {
@@ -118,11 +126,18 @@ fn log_in(stream: &mut (impl Read + Write), password: &str) -> Answer {
             }
             // AuthenticationSASLContinue.
             (b'R', Some([0, 0, 0, 11]), challenge) => {
-                let answer = answer(&bare, challenge, password).ok_or("its question for the password cannot be understood")?;
+                let (answer, signature) = answer(&bare, &nonce, challenge, password).ok_or("its question for the password cannot be understood")?;
+                expected = Some(signature);
                 send(stream, b'p', answer.as_bytes())?;
             }
-            // AuthenticationSASLFinal and AuthenticationOk.
-            (b'R', Some([0, 0, 0, 12 | 0]), _) => {}
+            // AuthenticationSASLFinal.
+            (b'R', Some([0, 0, 0, 12]), signature) => {
+                if expected.take().is_none_or(|expected| signature != format!("v={expected}").as_bytes()) {
+                    return Err("it does not know the password: it is not the server that the password belongs to".into());
+                }
+            }
+            // AuthenticationOk.
+            (b'R', Some([0, 0, 0, 0]), _) if expected.is_none() => {}
             (b'R', ..) => return Err("it asks for a password in a way that is not expected".into()),
             (b'E', ..) => return Err(field(&body, b'M')),
             (b'Z', ..) => return Ok(()),
@@ -131,14 +146,20 @@ fn log_in(stream: &mut (impl Read + Write), password: &str) -> Answer {
     }
 }
 
-/// The client's last message: `client-final-message` of RFC 5802.
-fn answer(bare: &str, challenge: &[u8], password: &str) -> Option<String> {
+/// Rounds of hashing that a server may ask for: PostgreSQL's default (`scram_iterations`) and far more. With fewer, whoever stands in for the
+/// server could try out passwords against the proof.
+const ROUNDS: RangeInclusive<u32> = 4096..=1_000_000;
+
+/// The client's last message and the server's signature after it: `client-final-message` and `server-final-message` of RFC 5802.
+fn answer(bare: &str, own_nonce: &str, challenge: &[u8], password: &str) -> Option<(String, String)> {
     let challenge = std::str::from_utf8(challenge).ok()?;
     let part = |name: &str| challenge.split(',').find_map(|part| part.strip_prefix(name));
-    let (nonce, salt, iterations) = (part("r=")?, STANDARD.decode(part("s=")?).ok()?, part("i=")?.parse().ok()?);
+    let nonce = part("r=").filter(|nonce| nonce.len() > own_nonce.len() && nonce.starts_with(own_nonce))?;
+    let (salt, rounds) = (STANDARD.decode(part("s=")?).ok()?, part("i=")?.parse().ok().filter(|rounds| ROUNDS.contains(rounds))?);
     let without_proof = format!("c=biws,r={nonce}");
-    let proof = scram::proof(password, &salt, iterations, &format!("{bare},{challenge},{without_proof}"));
-    Some(format!("{without_proof},p={proof}"))
+    let exchange = format!("{bare},{challenge},{without_proof}");
+    let proof = scram::proof(password, &salt, rounds, &exchange);
+    Some((format!("{without_proof},p={proof}"), scram::server_signature(password, &salt, rounds, &exchange)))
 }
 
 fn send(stream: &mut impl Write, kind: u8, body: &[u8]) -> Answer {
@@ -158,6 +179,52 @@ mod tests {
         for length in 0..body.len() {
             assert_eq!(row(&body[..length]), None, "{length}");
         }
+    }
+
+    #[test]
+    fn a_question_that_is_not_about_this_login_or_too_cheap_to_try_out_gets_no_answer() {
+        let asked = |challenge: &str| answer("n=,r=own", "own", challenge.as_bytes(), "a password");
+        assert!(asked("r=ownserver,s=c2FsdA==,i=4096").is_some());
+        for challenge in ["r=own,s=c2FsdA==,i=4096", "r=other,s=c2FsdA==,i=4096", "r=ownserver,s=c2FsdA==,i=1", "r=ownserver,s=c2FsdA==,i=4294967295", "r=ownserver,s=c2FsdA=="] {
+            assert_eq!(asked(challenge), None, "{challenge}");
+        }
+    }
+
+    /// Somebody who answers a login with these messages, whatever it is told.
+    struct StandIn(std::io::Cursor<Vec<u8>>);
+
+    impl Read for StandIn {
+        fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(to)
+        }
+    }
+
+    impl Write for StandIn {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn stand_in(messages: &[(u8, &[u8])]) -> StandIn {
+        let whole = |(kind, body): &(u8, &[u8])| [&[*kind], &(body.len() as u32 + 4).to_be_bytes()[..], body].concat();
+        StandIn(std::io::Cursor::new(messages.iter().flat_map(whole).collect()))
+    }
+
+    #[test]
+    fn the_reason_before_a_closed_connection_is_told() {
+        let mut session = Session { stream: stand_in(&[(b'E', b"SFATAL\0MIt is shutting down\0\0")]) };
+        assert_eq!(session.ask("SELECT 1"), Err("It is shutting down".to_owned()));
+    }
+
+    #[test]
+    fn who_cannot_sign_is_not_the_server() {
+        let signature = [&[0, 0, 0, 12][..], b"v=AAAA"].concat();
+        let told = log_in(&mut stand_in(&[(b'R', &signature), (b'Z', b"I")]), "a password");
+        assert!(told.is_err_and(|why| why.contains("does not know the password")));
     }
 
     #[test]
