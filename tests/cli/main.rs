@@ -10,6 +10,7 @@ mod description;
 mod echo;
 mod generated;
 mod killed;
+mod large;
 mod outputs;
 mod power;
 mod processes;
