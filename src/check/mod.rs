@@ -10,10 +10,11 @@ pub mod said;
 pub mod synapse;
 pub mod translate;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use crate::site::checks::Acceptance;
+use crate::site::checks::{Acceptance, covering};
 use crate::site::reveal::Hidden;
 use crate::site::schema::OptionPath;
 
@@ -58,6 +59,21 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
+impl Finding {
+    /// What is said instead of findings beyond the most that are told, if there are any.
+    pub(crate) fn of_more(code: &'static str, severity: Severity, more: usize, file: &Path) -> Option<Self> {
+        (more > 0).then(|| Self {
+            code,
+            severity,
+            option: file.display().to_string(),
+            place: None,
+            position: None,
+            message: format!("{more} more mistakes are not listed"),
+            remedy: Some("mend the listed ones, and check again".to_owned()),
+        })
+    }
+}
+
 /// A warning that the people of the site know.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Accepted {
@@ -90,10 +106,15 @@ impl Findings {
     /// The same findings, the warnings that are accepted set aside.
     pub fn accepting(mut self, accept: &[Acceptance]) -> Self {
         let mut open = Vec::new();
+        let mut accepted = BTreeMap::new();
+        for (at, acceptance) in accept.iter().enumerate() {
+            accepted.entry(acceptance.about()).or_insert((at, acceptance));
+        }
         for finding in std::mem::take(&mut self.list) {
-            let acceptance = accept.iter().find(|acceptance| acceptance.covers(finding.code, &finding.option));
-            match acceptance.filter(|_| finding.severity == Severity::Warning) {
-                Some(acceptance) => self.accepted.push(Accepted { finding, reason: acceptance.reason.as_str().to_owned() }),
+            let first = covering(finding.code, &finding.option).filter_map(|about| accepted.get(&about)).min_by_key(|(at, _)| at);
+            let reason = first.filter(|_| finding.severity == Severity::Warning).map(|(_, acceptance)| acceptance.reason.as_str().to_owned());
+            match reason {
+                Some(reason) => self.accepted.push(Accepted { finding, reason }),
                 None => open.push(finding),
             }
         }

@@ -53,7 +53,7 @@ const YAML: &[(&str, &str, &str, bool)] = &[
     ("unknown anchor", "refers with * to something that no & names before", "put a text that begins with * into quotation marks", false),
     ("did not find expected alphabetic or numeric character", "has a * or & without a name", "put a text that begins with it into quotation marks", false),
     ("recursion limit exceeded", "is nested too deeply", "write it with fewer brackets within brackets", false),
-    (super::yaml::TOO_LARGE, "holds more than 1,000,000 values or 16 MiB of text once its aliases (*) are replaced", "write less, or put it into files", false),
+    (super::yaml::TOO_LARGE, "holds more than 200,000 values or 16 MiB of text once its aliases (*) are replaced", "write less, or put it into files", false),
     ("repetition limit exceeded", "repeats itself too often with *", "write out what is meant", false),
 ];
 

@@ -30,9 +30,14 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
-    /// Whether it is about a warning of that code at that option.
-    pub fn covers(&self, code: &str, option: &str) -> bool {
-        let within = |wanted: &str| option.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        self.code.as_str() == code && self.option.as_ref().is_none_or(|wanted| within(wanted.as_str()))
+    /// What it is about: a code, and an option if it names one.
+    pub fn about(&self) -> (&str, Option<&str>) {
+        (self.code.as_str(), self.option.as_ref().map(|option| option.as_str()))
     }
+}
+
+/// What an acceptance may be about that covers a warning of that code at that option: the code alone, the option, and all that hold it.
+pub fn covering<'a>(code: &'a str, option: &'a str) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+    let outer = option.match_indices(['.', '[']).map(|(at, _)| &option[..at]);
+    outer.chain([option]).map(move |option| (code, Some(option))).chain([(code, None)])
 }

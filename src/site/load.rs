@@ -112,6 +112,11 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
         unsound.push(at);
         findings.push(source.without_carried(finding));
     }
+    findings.extend(Finding::of_more("S0002", Severity::Error, outcome.more, &file));
+    if outcome.more > 0 {
+        // What the rest of them is about is not known, so that no rule knows what it may look at.
+        return Err(Error::Site(Findings::new(findings, &source.file, source.text.as_ref())));
+    }
     let mut files = BTreeMap::new();
     let base = file.parent().unwrap_or(Path::new("."));
     let mut unreadable = |at: &OptionPath, path: &Path, why: &str, form: &str| {

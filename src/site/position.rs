@@ -9,6 +9,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::reveal;
 use super::schema::OptionPath;
+use super::yaml::MOST_VALUES;
 
 /// How deep options are nested at most; serde_yaml and serde_json end at this depth, too.
 const DEEPEST: usize = 128;
@@ -51,7 +52,7 @@ impl Positions {
         let mut open: Vec<Open> = Vec::new();
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else { break };
-            if positions.steps > MOST_STEPS {
+            if positions.steps > MOST_STEPS || positions.places.len() > MOST_VALUES {
                 positions.too_many = true;
                 break;
             }

@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use super::synapse::{SECRET_REMEDY, has_password, names_secret};
+use super::yaml::MOST_VALUES;
 use super::{Site, reveal, text};
 use crate::check::{Finding, Severity, names, synapse};
 
@@ -108,13 +109,18 @@ impl fmt::Display for OptionPath {
 /// What the check of a description against the schema brings to light.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Mistakes, in the order of the description.
+    /// Mistakes, in the order of the description, at most [`MOST_MISTAKES`].
     pub findings: Vec<(OptionPath, Finding)>,
+    /// How many options were not looked at, or not told of, since there were that many.
+    pub more: usize,
     /// Options that name a file to read, with its path.
     pub files: Vec<(OptionPath, String)>,
     /// Options that name a directory whose files are read, with its path.
     pub directories: Vec<(OptionPath, String)>,
 }
+
+/// The most mistakes of types that are told of one description; whoever makes more of them made one in a program.
+pub const MOST_MISTAKES: usize = 10_000;
 
 /// The mistakes that a type or the reader of a format finds, before any rule looks at a description: code and reason.
 pub const MISTAKES: &[(&str, &str)] = &[
@@ -142,7 +148,15 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    fn is_full(&self) -> bool {
+        self.outcome.findings.len() == MOST_MISTAKES
+    }
+
     fn find(&mut self, path: &OptionPath, code: &'static str, message: String, remedy: Option<String>) {
+        if self.is_full() {
+            self.outcome.more += 1;
+            return;
+        }
         let option = if path.0.is_empty() { "the description".to_owned() } else { reveal::path(path) };
         let finding = Finding { code, severity: Severity::Error, option, place: Some(path.clone()), position: None, message, remedy };
         self.outcome.findings.push((path.clone(), finding));
@@ -183,6 +197,10 @@ impl Walk<'_> {
         }
         match found {
             Value::Object(members) => self.object(rules, members, path),
+            Value::Array(elements) if elements.len() > most_elements(rules) => {
+                let most = most_elements(rules);
+                self.find(path, "S0004", format!("has {} elements, expected at most {most}", elements.len()), Some(format!("leave out all but {most}")));
+            }
             Value::Array(elements) => {
                 if let Some(items) = rules.get("items") {
                     for (index, element) in elements.iter().enumerate() {
@@ -200,6 +218,10 @@ impl Walk<'_> {
         let none = Map::new();
         let properties = rules.get("properties").and_then(Value::as_object).unwrap_or(&none);
         for (key, member) in members {
+            if self.is_full() {
+                self.outcome.more += 1;
+                continue;
+            }
             let here = path.key(key);
             if let Some(property) = properties.get(key) {
                 // An option that is null is an option that is not set: Nix modules write them so.
@@ -356,6 +378,18 @@ fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &Optio
             (!names.is_empty()).then(|| format!("its options are {}", names.join(", ")))
         }
         _ => None,
+    }
+}
+
+/// The most elements of a list, far more than any site has. Sets of options and what files hold are compared with each other, and
+/// with people, in a time that grows with the product of their numbers.
+fn most_elements(rules: &Map<String, Value>) -> usize {
+    let Some(items) = rules.get("items") else { return MOST_VALUES };
+    match items["format"].as_str() {
+        _ if items.get("properties").is_some() => 1_000,
+        Some("file" | "directory") => 1_000,
+        Some("localpart") => 10_000,
+        _ => 100_000,
     }
 }
 

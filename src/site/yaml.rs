@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// The most values that a text holds once its aliases are replaced.
-pub const MOST_VALUES: usize = 1_000_000;
+/// The most values that a description holds, those that aliases repeat counted each time; a list of 100,000 servers is within it.
+pub const MOST_VALUES: usize = 200_000;
 
 /// The most bytes that the texts in it have together then.
 pub const MOST_BYTES: usize = 16 << 20;

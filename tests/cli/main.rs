@@ -11,6 +11,7 @@ mod dice;
 mod echo;
 mod generated;
 mod killed;
+mod large;
 mod outputs;
 mod power;
 mod processes;

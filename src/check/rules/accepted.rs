@@ -1,7 +1,10 @@
 //! S06xx: what the people of a site accept.
 
+use std::collections::BTreeSet;
+
 use super::{Breach, Rule, all, found};
 use crate::check::Severity::{Error, Warning};
+use crate::site::checks::covering;
 use crate::site::schema::nearest;
 
 /// The code of acceptances without a warning; it asks all other rules.
@@ -47,10 +50,11 @@ pub(super) const RULES: &[Rule] = &[
                 return Vec::new();
             }
             let warnings: Vec<_> = all().filter(|rule| rule.severity == Warning && rule.code != IDLE).flat_map(|rule| found(rule, loaded)).collect();
+            let covered: BTreeSet<_> = warnings.iter().flat_map(|finding| covering(finding.code, &finding.option)).collect();
             let told = |code: &str| code == "S0010" && !loaded.source.warnings.is_empty();
             let idle = |(_, acceptance): &(usize, &crate::site::checks::Acceptance)| {
                 let warning = super::explanations().any(|explanation| explanation.code == acceptance.code.as_str() && explanation.severity == Warning);
-                warning && !told(acceptance.code.as_str()) && !warnings.iter().any(|finding| acceptance.covers(finding.code, &finding.option))
+                warning && !told(acceptance.code.as_str()) && !covered.contains(&acceptance.about())
             };
             let entries = accept.iter().enumerate().filter(idle);
             entries

@@ -1,5 +1,7 @@
 //! S01xx: who may log in, make an account and administer.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Breach, Rule, modules};
@@ -178,11 +180,10 @@ pub(super) const RULES: &[Rule] = &[
         options: &["administrators"],
         reason: "An administrator is made once.",
         breaches: |loaded| {
-            let people = &loaded.site.administrators;
+            let mut seen = BTreeSet::new();
+            let people = loaded.site.administrators.iter().enumerate();
             people
-                .iter()
-                .enumerate()
-                .filter(|(at, person)| people[..*at].contains(person))
+                .filter(|(_, person)| !seen.insert(person.as_str()))
                 .map(|(at, person)| Breach::at(&format!("administrators.{at}"), format!("{person} is listed twice"), "remove one of the two"))
                 .collect()
         },

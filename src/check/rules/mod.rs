@@ -34,7 +34,7 @@ pub use templates::{FIXED_TEMPLATES, TEMPLATES};
 use super::{Finding, Findings, Severity};
 use crate::site::load::Loaded;
 use crate::site::reveal;
-use crate::site::schema::{MISTAKES, OptionPath};
+use crate::site::schema::{MISTAKES, MOST_MISTAKES, OptionPath};
 
 /// One rule.
 pub struct Rule {
@@ -130,9 +130,12 @@ pub fn explanations() -> impl Iterator<Item = Explanation> {
     types.chain(told).chain(rules)
 }
 
-/// What one rule finds.
+/// What one rule finds, at most [`MOST_MISTAKES`] times, and how often else.
 fn found(rule: &'static Rule, loaded: &Loaded) -> Vec<Finding> {
-    (rule.breaches)(loaded)
+    let mut breaches = (rule.breaches)(loaded);
+    let more = breaches.len().saturating_sub(MOST_MISTAKES);
+    breaches.truncate(MOST_MISTAKES);
+    breaches
         .into_iter()
         .map(|breach| Finding {
             code: rule.code,
@@ -144,6 +147,7 @@ fn found(rule: &'static Rule, loaded: &Loaded) -> Vec<Finding> {
             remedy: Some(breach.remedy),
         })
         .map(|finding| loaded.source.without_carried(finding))
+        .chain(Finding::of_more(rule.code, rule.severity, more, &loaded.source.file))
         .collect()
 }
 

@@ -57,7 +57,10 @@ pub(super) const RULES: &[Rule] = &[
         options: &["synapse.settings"],
         reason: "Synapse runs in a container with a read-only root: there are its state in /var/lib/synapse, its secrets, and what the image holds; it ends at start with a file that is not there and a directory that it cannot make (config/_base.py, read_file, ensure_directory, read_templates; media/storage_provider.py).",
         breaches: |loaded| {
-            strays(loaded).into_iter().filter(|stray| stray.is_certain && !is_unchecked(loaded, &stray.name)).map(|stray| stray.breach).collect()
+            let unchecked = super::typed::unchecked(loaded);
+            // The description may know better: somebody mounts the directory by hand.
+            let is_unchecked = |name: &str| super::typed::itself_and_outer(name).any(|name| unchecked.contains(name));
+            strays(loaded).into_iter().filter(|stray| stray.is_certain && !is_unchecked(&stray.name)).map(|stray| stray.breach).collect()
         },
     },
     Rule {
@@ -76,11 +79,6 @@ pub(super) struct Stray {
     /// Whether Synapse cannot do with it.
     pub is_certain: bool,
     breach: Breach,
-}
-
-/// Whether the description says that it knows better: somebody mounts the directory by hand.
-fn is_unchecked(loaded: &Loaded, name: &str) -> bool {
-    loaded.site.synapse.unchecked.iter().any(|unchecked| super::typed::is_within(name, unchecked.as_str()))
 }
 
 /// All of Synapse's own paths that are not in its container.

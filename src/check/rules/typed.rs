@@ -7,6 +7,8 @@ mod power;
 mod range;
 mod unknown;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::settings::{is_inline, is_refused};
@@ -17,7 +19,7 @@ use crate::render::secrets::reference;
 use crate::render::synapse::workers;
 use crate::site::load::Loaded;
 use crate::site::reveal;
-use crate::site::schema::{OptionPath, Step, nearest};
+use crate::site::schema::{MOST_MISTAKES, OptionPath, Step, nearest};
 use crate::site::text::Scale;
 
 /// Why an option that Synapse reads cannot be said, and what to do.
@@ -83,10 +85,11 @@ pub(super) const RULES: &[Rule] = &[
         options: &["synapse.unchecked"],
         reason: "An option that is let through without need hides the next mistake in it.",
         breaches: |loaded| {
-            let walk = Walk::over(loaded, &[], "S0418");
+            let walk = Walk::over(loaded, BTreeSet::new(), "S0418");
             let strays = super::paths::strays(loaded);
-            let places = || walk.found.iter().map(|(_, found, _)| found).chain(strays.iter().filter(|stray| stray.is_certain).map(|stray| &stray.name));
-            let idle = |(_, name): &(usize, &str)| !places().any(|found| is_within(found, name));
+            let places = walk.found.iter().map(|(_, found, _)| found).chain(strays.iter().filter(|stray| stray.is_certain).map(|stray| &stray.name));
+            let let_through: BTreeSet<&str> = places.flat_map(|found| itself_and_outer(found)).collect();
+            let idle = |(_, name): &(usize, &str)| !let_through.contains(name);
             let unchecked = loaded.site.synapse.unchecked.iter().map(|name| name.as_str()).enumerate();
             let breach = |(at, name): (usize, &str)| {
                 Breach::at(&format!("synapse.unchecked.{at}"), format!("lets {name:?} through, in which nothing is found"), "remove this entry")
@@ -119,17 +122,21 @@ pub(super) const RULES: &[Rule] = &[
 
 /// What one rule finds, but for what the description lets through.
 fn found(loaded: &Loaded, code: &'static str) -> Vec<Breach> {
-    let unchecked: Vec<&str> = loaded.site.synapse.unchecked.iter().map(|name| name.as_str()).collect();
-    Walk::over(loaded, &unchecked, code).found.into_iter().filter(|(found, ..)| *found == code).map(|(_, _, breach)| breach).collect()
+    Walk::over(loaded, unchecked(loaded), code).found.into_iter().map(|(_, _, breach)| breach).collect()
 }
 
-/// Whether an option is that one, or in it.
-pub(super) fn is_within(name: &str, outer: &str) -> bool {
-    name.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+/// The options that a description lets through.
+pub(super) fn unchecked(loaded: &Loaded) -> BTreeSet<&str> {
+    loaded.site.synapse.unchecked.iter().map(|name| name.as_str()).collect()
+}
+
+/// The name of an option, and of each that it is in.
+pub(super) fn itself_and_outer(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('.').map(|(at, _)| &name[..at]).chain([name])
 }
 
 struct Walk<'a> {
-    unchecked: &'a [&'a str],
+    unchecked: BTreeSet<&'a str>,
     /// The code whose findings are used. What to do about an unknown name takes a comparison with every known one, so that the walks of
     /// other codes leave it out.
     wanted: &'static str,
@@ -167,7 +174,7 @@ impl Place {
 }
 
 impl<'a> Walk<'a> {
-    fn over(loaded: &Loaded, unchecked: &'a [&'a str], wanted: &'static str) -> Self {
+    fn over(loaded: &Loaded, unchecked: BTreeSet<&'a str>, wanted: &'static str) -> Self {
         let mut walk = Self { wanted, unchecked, workers: workers::names(&loaded.site), found: Vec::new() };
         let top = Place { path: OptionPath::dotted("synapse.settings"), name: String::new() };
         for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| !is_refused(name)) {
@@ -177,8 +184,17 @@ impl<'a> Walk<'a> {
     }
 
     fn find(&mut self, code: &'static str, place: &Place, message: impl Into<String>, remedy: impl Into<String>) {
+        // All of them are needed to say what is let through without need.
+        if self.wanted != code && self.wanted != "S0418" {
+            return;
+        }
         let breach = Breach { option: place.path.clone(), message: message.into(), remedy: remedy.into() };
         self.found.push((code, place.name.clone(), breach));
+    }
+
+    /// Whether the remedy of one more finding with that code will be read.
+    fn asks(&self, code: &str) -> bool {
+        self.wanted == code && self.found.len() < MOST_MISTAKES
     }
 
     fn member(&mut self, holder: &Entry, key: &str, value: &Value, place: &Place) {
@@ -187,7 +203,7 @@ impl<'a> Walk<'a> {
             self.find("S0417", place, why, instead);
             return;
         }
-        if self.unchecked.iter().any(|name| is_within(&place.name, name)) {
+        if itself_and_outer(&place.name).any(|name| self.unchecked.contains(name)) {
             return;
         }
         if let Some(gone) = synapse::gone().get(place.name.as_str()) {
@@ -201,12 +217,12 @@ impl<'a> Walk<'a> {
             self.value(entry, value, place);
         } else if place.name == key {
             let message = format!("is no option that Synapse {} reads", synapse::version());
-            let remedy = if self.wanted == "S0411" { unknown::option(key) } else { String::new() };
+            let remedy = if self.asks("S0411") { unknown::option(key) } else { String::new() };
             self.find("S0411", place, message, remedy);
         } else if holder.is_closed() {
             let outer = place.name.strip_suffix(key).map_or("", |outer| outer.trim_end_matches('.'));
             let message = format!("is no option that Synapse {} reads in {outer}", synapse::version());
-            let remedy = if self.wanted == "S0412" { unknown::member(holder, key, outer) } else { String::new() };
+            let remedy = if self.asks("S0412") { unknown::member(holder, key, outer) } else { String::new() };
             self.find("S0412", place, message, remedy);
         }
     }
@@ -279,7 +295,7 @@ impl Walk<'_> {
                 let known = if self.workers.is_empty() { "has no worker that takes this".to_owned() } else { format!("has {}", self.workers.join(", ")) };
                 self.find("S0420", place, format!("is {name:?}, and the site {known}: nobody would do it"), "remove it: the main process does it then");
             }
-            ("default_power_level_content_override", value) => {
+            ("default_power_level_content_override", value) if self.wanted == "S0421" || self.wanted == "S0418" => {
                 for (steps, message, remedy) in power::wrong(value) {
                     let place = steps.iter().fold(place.clone(), |place, step| place.key(step));
                     self.find("S0421", &place, message, remedy);
