@@ -100,7 +100,7 @@ fn acceptances() {
 #[test]
 fn more_values_than_are_read() {
     for number in [190_000, 900_000] {
-        let ran = check("json", &site(json!({ "administrators": list(number, |at| json!(at)) })));
+        let ran = check("json", &site(json!({ "administrators": list(number, |at| json!(at % 10)) })));
         assert_eq!(ran.code, Some(1));
     }
     let anchors: String = (0..100_000).map(|at| format!("  k{at}: &a{at} text{at}\n")).collect();

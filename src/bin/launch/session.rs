@@ -131,10 +131,11 @@ fn log_in(stream: &mut (impl Read + Write), password: &str) -> Answer {
                 send(stream, b'p', answer.as_bytes())?;
             }
             // AuthenticationSASLFinal.
-            (b'R', Some([0, 0, 0, 12]), signature) => {
-                if expected.take().is_none_or(|expected| signature != format!("v={expected}").as_bytes()) {
-                    return Err("it does not know the password: it is not the server that the password belongs to".into());
-                }
+            (b'R', Some([0, 0, 0, 12]), signature) if expected.as_ref().is_some_and(|expected| signature == format!("v={expected}").as_bytes()) => {
+                expected = None;
+            }
+            (b'R', Some([0, 0, 0, 12]), _) => {
+                return Err("it does not know the password: it is not the server that the password belongs to".into());
             }
             // AuthenticationOk.
             (b'R', Some([0, 0, 0, 0]), _) if expected.is_none() => {}
