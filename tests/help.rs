@@ -184,8 +184,7 @@ fn try_it(path: &str) -> Option<String> {
         let Some(schema) = option(path) else { return Some(format!("there is no {path}")) };
         let rules = without_null(&schema).0;
         let mut files = BTreeMap::new();
-        let Some(value) = values::least(&rules).or_else(|| values::others(&rules, None, &mut files).into_iter().next()) else { return None };
-        value
+        values::least(&rules).or_else(|| values::others(&rules, None, &mut files).into_iter().next())?
     };
     // What else an element of a list has to say is another matter, and so is what a file holds.
     let wrong = mistakes(&at(&path.replace(".*", ".[]"), value));

@@ -83,7 +83,8 @@ fn written_from(path: &str) -> Option<String> {
     let writer = names::writer(path)?;
     let is_it = |(whose, name): &(&str, String)| *whose == "Synapse" && (name == path || is_within(name, path));
     let written = entries(Some(writer)).into_iter().filter(|entry| entry.effect.places.iter().any(is_it));
-    let written: Vec<String> = written.map(|entry| entry.option.to_string()).collect();
+    // That all of a section is there says nothing about one option of it.
+    let written: Vec<String> = written.map(|entry| entry.option.to_string()).filter(|option| option.contains('.')).collect();
     if !written.is_empty() {
         return Some(format!("Synapse's {path} follows from {}.", list(&written)));
     }

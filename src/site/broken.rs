@@ -65,19 +65,22 @@ const CLOSE: &str = "close it at the end of the text that it begins";
 
 /// What is wrong with a text that the reader of YAML refused with these words.
 pub fn yaml(text: &str, said: &str) -> Told {
-    let told = refused(text, said);
     // The reader gives up where the mark of another text seems to close this one, or at the end of the file.
+    let gave_up = places(said).into_iter().max();
     match quote::unclosed(text) {
-        Some(place) if told.place.is_none_or(|gave_up| place <= gave_up) => {
-            Told { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) }
-        }
-        _ => told,
+        Some(place) if gave_up.is_none_or(|gave_up| place <= gave_up) => Told { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) },
+        _ => refused(text, said),
     }
 }
 
-fn refused(text: &str, said: &str) -> Told {
+/// The places that the reader names.
+fn places(said: &str) -> Vec<(usize, usize)> {
     static PLACE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"at line (\d+) column (\d+)").expect("an expression"));
-    let places: Vec<(usize, usize)> = PLACE.captures_iter(said).filter_map(|found| Some((found[1].parse().ok()?, found[2].parse().ok()?))).collect();
+    PLACE.captures_iter(said).filter_map(|found| Some((found[1].parse().ok()?, found[2].parse().ok()?))).collect()
+}
+
+fn refused(text: &str, said: &str) -> Told {
+    let places = places(said);
     let place = places.first().copied();
     if said.contains("control characters are not allowed") {
         return control_character(text);

@@ -6,8 +6,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use synapse_site::site::schema;
 
+use super::dice::Dice;
 use super::support::{Ran, run};
-use super::whole::seed;
 
 /// Seconds of processor time; a debug build takes a tenth of it, the squares took minutes.
 const SECONDS: u64 = 120;
@@ -136,7 +136,7 @@ fn lists_of_texts() {
     let mut all = Vec::new();
     lists(schema::root(), &[], &mut all);
     assert!(all.len() > 20, "{all:?}");
-    let start = usize::try_from(seed() % all.len() as u64).expect("small");
+    let start = Dice::new().below(all.len());
     let chosen = [0, all.len() / 2].map(|step| &all[(start + step) % all.len()]);
     for path in chosen {
         for form in ["h{}.example.org", "text {}"] {

@@ -105,6 +105,7 @@ pub(super) const LINES: &[(&str, Line)] = &[
     ("oidc_config.enabled", No("a provider that is described is on", "remove it")),
     ("oidc_providers.[].client_secret", Secret("oidc_client_secret_IDP_ID")),
     ("oidc_providers.[].client_secret_path", Secret("oidc_client_secret_IDP_ID")),
+    ("oidc_providers.[].client_secret_jwt_key.jwt_header.alg", With(&["oidc.oidc_providers.*.client_secret_jwt_key.jwt_header"])),
     ("oidc_providers.[].client_secret_jwt_key.key", Secret("oidc_client_key_IDP_ID")),
     ("oidc_providers.[].client_secret_jwt_key.key_file", Secret("oidc_client_key_IDP_ID")),
     ("oidc_providers.[].user_mapping_provider.config", With(&["oidc.oidc_providers.*.user_mapping_provider"])),
