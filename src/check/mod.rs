@@ -5,7 +5,6 @@ pub mod impossible;
 pub mod names;
 mod report;
 pub mod rules;
-pub mod synapse;
 
 use std::fmt;
 use std::path::Path;

@@ -14,6 +14,7 @@ use super::reveal::{self, Hidden};
 use super::schema::{self, OptionPath, Step};
 use crate::check::{Finding, Findings, Position, Severity, rules};
 use crate::error::{Error, Result};
+use crate::synapse::Running;
 
 /// The largest description that is read, in bytes; hand-written ones have a few thousand. Readers of YAML take up to a hundred times as much
 /// memory.
@@ -36,6 +37,8 @@ pub struct Loaded {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Where options stand.
     pub source: Source,
+    /// The Synapse that the images will hold: the locked one until something says otherwise.
+    pub synapse: Running,
 }
 
 /// Where a description came from.
@@ -80,6 +83,14 @@ pub fn load(path: &Path) -> Result<Loaded> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
+    load_for(path, evaluator, Running::default())
+}
+
+/// Loads a description as [`load_with`] does, for images that hold that Synapse.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<Loaded> {
     let file = find(path)?;
     let (value, source) = read(&file, evaluator)?;
     let outcome = schema::check(schema::root(), &value);
@@ -149,7 +160,7 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     if !findings.is_empty() {
         unsound.extend(source.positions.duplicates.iter().map(|(at, _)| at.clone()));
         unsound.extend(source.positions.oddities.iter().map(|(at, ..)| at.clone()));
-        return Err(Error::Site(with_rules(findings, &unsound, value, files, source)));
+        return Err(Error::Site(with_rules(findings, &unsound, value, Loading { files, source, synapse })));
     }
     let site = serde_json::from_value(without_nulls(value)).map_err(|error| {
         Error::Site(Findings::from(Finding {
@@ -162,11 +173,19 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
             remedy: None,
         }))
     })?;
-    Ok(Loaded { site, files, source })
+    Ok(Loaded { site, files, source, synapse })
+}
+
+/// What a description comes with, before it is known to be sound.
+struct Loading {
+    files: BTreeMap<String, Vec<u8>>,
+    source: Source,
+    synapse: Running,
 }
 
 /// What the types found, and what the rules find in everything else: who has to mend the one wants to know of the other.
-fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], mut value: Value, files: BTreeMap<String, Vec<u8>>, source: Source) -> Findings {
+fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], mut value: Value, loading: Loading) -> Findings {
+    let Loading { files, source, synapse } = loading;
     // A list with a wrong element is wrong as a whole.
     let whole = |at: &OptionPath| OptionPath(at.0.iter().take_while(|step| matches!(step, Step::Key(_))).cloned().collect());
     let unsound: BTreeSet<OptionPath> = unsound.iter().map(whole).collect();
@@ -175,7 +194,7 @@ fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], mut value: Val
     let all_unsound = unsound.iter().any(|at| at.0.is_empty());
     let site = serde_json::from_value(without_nulls(value)).ok().filter(|_| !all_unsound);
     let Some(site) = site else { return Findings::new(findings, &source.file, source.text.as_ref()) };
-    let loaded = Loaded { site, files, source };
+    let loaded = Loaded { site, files, source, synapse };
     let of_rules = rules::apply_to_sound(&loaded, &unsound);
     findings.extend(of_rules.list);
     Findings::new(findings, &loaded.source.file, loaded.source.text.as_ref())
@@ -219,7 +238,7 @@ fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
 /// What the types say against it; the rules are for the caller to apply.
 pub fn of_value(value: Value, files: BTreeMap<String, Vec<u8>>) -> std::result::Result<Loaded, String> {
     let site = serde_json::from_value(without_nulls(value)).map_err(|error| error.to_string())?;
-    Ok(Loaded { site, files, source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), positions: Positions::default() } })
+    Ok(Loaded { site, files, source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), positions: Positions::default() }, synapse: Running::default() })
 }
 
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::schema::{self, OptionPath, Step};
 use super::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, has_password, names_secret};
-use crate::check::synapse::{self, Entry};
+use crate::synapse::{self, Entry};
 
 /// Words that say that an option holds a secret, in the languages of people who write descriptions, however they are joined.
 const WORDS: &[&str] = &[

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Breach, Rule, modules};
 use crate::check::Severity::Error;
-use crate::check::synapse;
+use crate::synapse;
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
 use crate::site::Site;

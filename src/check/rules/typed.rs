@@ -1,8 +1,9 @@
-//! S041x: what stands under `synapse.settings`, name by name and type by type, against what the pinned Synapse reads ([`synapse::options`]).
+//! S041x: what stands under `synapse.settings`, name by name and type by type, against what the Synapse of the site's images reads ([`synapse::options_of`]).
 //! Synapse itself ignores unknown names and takes most values as they are.
 
 mod moved;
 mod needs;
+mod newer;
 mod power;
 mod range;
 mod unknown;
@@ -12,13 +13,13 @@ use serde_json::Value;
 use super::settings::{is_inline, is_refused};
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::check::synapse::{self, Entry, Kind};
 use crate::render::secrets::reference;
 use crate::render::synapse::workers;
 use crate::site::load::Loaded;
 use crate::site::reveal;
 use crate::site::schema::{OptionPath, Step, nearest};
 use crate::site::text::Scale;
+use crate::synapse::{self, Entry, Kind, Release, Running};
 
 /// Why an option that Synapse reads cannot be said, and what to do.
 pub(in crate::check) fn moved(name: &str) -> Option<(&'static str, &'static str)> {
@@ -115,6 +116,20 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Synapse ends with a kind of room that it does not know; whether the powers are any it looks when somebody makes a room, who then cannot (config/room.py, events/validator.py).",
         breaches: |loaded| found(loaded, "S0421"),
     },
+    Rule {
+        code: "S0422",
+        severity: Error,
+        options: newer::OPTIONS,
+        reason: "A Synapse that does not read an option yet ignores it without a word; which releases read it is in the tables that `synapse-site facts` prints.",
+        breaches: |loaded| found(loaded, "S0422").into_iter().chain(newer::of_sections(loaded)).collect(),
+    },
+    Rule {
+        code: "S0423",
+        severity: Warning,
+        options: &["synapse"],
+        reason: "What a Synapse outside of the tables reads and answers is only guessed: the facts of the nearest release are taken for it.",
+        breaches: newer::outside,
+    },
 ];
 
 /// What one rule finds, but for what the description lets through.
@@ -135,6 +150,7 @@ struct Walk<'a> {
     wanted: &'static str,
     /// Names of processes that can be told to do something.
     workers: Vec<String>,
+    running: &'a Running,
     /// The code, the option's name with dots and without indexes, and the rest.
     found: Vec<(&'static str, String, Breach)>,
 }
@@ -167,11 +183,12 @@ impl Place {
 }
 
 impl<'a> Walk<'a> {
-    fn over(loaded: &Loaded, unchecked: &'a [&'a str], wanted: &'static str) -> Self {
-        let mut walk = Self { wanted, unchecked, workers: workers::names(&loaded.site), found: Vec::new() };
+    fn over(loaded: &'a Loaded, unchecked: &'a [&'a str], wanted: &'static str) -> Self {
+        let running = &loaded.synapse;
+        let mut walk = Self { wanted, unchecked, workers: workers::names(&loaded.site), running, found: Vec::new() };
         let top = Place { path: OptionPath::dotted("synapse.settings"), name: String::new() };
         for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| !is_refused(name)) {
-            walk.member(synapse::options(), name, value, &top.key(name));
+            walk.member(synapse::options_of(running.release), name, value, &top.key(name));
         }
         walk
     }
@@ -190,25 +207,43 @@ impl<'a> Walk<'a> {
         if self.unchecked.iter().any(|name| is_within(&place.name, name)) {
             return;
         }
-        if let Some(gone) = synapse::gone().get(place.name.as_str()) {
-            let when = match gone.last {
+        if let Some((last, instead)) = self.gone(&place.name) {
+            let when = match last {
                 Some(last) => format!("is not read any more; the last Synapse that did was {last}"),
                 None => "is not read, although the documentation of Synapse names it".to_owned(),
             };
-            let instead = if gone.instead.is_empty() { "remove it: what it switched on is part of Synapse by now, or was given up" } else { gone.instead };
             self.find("S0416", place, when, instead);
         } else if let Some(entry) = holder.member(key) {
             self.value(entry, value, place);
+        } else if let Some(since) = self.later(&place.name) {
+            let message = format!("is read since Synapse {since}; this site's images hold {}", self.running.version);
+            self.find("S0422", place, message, newer::REMEDY);
         } else if place.name == key {
-            let message = format!("is no option that Synapse {} reads", synapse::version());
-            let remedy = if self.wanted == "S0411" { unknown::option(key) } else { String::new() };
+            let message = format!("is no option that Synapse {} reads", self.running.version);
+            let remedy = if self.wanted == "S0411" { unknown::option(key, self.running) } else { String::new() };
             self.find("S0411", place, message, remedy);
         } else if holder.is_closed() {
             let outer = place.name.strip_suffix(key).map_or("", |outer| outer.trim_end_matches('.'));
-            let message = format!("is no option that Synapse {} reads in {outer}", synapse::version());
-            let remedy = if self.wanted == "S0412" { unknown::member(holder, key, outer) } else { String::new() };
+            let message = format!("is no option that Synapse {} reads in {outer}", self.running.version);
+            let remedy = if self.wanted == "S0412" { unknown::member(holder, key, outer, self.running) } else { String::new() };
             self.find("S0412", place, message, remedy);
         }
+    }
+
+    /// The last release that read an option which this one does not, none when only documentation names it; and what to do.
+    fn gone(&self, name: &str) -> Option<(Option<&'static str>, &'static str)> {
+        const NOTHING: &str = "remove it: what it switched on is part of Synapse by now, or was given up";
+        if let Some(gone) = synapse::gone().get(name) {
+            let still = gone.last.and_then(Release::named).is_some_and(|last| last >= self.running.release);
+            return Some((gone.last, if gone.instead.is_empty() { NOTHING } else { gone.instead })).filter(|_| !still);
+        }
+        let spell = synapse::spell(name)?;
+        (spell.until < self.running.release).then(|| (Some(spell.until.name()), NOTHING))
+    }
+
+    /// The first release that reads an option which this one does not yet.
+    fn later(&self, name: &str) -> Option<Release> {
+        synapse::spell(name).map(|spell| spell.since).filter(|since| *since > self.running.release)
     }
 
     fn value(&mut self, entry: &Entry, value: &Value, place: &Place) {
