@@ -41,7 +41,10 @@ fn compare_with(version: &str, wheel: &Path) {
             one.iter().filter(|(name, value)| other.get(*name) != Some(value)).map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>()
         };
         let (gone, new) = (only(kept, fresh), only(fresh, kept));
-        assert!(fresh == kept, "{kind} of Synapse {version} moved; `make settings` writes the tables.\nonly in the table: {gone:#?}\nonly in Synapse: {new:#?}");
+        assert!(
+            fresh == kept,
+            "{kind} of Synapse {version} moved; `make settings` writes the tables.\nonly in the table: {gone:#?}\nonly in Synapse: {new:#?}"
+        );
     }
 }
 
@@ -70,7 +73,10 @@ fn the_facts_are_those_of_some_older_releases() {
         }
         let why = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(why.contains("Retrying (") || why.contains("No module named pip"), "{why}");
-        let note = format!("SKIPPED: the facts of Synapse {version} were not compared with its wheel, which cannot be fetched: {}", why.lines().last().unwrap_or_default());
+        let note = format!(
+            "SKIPPED: the facts of Synapse {version} were not compared with its wheel, which cannot be fetched: {}",
+            why.lines().last().unwrap_or_default()
+        );
         println!("{note}");
         let skipped = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
         std::fs::create_dir_all(&skipped).and_then(|()| std::fs::write(skipped.join(format!("facts-{version}")), note + "\n")).expect("a note");
@@ -117,10 +123,22 @@ fn said_for(version: &str, more: &str) -> Vec<(String, String, String)> {
 #[test]
 fn an_option_is_judged_by_the_synapse_of_the_images() {
     for (version, more, code, place, message) in [
-        ("1.155.0", "presence: { idle_timeout: 5m }", "S0422", "presence.idle_timeout", "this site's images hold 1.155.0"),
+        ("1.155.0", "presence: { idle_timeout: 10m }", "S0422", "presence.idle_timeout", "this site's images hold 1.155.0"),
         ("1.155.0", "rate_limits: { rc_profile: { per_second: 1, burst_count: 5 } }", "S0422", "rate_limits.rc_profile", "this site's images hold 1.155.0"),
-        ("1.155.0", "synapse: { settings: { experimental_features: { msc4491_enabled: true } } }", "S0422", "synapse.settings.experimental_features.msc4491_enabled", "1.155.0"),
-        ("1.163.2", "synapse: { settings: { experimental_features: { msc3266_enabled: true } } }", "S0416", "synapse.settings.experimental_features.msc3266_enabled", "1.152.1"),
+        (
+            "1.155.0",
+            "synapse: { settings: { experimental_features: { msc4491_enabled: true } } }",
+            "S0422",
+            "synapse.settings.experimental_features.msc4491_enabled",
+            "1.155.0",
+        ),
+        (
+            "1.163.2",
+            "synapse: { settings: { experimental_features: { msc3266_enabled: true } } }",
+            "S0416",
+            "synapse.settings.experimental_features.msc3266_enabled",
+            "1.152.1",
+        ),
         ("1.999.0", "", "S0423", "synapse", "the facts of 1.163.2 are taken for it"),
     ] {
         let found = said_for(version, more);
@@ -130,7 +148,7 @@ fn an_option_is_judged_by_the_synapse_of_the_images() {
     }
     for (version, more) in [
         ("1.150.0", "synapse: { settings: { experimental_features: { msc3266_enabled: true } } }"),
-        ("1.163.2", "presence: { idle_timeout: 5m }"),
+        ("1.163.2", "presence: { idle_timeout: 10m }"),
         ("1.155.0", "synapse: { settings: { experimental_features: { msc4491_enabled: true } }, unchecked: [experimental_features.msc4491_enabled] }"),
         ("1.130.0", ""),
     ] {
@@ -143,7 +161,9 @@ fn an_option_is_judged_by_the_synapse_of_the_images() {
 fn a_site_that_asks_for_nothing_new_fits_every_release() {
     let mut at_fault = Vec::new();
     for release in Release::all() {
-        at_fault.extend(said_for(release.name(), "workers: { generic: 1, federation_senders: 1 }").into_iter().map(|(code, place, _)| (release.name(), code, place)));
+        at_fault.extend(
+            said_for(release.name(), "workers: { generic: 1, federation_senders: 1 }").into_iter().map(|(code, place, _)| (release.name(), code, place)),
+        );
     }
     assert_eq!(at_fault, []);
 }

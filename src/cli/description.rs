@@ -39,7 +39,10 @@ impl Synapse {
     pub fn running(&self) -> Result<Running> {
         let Some(version) = &self.synapse_version else { return self.images.running() };
         Running::of(version).ok_or_else(|| {
-            Error::Usage(format!("--synapse-version {version:?} is no version of Synapse; write numbers with dots, as in --synapse-version {}", Release::newest()))
+            Error::Usage(format!(
+                "--synapse-version {version:?} is no version of Synapse; write numbers with dots, as in --synapse-version {}",
+                Release::newest()
+            ))
         })
     }
 }

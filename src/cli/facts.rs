@@ -1,4 +1,5 @@
-//! `facts`: what the tables say about a release of Synapse, about all of them, or about what moved between two.
+//! `facts`: what the tables say about a release of Synapse, about all of them, or about what moved
+//! between two.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::synapse::facts::{Kind, Row};
 use crate::synapse::{Moves, Release, Running, between};
 
-/// Print what is known about releases of Synapse: options, routes, streams, duties, limits, templates, versions of the database.
+/// Print what is known about releases of Synapse: options, routes, streams, duties, limits,
+/// templates, versions of the database.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +22,8 @@ Examples:
   synapse-site facts --json --kind routes | jq -r '.routes[] | select(.value | test(\" -\")) | .name'
 docs/facts.md says what the columns mean.")]
 pub struct Arguments {
-    /// The release; absent means every one, each fact with the first and the last release that has it.
+    /// The release; absent means every one, each fact with the first and the last release that has
+    /// it.
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     /// Only what moved since this release; without --version up to the newest.
@@ -45,17 +48,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     match version {
         Some(release) if arguments.json => print::answer_json(&of_release(release, &kinds)),
-        Some(release) => print::answer(&kinds.into_iter().map(|kind| page(kind, kind.of(release).into_iter().map(|(name, value)| format!("{name} {value}")))).collect::<String>()),
+        Some(release) => print::answer(
+            &kinds.into_iter().map(|kind| page(kind, kind.of(release).into_iter().map(|(name, value)| format!("{name} {value}")))).collect::<String>(),
+        ),
         None if arguments.json => print::answer_json(&of_all(&kinds)),
         None => print::answer(&kinds.into_iter().map(|kind| page(kind, kind.rows().map(line))).collect::<String>()),
     }
 }
 
-/// The release that a version has its facts of. One outside of the tables is told, with the nearest.
+/// The release that a version has its facts of. One outside of the tables is told, with the
+/// nearest.
 fn release(option: &str, version: &str) -> Result<Release> {
-    let running = Running::of(version).ok_or_else(|| {
-        Error::Usage(format!("{option} {version:?} is no version of Synapse; write numbers with dots, as in {option} {}", Release::newest()))
-    })?;
+    let running = Running::of(version)
+        .ok_or_else(|| Error::Usage(format!("{option} {version:?} is no version of Synapse; write numbers with dots, as in {option} {}", Release::newest())))?;
     if !running.is_known() {
         print::tell(&format!("warning: {}", running.unknown()));
     }

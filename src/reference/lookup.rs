@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::options::Described;
 use super::{entries, is_within};
 use crate::check::names;
-use crate::synapse;
 use crate::site::schema::nearest;
+use crate::synapse;
 
 /// Options that are offered at most where several can be meant.
 const OFFERED: usize = 6;

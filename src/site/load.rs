@@ -238,7 +238,12 @@ fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
 /// What the types say against it; the rules are for the caller to apply.
 pub fn of_value(value: Value, files: BTreeMap<String, Vec<u8>>) -> std::result::Result<Loaded, String> {
     let site = serde_json::from_value(without_nulls(value)).map_err(|error| error.to_string())?;
-    Ok(Loaded { site, files, source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), positions: Positions::default() }, synapse: Running::default() })
+    Ok(Loaded {
+        site,
+        files,
+        source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), positions: Positions::default() },
+        synapse: Running::default(),
+    })
 }
 
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {

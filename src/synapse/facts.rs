@@ -1,4 +1,5 @@
-//! The tables as they are kept: rows `name since until value`. Each kind of fact is a file of its own in `facts/`.
+//! The tables as they are kept: rows `name since until value`. Each kind of fact is a file of its
+//! own in `facts/`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use super::release::Release;
 pub enum Kind {
     /// What Synapse reads of its configuration, with types.
     Options,
-    /// The paths that it answers: methods, those of them that workers answer, and `media` where the media repository does.
+    /// The paths that it answers: methods, those of them that workers answer, and `media` where the
+    /// media repository does.
     Routes,
     /// Streams that workers may write, and those between processes.
     Streams,

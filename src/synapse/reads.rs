@@ -1,4 +1,5 @@
-//! What releases of Synapse read of their configuration: every option with its types as a tree, and what to do about those that none reads any more.
+//! What releases of Synapse read of their configuration: every option with its types as a tree, and
+//! what to do about those that none reads any more.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
@@ -129,7 +130,8 @@ pub fn options_of(release: Release) -> &'static Entry {
     })
 }
 
-/// The releases that read an option of the tables: the first, and the last. Of one that was away for a while, the last time counts.
+/// The releases that read an option of the tables: the first, and the last. Of one that was away
+/// for a while, the last time counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spell {
     /// The first release that reads it, or the oldest of the tables.
@@ -138,7 +140,8 @@ pub struct Spell {
     pub until: Release,
 }
 
-/// Which releases read an option, by its path with dots and without the numbers of list elements. None when no release of the tables does.
+/// Which releases read an option, by its path with dots and without the numbers of list elements.
+/// None when no release of the tables does.
 pub fn spell(path: &str) -> Option<Spell> {
     let plain = |name: &str| name == path || name.contains(".[]") && name.replace(".[]", "") == path;
     let mut found: Option<Spell> = None;

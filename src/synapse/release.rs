@@ -40,7 +40,8 @@ impl Release {
         names().iter().position(|name| *name == version).map(Self)
     }
 
-    /// The release whose facts come nearest to a version: the newest that is not newer, or the oldest. None for a text that is no version.
+    /// The release whose facts come nearest to a version: the newest that is not newer, or the
+    /// oldest. None for a text that is no version.
     pub fn nearest(version: &str) -> Option<Self> {
         let wanted = numbers(version)?;
         Some(Self::all().rfind(|release| numbers(release.name()).is_some_and(|numbers| numbers <= wanted)).unwrap_or(Self::oldest()))
@@ -73,7 +74,8 @@ impl Running {
         self.version == self.release.name()
     }
 
-    /// What to say of a version that the tables do not know: how far they reach, and which release is taken for it.
+    /// What to say of a version that the tables do not know: how far they reach, and which release
+    /// is taken for it.
     pub fn unknown(&self) -> String {
         format!(
             "Synapse {} is not in the tables, which hold {} releases from {} to {}; the facts of {} are taken for it",

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{Breach, Rule, modules};
 use crate::check::Severity::Error;
-use crate::synapse;
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
 use crate::site::Site;
 use crate::site::schema::{OptionPath, nearest};
 use crate::site::synapse::{LOADED, SECRET_MEMBERS, has_password, is_written, names_secret};
+use crate::synapse;
 
 /// The owner of options about the inside of a container, which no section has.
 pub(in crate::check) const TOOL: &str = "the tool";

@@ -119,6 +119,7 @@ pub const GENERIC: &[Group] = &[
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::LazyLock;
 
     use regex::Regex;
 
@@ -127,10 +128,10 @@ mod tests {
 
     /// Paths that a path of the tables means: `/rooms/{room_id}/(join|leave)` has two.
     fn meant(path: &str) -> Vec<String> {
-        let innermost = Regex::new(r"\(([^()]*)\)(\?)?").expect("a pattern");
-        let Some(choice) = innermost.captures(path) else {
-            let name = Regex::new(r"\{[^}]*\}").expect("a pattern");
-            return vec![name.replace_all(path.trim_end_matches('*'), "x").replace("/?", "")];
+        static INNERMOST: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([^()]*)\)(\?)?").expect("a pattern"));
+        static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[^}]*\}").expect("a pattern"));
+        let Some(choice) = INNERMOST.captures(path) else {
+            return vec![NAME.replace_all(path.trim_end_matches('*'), "x").replace("/?", "")];
         };
         let (whole, optional) = (choice.get(0).expect("the whole"), choice.get(2).map(|_| ""));
         let words = choice[1].split('|').chain(optional);
@@ -140,10 +141,8 @@ mod tests {
     /// Whatever the gateway sends to workers, they answer: in every release of the tables, with every method that anything has there.
     #[test]
     fn workers_answer_what_they_are_sent_in_every_release() {
-        let groups: Vec<(&Group, Vec<Regex>)> = GENERIC
-            .iter()
-            .map(|group| (group, group.paths.iter().map(|path| Regex::new(&format!("^{path}")).expect("a pattern")).collect()))
-            .collect();
+        let groups: Vec<(&Group, Vec<Regex>)> =
+            GENERIC.iter().map(|group| (group, group.paths.iter().map(|path| Regex::new(&format!("^{path}")).expect("a pattern")).collect())).collect();
         let (mut sent, mut strays) = (0, Vec::new());
         for row in Kind::Routes.rows() {
             let mut words = row.value.split(' ').map(|methods| methods.split(',').collect::<BTreeSet<_>>());

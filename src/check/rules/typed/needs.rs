@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::synapse::Entry;
 use crate::site::schema::nearest;
+use crate::synapse::Entry;
 
 /// An option, and the members that belong together in it. In a list each element has them.
 struct Need {

@@ -11,12 +11,13 @@ use crate::synapse::{Release, Running, Spell, spell};
 /// What to do about an option that is not read yet.
 pub(super) const REMEDY: &str = "remove it, or take images with a Synapse that reads it";
 
-/// Where an option can be said that not every release of the tables reads: `synapse.settings`, and the sections that write one.
-pub(super) const OPTIONS: &[&str] =
-    &["synapse.settings", "listeners", "matrix_authentication_service", "media", "oidc", "presence", "rate_limits", "redis", "rtc", "workers"];
+/// Where an option can be said that not every release of the tables reads: `synapse.settings`, and
+/// the sections that write one.
+pub(super) const OPTIONS: &[&str] = &["synapse.settings", "matrix_authentication_service", "media", "presence", "rate_limits", "redis", "rtc"];
 
-/// Options that sections write, and which the Synapse of the images does not read yet. The newest of the tables reads all of them, as a test of
-/// the examples says, so that nothing is rendered for it.
+/// Options that sections write, and which the Synapse of the images does not read yet. The newest
+/// of the tables reads all of them, as a test of the examples says, so that nothing is rendered for
+/// it.
 pub(super) fn of_sections(loaded: &Loaded) -> Vec<Breach> {
     let running = &loaded.synapse;
     if running.release == Release::newest() {
@@ -59,7 +60,9 @@ fn collect(options: &Value, above: &str, names: &mut Vec<String>) {
 /// A version that the tables do not hold.
 pub(super) fn outside(loaded: &Loaded) -> Vec<Breach> {
     let running = &loaded.synapse;
-    let remedy = || format!("compare the release notes of Synapse {} with what the site says, or take images with one of the tables: {}", running.version, running.release);
+    let remedy = || {
+        format!("compare the release notes of Synapse {} with what the site says, or take images with one of the tables: {}", running.version, running.release)
+    };
     if running.is_known() { Vec::new() } else { vec![Breach::at("synapse", running.unknown(), remedy())] }
 }
 
