@@ -143,6 +143,9 @@ pub(super) fn is_within(name: &str, outer: &str) -> bool {
     name.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
+/// What to do about an option that is gone, where there is nothing to say in its place.
+const NOTHING_ELSE: &str = "remove it: what it switched on is part of Synapse by now, or was given up";
+
 struct Walk<'a> {
     unchecked: &'a [&'a str],
     /// The code whose findings are used. What to do about an unknown name takes a comparison with every known one, so that the walks of
@@ -215,35 +218,37 @@ impl<'a> Walk<'a> {
             self.find("S0416", place, when, instead);
         } else if let Some(entry) = holder.member(key) {
             self.value(entry, value, place);
-        } else if let Some(since) = self.later(&place.name) {
-            let message = format!("is read since Synapse {since}; this site's images hold {}", self.running.version);
+        } else if place.name == key || holder.is_closed() {
+            self.unread(holder, key, place);
+        }
+    }
+
+    /// A name that the Synapse of the images does not read, where it does not take any name.
+    fn unread(&mut self, holder: &Entry, key: &str, place: &Place) {
+        let running = self.running;
+        let spell = synapse::spell(&place.name);
+        if let Some(since) = spell.map(|spell| spell.since).filter(|since| *since > running.release) {
+            let message = format!("is read since Synapse {since}; this site's images hold {}", running.version);
             self.find("S0422", place, message, newer::REMEDY);
+        } else if let Some(last) = spell.map(|spell| spell.until).filter(|last| *last < running.release) {
+            self.find("S0416", place, format!("is not read any more; the last Synapse that did was {last}"), NOTHING_ELSE);
         } else if place.name == key {
-            let message = format!("is no option that Synapse {} reads", self.running.version);
-            let remedy = if self.wanted == "S0411" { unknown::option(key, self.running) } else { String::new() };
+            let message = format!("is no option that Synapse {} reads", running.version);
+            let remedy = if self.wanted == "S0411" { unknown::option(key, running) } else { String::new() };
             self.find("S0411", place, message, remedy);
-        } else if holder.is_closed() {
+        } else {
             let outer = place.name.strip_suffix(key).map_or("", |outer| outer.trim_end_matches('.'));
-            let message = format!("is no option that Synapse {} reads in {outer}", self.running.version);
-            let remedy = if self.wanted == "S0412" { unknown::member(holder, key, outer, self.running) } else { String::new() };
+            let message = format!("is no option that Synapse {} reads in {outer}", running.version);
+            let remedy = if self.wanted == "S0412" { unknown::member(holder, key, outer, running) } else { String::new() };
             self.find("S0412", place, message, remedy);
         }
     }
 
-    /// The last release that read an option which this one does not, none when only documentation names it; and what to do.
+    /// The last release that read an option of `gone.txt`, none when only documentation names it; and what to do.
     fn gone(&self, name: &str) -> Option<(Option<&'static str>, &'static str)> {
-        const NOTHING: &str = "remove it: what it switched on is part of Synapse by now, or was given up";
-        if let Some(gone) = synapse::gone().get(name) {
-            let still = gone.last.and_then(Release::named).is_some_and(|last| last >= self.running.release);
-            return Some((gone.last, if gone.instead.is_empty() { NOTHING } else { gone.instead })).filter(|_| !still);
-        }
-        let spell = synapse::spell(name)?;
-        (spell.until < self.running.release).then(|| (Some(spell.until.name()), NOTHING))
-    }
-
-    /// The first release that reads an option which this one does not yet.
-    fn later(&self, name: &str) -> Option<Release> {
-        synapse::spell(name).map(|spell| spell.since).filter(|since| *since > self.running.release)
+        let gone = synapse::gone().get(name)?;
+        let still = gone.last.and_then(Release::named).is_some_and(|last| last >= self.running.release);
+        (!still).then_some((gone.last, if gone.instead.is_empty() { NOTHING_ELSE } else { gone.instead }))
     }
 
     fn value(&mut self, entry: &Entry, value: &Value, place: &Place) {
