@@ -63,8 +63,9 @@ fuzz: test-tools
 	@seed=$(if $(filter file,$(origin SEED)),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '),$(SEED)); echo "seed $$seed"; \
 	  FUZZ=$(FUZZ) PROPTEST_RNG_SEED=$$seed cargo nextest run --locked --no-fail-fast --test cli generated:: sites:: yaml:: echo::
 
-## Read anew which options the locked Synapse reads, into src/check/synapse/options.txt; git diff is the review.
+## Read anew what the locked Synapse says of itself, into the tables of src/synapse/facts; git diff is the review.
 settings:
+	python3 tools/facts add target/synapse-wheels "$$(sed -n '/^name = "matrix-synapse"/{n;s/^version = "\(.*\)"/\1/p;}' images/synapse/python.lock)"
 	SETTINGS=write cargo nextest run --locked --test settings the_table_of
 
 ## The tests of modules with the Nix of later Debian releases, which are brought below target/.

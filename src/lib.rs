@@ -18,3 +18,4 @@ pub mod printable;
 pub mod reference;
 pub mod render;
 pub mod site;
+pub mod synapse;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use synapse_site::check::rules;
-use synapse_site::check::synapse::{self, Kind};
+use synapse_site::synapse::{self, Kind};
 use synapse_site::error::Error;
 use synapse_site::reference::options::{self, without_null};
 use synapse_site::reference::values;

@@ -19,8 +19,13 @@ fn tool(arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
+/// A site that begins with `# Checked for Synapse VERSION` is checked for images with that one.
 fn check(site: &Path) -> (Option<i32>, Vec<Value>) {
-    let (code, out, err) = tool(&["check", "--json", &site.display().to_string()]);
+    let text = std::fs::read_to_string(site).unwrap_or_default();
+    let version = text.lines().next().and_then(|line| line.strip_prefix("# Checked for Synapse "));
+    let path = site.display().to_string();
+    let arguments = version.iter().flat_map(|version| ["--synapse-version", version]);
+    let (code, out, err) = tool(&["check", "--json", &path].into_iter().chain(arguments).collect::<Vec<_>>());
     (code, serde_json::from_str(&out).unwrap_or_else(|error| panic!("{}: {error}\n{out}\n{err}", site.display())))
 }
 

@@ -1,4 +1,4 @@
-//! The table of Synapse's options against the pinned Synapse itself, and against what this program renders.
+//! The tables of facts about Synapse against Synapse itself, and against what this program renders.
 
 mod wheel;
 
@@ -6,43 +6,166 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use synapse_site::check::synapse::{self, Entry, Kind};
+use synapse_site::synapse::{self, Entry, Kind, Release};
 
-const TABLE: &str = "src/check/synapse/options.txt";
-/// With this set to `write`, the table is written anew instead of compared.
+/// With this set to `write`, the table of filters is written anew instead of compared.
 const SWITCH: &str = "SETTINGS";
+/// How many older releases the tables are compared with.
+const SAMPLE: usize = 2;
 
-/// What `tests/settings/reads.py` reads out of the locked wheel.
-fn read_anew() -> String {
-    let dir = tempfile::tempdir().expect("a directory");
-    for (name, text) in wheel::files("synapse/", ".py") {
-        let file = dir.path().join("synapse").join(name);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
-        std::fs::write(file, text).expect("writes");
-    }
-    let output = Command::new("python3").arg("tests/settings/reads.py").arg(dir.path().join("synapse")).output().expect("python3 runs");
+/// What `tools/facts` reads out of a wheel.
+fn derived(wheel: &Path) -> Value {
+    let output = Command::new("python3").args(["tools/facts", "derive"]).arg(wheel).output().expect("python3 runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let rows = String::from_utf8(output.stdout).expect("UTF-8");
-    let version = wheel::version();
-    format!(
-        "# What Synapse {version} reads of its configuration, and the types its code betrays: written by `make settings`, see tests/settings/reads.py.\n{rows}"
-    )
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// After another version was locked this fails: `make settings` writes the table, and `git diff` shows which options came, went or changed. What
-/// went belongs into `gone.txt`.
-#[test]
-fn the_table_of_options_is_that_of_the_pinned_synapse() {
-    let fresh = read_anew();
-    if std::env::var(SWITCH).is_ok_and(|value| value == "write") {
-        std::fs::write(TABLE, &fresh).expect("writes");
-        return;
+/// What the program says of a release.
+fn told(version: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_synapse-site")).args(["facts", "--json", "--version", version]).output().expect("the program runs");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(told.as_object_mut().and_then(|told| told.remove("version")), Some(version.into()));
+    told
+}
+
+/// Compares the tables with a wheel, kind by kind.
+fn compare_with(version: &str, wheel: &Path) {
+    let (fresh, kept) = (derived(wheel), told(version));
+    let kinds = |tables: &Value| tables.as_object().expect("kinds").keys().cloned().collect::<Vec<_>>();
+    assert_eq!(kinds(&fresh), kinds(&kept));
+    for (kind, fresh) in fresh.as_object().expect("kinds") {
+        let (fresh, kept) = (fresh.as_object().expect("rows"), kept[kind].as_object().expect("rows"));
+        assert!(!fresh.is_empty(), "{kind} of {version}");
+        let only = |one: &serde_json::Map<String, Value>, other: &serde_json::Map<String, Value>| {
+            one.iter().filter(|(name, value)| other.get(*name) != Some(value)).map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>()
+        };
+        let (gone, new) = (only(kept, fresh), only(fresh, kept));
+        assert!(
+            fresh == kept,
+            "{kind} of Synapse {version} moved; `make settings` writes the tables.\nonly in the table: {gone:#?}\nonly in Synapse: {new:#?}"
+        );
     }
-    let kept = std::fs::read_to_string(TABLE).expect("the table");
-    let (kept, fresh): (Vec<&str>, Vec<&str>) = (kept.lines().collect(), fresh.lines().collect());
-    let gone: Vec<_> = kept.iter().filter(|line| !fresh.contains(line)).collect();
-    let new: Vec<_> = fresh.iter().filter(|line| !kept.contains(line)).collect();
-    assert!(kept == fresh, "{TABLE} is not that of the locked Synapse; `make settings` writes it.\nonly in the file: {gone:#?}\nonly in Synapse: {new:#?}");
+}
+
+/// After another version was locked this fails: `make settings` adds it to the tables, and `git diff` shows what came, went or changed. What to do about
+/// an option that went belongs into `gone.txt`.
+#[test]
+fn the_facts_are_those_of_the_locked_synapse() {
+    let place = tempfile::tempdir().expect("a directory");
+    compare_with(&wheel::version(), &wheel::put_into(place.path()));
+}
+
+/// Which older releases are looked at, the seed of generated tests says.
+#[test]
+fn the_facts_are_those_of_some_older_releases() {
+    let seed: usize = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_123);
+    let older: Vec<&str> = Release::all().map(Release::name).filter(|name| *name != Release::newest().name()).collect();
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wheels");
+    std::fs::create_dir_all(&place).expect("a directory");
+    for number in 0..SAMPLE {
+        // Steps of a number without a common divisor reach every release in turn.
+        let version = older[seed.wrapping_add(number * 29) % older.len()];
+        let output = Command::new("python3").args(["tools/facts", "fetch"]).arg(&place).arg(version).output().expect("python3 runs");
+        if output.status.success() {
+            compare_with(version, String::from_utf8(output.stdout).expect("a path").trim().as_ref());
+            continue;
+        }
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(why.contains("Retrying (") || why.contains("No module named pip"), "{why}");
+        let note = format!(
+            "SKIPPED: the facts of Synapse {version} were not compared with its wheel, which cannot be fetched: {}",
+            why.lines().last().unwrap_or_default()
+        );
+        println!("{note}");
+        let skipped = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+        std::fs::create_dir_all(&skipped).and_then(|()| std::fs::write(skipped.join(format!("facts-{version}")), note + "\n")).expect("a note");
+    }
+}
+
+#[test]
+fn facts_are_printed_for_people_and_for_programs() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_synapse-site")).arg("facts").args(arguments).output().expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, err) = run(&["--version", "1.155.0", "--kind", "database"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("[database]\n") && out.contains("\nschema ") && !out.contains("[routes]"), "{out}");
+    let (code, out, _) = run(&["--kind", "options"]);
+    assert!(code == Some(0) && out.contains("\nexperimental_features.msc3266_enabled - 1.152.1 bool\n"), "{out}");
+    let (_, out, _) = run(&["--json", "--kind", "options"]);
+    let all: Value = serde_json::from_str(&out).expect("JSON");
+    let row = all["options"].as_array().expect("rows").iter().find(|row| row["name"] == "presence.idle_timeout").expect("there");
+    assert_eq!((row["until"].clone(), row["value"].as_str()), (Value::Null, Some("duration")), "{row}");
+    let (code, out, _) = run(&["--since", "1.155.0", "--kind", "options"]);
+    assert!(code == Some(0) && out.contains("  options new: presence.idle_timeout (duration; in a site presence.idle_timeout)\n"), "{out}");
+    let (code, _, err) = run(&["--version", "1.999.0"]);
+    assert!(code == Some(0) && err.contains("warning: Synapse 1.999.0 is not in the tables") && err.contains("are taken for it"), "{err}");
+    let (code, _, err) = run(&["--version", "newest"]);
+    assert!(code == Some(2) && err.contains("--version \"newest\" is no version of Synapse; write numbers with dots"), "{err}");
+}
+
+/// Findings about a site for images with another Synapse: code, place and message.
+fn said_for(version: &str, more: &str) -> Vec<(String, String, String)> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let site = dir.path().join("site.yaml");
+    let head = "server: { server_name: example.com, public_baseurl: \"https://matrix.example.com/\" }\n";
+    std::fs::write(&site, format!("{head}{more}\n")).expect("writes");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_synapse-site")).args(["check", "--json", "--synapse-version", version]).arg(&site).output().expect("the program runs");
+    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let text = |finding: &Value, member: &str| finding[member].as_str().unwrap_or_default().to_owned();
+    findings.iter().map(|finding| (text(finding, "code"), text(finding, "option"), text(finding, "message"))).collect()
+}
+
+#[test]
+fn an_option_is_judged_by_the_synapse_of_the_images() {
+    for (version, more, code, place, message) in [
+        ("1.155.0", "presence: { idle_timeout: 10m }", "S0422", "presence.idle_timeout", "this site's images hold 1.155.0"),
+        ("1.155.0", "rate_limits: { rc_profile: { per_second: 1, burst_count: 5 } }", "S0422", "rate_limits.rc_profile", "this site's images hold 1.155.0"),
+        (
+            "1.155.0",
+            "synapse: { settings: { experimental_features: { msc4491_enabled: true } } }",
+            "S0422",
+            "synapse.settings.experimental_features.msc4491_enabled",
+            "1.155.0",
+        ),
+        (
+            "1.163.2",
+            "synapse: { settings: { experimental_features: { msc3266_enabled: true } } }",
+            "S0416",
+            "synapse.settings.experimental_features.msc3266_enabled",
+            "1.152.1",
+        ),
+        ("1.999.0", "", "S0423", "synapse", "the facts of 1.163.2 are taken for it"),
+    ] {
+        let found = said_for(version, more);
+        assert_eq!(found.len(), 1, "{version} {more}: {found:?}");
+        assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, place), "{version} {more}: {found:?}");
+        assert!(found[0].2.contains(message), "{version} {more}: {found:?}");
+    }
+    for (version, more) in [
+        ("1.150.0", "synapse: { settings: { experimental_features: { msc3266_enabled: true } } }"),
+        ("1.163.2", "presence: { idle_timeout: 10m }"),
+        ("1.155.0", "synapse: { settings: { experimental_features: { msc4491_enabled: true } }, unchecked: [experimental_features.msc4491_enabled] }"),
+        ("1.130.0", ""),
+    ] {
+        assert_eq!(said_for(version, more), [], "{version} {more}");
+    }
+}
+
+/// No option that the tool writes of its own accord is one that a release of the tables does not read.
+#[test]
+fn a_site_that_asks_for_nothing_new_fits_every_release() {
+    let mut at_fault = Vec::new();
+    for release in Release::all() {
+        at_fault.extend(
+            said_for(release.name(), "workers: { generic: 1, federation_senders: 1 }").into_iter().map(|(code, place, _)| (release.name(), code, place)),
+        );
+    }
+    assert_eq!(at_fault, []);
 }
 
 /// The names in a dictionary of a module of Jinja2: `"name": do_name,`, a line each.
@@ -57,7 +180,7 @@ fn names_in(module: &str, dictionary: &str) -> Vec<String> {
 /// As the table of options, of the filters and tests that templates may use.
 #[test]
 fn the_table_of_filters_and_tests_is_that_of_the_pinned_jinja2() {
-    const TABLE: &str = "src/check/synapse/jinja.txt";
+    const TABLE: &str = "src/synapse/jinja.txt";
     let filters = names_in("filters.py", "FILTERS").into_iter().map(|name| format!("filter {name}\n"));
     let tests = names_in("tests.py", "TESTS").into_iter().map(|name| format!("test {name}\n"));
     let rows: String = filters.chain(tests).collect();

@@ -1,15 +1,16 @@
 //! Every option that the pinned Synapse reads has a verdict in `tests/settings/verdicts.txt`: whether a value of it can end the process, open the
 //! site, or switch off what the site promises. Each that can has a rule, and that rule finds the value that stands beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use synapse_site::check::rules;
 use synapse_site::error::Error;
 use synapse_site::site::load;
+use synapse_site::synapse::Release;
+use synapse_site::synapse::facts::Kind;
 
 const VERDICTS: &str = include_str!("settings/verdicts.txt");
-const OPTIONS: &str = include_str!("../src/check/synapse/options.txt");
 
 fn rows(table: &str) -> impl Iterator<Item = &str> {
     table.lines().filter(|line| !line.starts_with('#'))
@@ -17,11 +18,12 @@ fn rows(table: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_option_has_a_verdict() {
-    let judged: Vec<&str> = rows(VERDICTS).filter_map(|row| row.split('\t').next()).collect();
-    let options: Vec<&str> = rows(OPTIONS).filter_map(|row| row.split(' ').next()).collect();
-    let missing: Vec<_> = options.iter().filter(|option| !judged.contains(option)).collect();
-    let gone: Vec<_> = judged.iter().filter(|option| !options.contains(option)).collect();
-    assert!(judged == options, "without a verdict: {missing:?}; no option any more: {gone:?}");
+    let names: Vec<&str> = rows(VERDICTS).filter_map(|row| row.split('\t').next()).collect();
+    let judged: BTreeSet<&str> = names.iter().copied().collect();
+    let options: BTreeSet<&str> = Kind::Options.of(Release::newest()).into_keys().collect();
+    let missing: Vec<_> = options.difference(&judged).collect();
+    let gone: Vec<_> = judged.difference(&options).collect();
+    assert!(judged == options && names.len() == judged.len(), "without a verdict: {missing:?}; no option any more: {gone:?}");
 }
 
 #[test]

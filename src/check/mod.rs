@@ -7,7 +7,6 @@ pub mod postgres;
 mod report;
 pub mod rules;
 pub mod said;
-pub mod synapse;
 pub mod translate;
 
 use std::collections::BTreeMap;

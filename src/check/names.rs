@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::rules::{settings, typed};
 use super::said::{self, Said};
-use super::{synapse, translate};
+use super::translate;
 use crate::site::schema::{OptionPath, Step};
+use crate::synapse;
 
 /// What to do with an option of Synapse that stands at the top level, or in a section that has none of its name; none when Synapse never had one
 /// of that name.
@@ -63,11 +64,36 @@ pub fn writer(path: &str) -> Option<&'static str> {
     Some(owner.strip_prefix("the section ").unwrap_or(owner))
 }
 
+/// Where a description says an option of Synapse with dots in its name: `presence.idle_timeout`, `media.max_upload_size`, and `synapse.settings` where no
+/// section writes it.
+pub fn place(path: &str) -> String {
+    let (top, rest) = path.split_once('.').unwrap_or((path, ""));
+    let Some(owner) = settings::owner(top).filter(|owner| *owner != settings::TOOL && settings::secret_of(owner).is_none()) else {
+        return format!("synapse.settings.{path}");
+    };
+    let holder = owner.strip_prefix("the section ").unwrap_or(owner);
+    let holder = holder.split(" and ").next().unwrap_or(holder);
+    if rest.is_empty() { holder.to_owned() } else { format!("{holder}.{rest}") }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_option_has_its_place_in_a_description() {
+        for (path, place_there) in [
+            ("presence.idle_timeout", "presence.idle_timeout"),
+            ("max_upload_size", "media.max_upload_size"),
+            ("rc_profile.per_second", "rate_limits.rc_profile.per_second"),
+            ("caches.global_factor", "synapse.settings.caches.global_factor"),
+            ("media_retention", "media.local_media_lifetime"),
+        ] {
+            assert_eq!(place(path), place_there);
+        }
+    }
 
     #[test]
     fn every_name_of_synapse_has_its_answer() {

@@ -79,7 +79,8 @@ pub const OUTPUTS: [&str; 8] = [".env", "images.tar", "compose.yaml", "site.json
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
-    let (loaded, _) = super::checked((&*arguments.site, &arguments.nix), false)?;
+    let asked = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.from.running()?);
+    let (loaded, _) = super::checked(asked, false)?;
     let site = &loaded.site;
     let rendered = crate::render::render(&loaded);
     let cache = Cache::open(arguments.machine.cache.cache.clone())?;

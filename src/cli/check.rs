@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::description::Asked;
 use super::{explain, print};
 use crate::error::{Error, Result};
 
 /// Say everything that is wrong with a description, all at once.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  synapse-site check site.yaml\n  synapse-site check example.com                the site.* file in that directory\n  synapse-site check --json site.nix | jq '.[].code'\n  synapse-site check --explain S0108"
+    after_help = "Examples:\n  synapse-site check site.yaml\n  synapse-site check example.com                the site.* file in that directory\n  synapse-site check --json site.nix | jq '.[].code'\n  synapse-site check site.yaml --synapse-version 1.155.0   for images that hold another Synapse than the lock\n  synapse-site check --explain S0108"
 )]
 pub struct Arguments {
     /// The description: a .nix, .yaml or .json file, or a directory that holds one site.* file.
@@ -16,6 +17,8 @@ pub struct Arguments {
     site: Option<PathBuf>,
     #[command(flatten)]
     nix: super::description::Nix,
+    #[command(flatten)]
+    synapse: super::description::Synapse,
     /// Tell the story of a code: why, where, a site that has it, one that has not, and what to write. `all` prints every rule as a Markdown table.
     #[arg(long, value_name = "CODE", conflicts_with = "site")]
     explain: Option<String>,
@@ -31,7 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Some(site) = &arguments.site else {
         return Err(Error::Usage("name a description, or a code with --explain".to_owned()));
     };
-    let outcome = super::checked((site.as_path(), &arguments.nix), arguments.json);
+    let outcome = super::checked(Asked::from((site.as_path(), &arguments.nix)).on(arguments.synapse.running()?), arguments.json);
     if arguments.json {
         let findings = match &outcome {
             Ok((_, findings)) => Some(findings),

@@ -1,8 +1,11 @@
-//! How verbs are told where a description is, and how one in Nix is evaluated.
+//! How verbs are told where a description is, how one in Nix is evaluated, and which Synapse its images will hold.
 
 use std::path::{Path, PathBuf};
 
+use super::sources::From as Images;
+use crate::error::{Error, Result};
 use crate::site::nix::Evaluator;
+use crate::synapse::{Release, Running};
 
 /// Options about descriptions in Nix.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -18,17 +21,52 @@ pub struct Nix {
     show_trace: bool,
 }
 
+/// Which Synapse a site is judged for, where nothing is built.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Synapse {
+    #[command(flatten)]
+    images: Images,
+    /// The version of Synapse that the images will hold; absent means the one in the lock of the definitions.
+    #[arg(long, value_name = "VERSION")]
+    synapse_version: Option<String>,
+}
+
+impl Synapse {
+    /// That Synapse.
+    ///
+    /// # Errors
+    /// A usage error for a text that is no version; an environment error for a lock that cannot be read.
+    pub fn running(&self) -> Result<Running> {
+        let Some(version) = &self.synapse_version else { return self.images.running() };
+        Running::of(version).ok_or_else(|| {
+            Error::Usage(format!(
+                "--synapse-version {version:?} is no version of Synapse; write numbers with dots, as in --synapse-version {}",
+                Release::newest()
+            ))
+        })
+    }
+}
+
 /// A description that is asked for.
 pub struct Asked<'a> {
     /// Its file or directory.
     pub site: &'a Path,
     /// How Nix is asked.
     pub evaluator: Evaluator,
+    /// The Synapse that it is judged for.
+    pub synapse: Running,
+}
+
+impl Asked<'_> {
+    /// The same, judged for that Synapse.
+    pub fn on(self, synapse: Running) -> Self {
+        Self { synapse, ..self }
+    }
 }
 
 impl<'a> From<&'a Path> for Asked<'a> {
     fn from(site: &'a Path) -> Self {
-        Self { site, evaluator: Evaluator::default() }
+        Self { site, evaluator: Evaluator::default(), synapse: Running::default() }
     }
 }
 
@@ -41,6 +79,6 @@ impl<'a> From<&'a PathBuf> for Asked<'a> {
 impl<'a> From<(&'a Path, &Nix)> for Asked<'a> {
     fn from((site, nix): (&'a Path, &Nix)) -> Self {
         let Nix { modules, nixpkgs_lib, show_trace } = nix.clone();
-        Self { site, evaluator: Evaluator { modules, nixpkgs_lib, show_trace } }
+        Self { site, evaluator: Evaluator { modules, nixpkgs_lib, show_trace }, synapse: Running::default() }
     }
 }

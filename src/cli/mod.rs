@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod description;
 mod explain;
+mod facts;
 mod inspect;
 mod lock;
 mod new;
@@ -52,6 +53,7 @@ enum Verb {
     Secrets(secrets::Arguments),
     Schema(schema::Arguments),
     Inspect(inspect::Arguments),
+    Facts(facts::Arguments),
     #[command(hide = true)]
     NixBuilder(nix_builder::Arguments),
 }
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Verb::Secrets(arguments) => secrets::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Inspect(arguments) => inspect::run(&arguments),
+        Verb::Facts(arguments) => facts::run(&arguments),
         Verb::NixBuilder(arguments) => nix_builder::run(&arguments),
     };
     match result {
@@ -87,7 +90,7 @@ pub fn main() -> ExitCode {
 /// Loads a description and applies the rules; warnings go to standard error unless they are asked for as data.
 fn checked<'a>(site: impl Into<description::Asked<'a>>, quiet: bool) -> Result<(Loaded, Findings)> {
     let asked = site.into();
-    let loaded = load::load_with(asked.site, &asked.evaluator)?;
+    let loaded = load::load_for(asked.site, &asked.evaluator, asked.synapse)?;
     let findings = rules::apply(&loaded);
     if findings.has_errors() {
         return Err(Error::Site(findings));

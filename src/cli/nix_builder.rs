@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::build::{contents, launch_beside, write_beside};
+use super::description::Asked;
 use super::progress::Shown;
 use super::sources::From;
 use crate::error::{Error, Result};
@@ -24,7 +25,7 @@ use crate::image::store::LayerStore;
 use crate::image::strata::{self, Stacks};
 use crate::package::cache::Cache;
 use crate::package::closure::{self, Closure, Graph};
-use crate::render::synapse::routes;
+use crate::synapse::Running;
 
 /// Build inside a Nix derivation. Called by nix/images.nix, not by people.
 #[derive(Debug, clap::Args)]
@@ -110,10 +111,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let Attributes { closure, request } = attributes(&top)?;
     let request = understood(request)?;
-    let loaded = description(&top, &request)?;
-    let site = &loaded.site;
+    let graph = Graph::parse(&closure)?;
     let shown = Shown::lines();
-    unchecked(&request, &shown);
+    let running = running(&request, &graph).unwrap_or_else(|| {
+        let assumed = Running::default();
+        shown.step(&format!("warning: the package of Synapse says no version; the site is checked for {}", assumed.version));
+        assumed
+    });
+    let loaded = description(&top, &request, running)?;
+    let site = &loaded.site;
     let mut rendered = crate::render::render(&loaded);
     if request.part == Part::Configuration {
         std::fs::create_dir(&out).map_err(|error| Error::io("create", &out, &error))?;
@@ -122,8 +128,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if request.part == Part::Image {
         rendered.services.retain(|service| service.image == crate::render::synapse::IMAGE);
     }
-
-    let graph = Graph::parse(&closure)?;
     let specs = From { images: Some(request.definitions.clone()) }.specs()?;
     let found: Found = request
         .packages
@@ -190,7 +194,7 @@ fn directory(variable: &str) -> Result<PathBuf> {
 }
 
 /// Loads and checks the description from a place where its files lie beside it.
-fn description(top: &Path, request: &Request) -> Result<crate::site::load::Loaded> {
+fn description(top: &Path, request: &Request, synapse: Running) -> Result<crate::site::load::Loaded> {
     let place = top.join("description");
     let file = place.join("site.json");
     super::render::write(&file, serde_json::to_string_pretty(&request.description).unwrap_or_default().as_bytes())?;
@@ -201,7 +205,7 @@ fn description(top: &Path, request: &Request) -> Result<crate::site::load::Loade
         }
         copy(source, &place.join(relative))?;
     }
-    super::checked(&file, false).map(|(loaded, _)| loaded)
+    super::checked(Asked::from(&file).on(synapse), false).map(|(loaded, _)| loaded)
 }
 
 /// Copies a file, or the plain files of a directory.
@@ -246,17 +250,23 @@ fn versions(request: &Request) -> BTreeMap<&str, &str> {
     request.packages.values().flatten().map(|(name, package)| (name.as_str(), package.version.as_str())).collect()
 }
 
-/// Says what is not known of a version of Synapse that the tables were not read for.
-fn unchecked(request: &Request, shown: &Shown) {
-    let version = request.synapse_version.as_str();
-    if version.is_empty() || !routes::covers(version) {
-        let (from, to) = routes::COVERS;
-        let version = if version.is_empty() { "of a version that its package does not say" } else { version };
-        shown.step(&format!(
-            "warning: nixpkgs has Synapse {version}; which requests workers can answer was read for {from} up to, but not including, {to}, and is unchecked here: \
-             compare \"Scaling synapse via workers\" of that version before you use workers"
-        ));
-    }
+/// The Synapse that the images will hold, as far as something says it: the version that Nix knows, else what its own files say, else its store path.
+/// A package that only wraps another one may have none of its own.
+fn running(request: &Request, graph: &Graph) -> Option<Running> {
+    let named = |name: &str| ["matrix-synapse", "matrix-synapse-wrapped", "matrix-synapse-unwrapped"].contains(&name);
+    let installed = || graph.paths().find_map(|path| installed(Path::new(&path.path)));
+    let of_path = || graph.paths().filter(|path| named(closure::package_name(&path.path))).find_map(|path| Running::of(closure::version(&path.path)));
+    Running::of(&request.synapse_version).or_else(installed).or_else(of_path)
+}
+
+/// The version in the metadata of a store path that has Synapse: `lib/python3.13/site-packages/matrix_synapse-1.155.0.dist-info`.
+fn installed(path: &Path) -> Option<Running> {
+    let within = |path: &Path| std::fs::read_dir(path).into_iter().flatten().filter_map(std::result::Result::ok).map(|entry| entry.path()).collect::<Vec<_>>();
+    let sites = within(&path.join("lib")).into_iter().map(|python| python.join("site-packages"));
+    sites.flat_map(|site| within(&site)).find_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        Running::of(name.strip_prefix("matrix_synapse-")?.strip_suffix(".dist-info")?)
+    })
 }
 
 /// What an image is made of, for scanners.

@@ -16,6 +16,8 @@ pub struct Arguments {
     site: PathBuf,
     #[command(flatten)]
     nix: super::description::Nix,
+    #[command(flatten)]
+    synapse: super::description::Synapse,
     /// Where to write; a directory of an earlier run is replaced as a whole.
     #[arg(long)]
     out: PathBuf,
@@ -26,12 +28,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     crate::interrupt::install()?;
-    let loaded = if arguments.in_spite_of_errors {
-        let asked = super::description::Asked::from((&*arguments.site, &arguments.nix));
-        crate::site::load::load_with(asked.site, &asked.evaluator)?
-    } else {
-        super::checked((&*arguments.site, &arguments.nix), false)?.0
-    };
+    let asked = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.synapse.running()?);
+    let loaded =
+        if arguments.in_spite_of_errors { crate::site::load::load_for(asked.site, &asked.evaluator, asked.synapse)? } else { super::checked(asked, false)?.0 };
     let rendered = crate::render::render(&loaded);
     outdir::check_kind(&arguments.out, "render")?;
     let out = {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::image::spec::ImageSpec;
 use crate::package::lock::{DebianLock, PythonLock};
+use crate::synapse::Running;
 
 /// Definitions and locks by image.
 pub struct Sources {
@@ -19,7 +20,7 @@ pub struct Sources {
 }
 
 /// Options of every verb that needs them.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct From {
     /// The directory with image definitions and locks; absent means those built into this program.
     #[arg(long, value_name = "DIR", env = "SYNAPSE_SITE_IMAGES")]
@@ -74,6 +75,20 @@ impl From {
             return Err(Error::environment(format!("there is no */image.toml in {}", place.display()), "name the directory images/ of synapse-site"));
         }
         Ok(specs)
+    }
+
+    /// The Synapse of the lock; the one that this program knows best where the definitions have no lock.
+    ///
+    /// # Errors
+    /// An environment error for a lock that cannot be read.
+    pub fn running(&self) -> Result<Running> {
+        // A test compares the lock that is built in with the tables.
+        if self.images.is_none() {
+            return Ok(Running::default());
+        }
+        let Some((text, path)) = self.text("synapse", "python.lock")? else { return Ok(Running::default()) };
+        let lock = PythonLock::parse(&text, &path)?;
+        Ok(lock.get("matrix-synapse").and_then(|wheel| Running::of(&wheel.version)).unwrap_or_default())
     }
 
     fn names(&self) -> Result<Vec<String>> {

@@ -10,7 +10,8 @@ use super::Entry;
 use super::flat::{self, Setting};
 use super::options::{Described, Part};
 use super::places::Effect;
-use crate::check::{names, synapse};
+use crate::check::names;
+use crate::synapse;
 
 /// Options by their paths.
 #[derive(Debug, Deserialize)]

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::options::Described;
 use super::{entries, is_within};
+use crate::check::names;
 use crate::check::said::{self, Said};
-use crate::check::{names, synapse};
 use crate::site::schema::nearest;
+use crate::synapse;
 
 /// Options that are offered at most where several can be meant.
 const OFFERED: usize = 6;

@@ -16,6 +16,7 @@ use super::schema::{self, OptionPath};
 use super::sound;
 use crate::check::{Finding, Findings, Position, Severity, rules};
 use crate::error::{Error, Result};
+use crate::synapse::Running;
 
 /// The largest description that is read, in bytes; hand-written ones have a few thousand. Readers of YAML take up to a hundred times as much
 /// memory.
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Where options stand.
     pub source: Source,
+    /// The Synapse that the images will hold: the locked one until something says otherwise.
+    pub synapse: Running,
 }
 
 /// Where a description came from.
@@ -80,6 +83,14 @@ pub fn load(path: &Path) -> Result<Loaded> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
+    load_for(path, evaluator, Running::default())
+}
+
+/// Loads a description as [`load_with`] does, for images that hold that Synapse.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<Loaded> {
     let file = find(path)?;
     let (value, source) = read(&file, evaluator)?;
     let value = fitted(schema::root(), value);
@@ -155,7 +166,7 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
     if !findings.is_empty() {
         unsound.extend(source.positions.duplicates.iter().map(|(at, _)| at.clone()));
         unsound.extend(source.positions.oddities.iter().map(|(at, ..)| at.clone()));
-        return Err(Error::Site(with_rules(findings, &unsound, value, files, source)));
+        return Err(Error::Site(with_rules(findings, &unsound, value, Loading { files, source, synapse })));
     }
     let site = serde_json::from_value(without_nulls(value)).map_err(|error| {
         Error::Site(Findings::from(Finding {
@@ -168,21 +179,35 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
             remedy: None,
         }))
     })?;
-    Ok(Loaded { site, files, source })
+    Ok(Loaded { site, files, source, synapse })
+}
+
+/// What a description comes with, before it is known to be sound.
+struct Loading {
+    files: BTreeMap<String, Vec<u8>>,
+    source: Source,
+    synapse: Running,
+}
+
+/// What a finding says, to compare it with another one.
+fn said(finding: &Finding) -> (&str, &str, &str, Option<&str>) {
+    (finding.code, &finding.option, &finding.message, finding.remedy.as_deref())
 }
 
 /// What the types found, and what the rules find in everything else: who has to mend the one wants to know of the other.
-fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], value: Value, files: BTreeMap<String, Vec<u8>>, source: Source) -> Findings {
+fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], value: Value, loading: Loading) -> Findings {
+    let Loading { files, source, synapse } = loading;
     let sound = sound::parts(&value, unsound);
     let [one, other] = sound.descriptions.map(|description| serde_json::from_value(without_nulls(description)));
     let (file, text) = (source.file.clone(), source.text.clone());
     if let (Ok(one), Ok(other), true) = (one, other, value.is_object()) {
-        let mut loaded = Loaded { site: one, files, source };
+        let mut loaded = Loaded { site: one, files, source, synapse };
         let found = rules::apply_to_sound(&loaded, &sound.left_out).list;
         loaded.site = other;
         // What is found with one stand-in and not with the other comes of it.
         let again = rules::apply_to_sound(&loaded, &sound.left_out).list;
-        findings.extend(found.into_iter().filter(|finding| again.contains(finding)));
+        let again: BTreeSet<(&str, &str, &str, Option<&str>)> = again.iter().map(said).collect();
+        findings.extend(found.into_iter().filter(|finding| again.contains(&said(finding))));
     }
     Findings::new(findings, &file, text.as_ref())
 }
@@ -215,7 +240,12 @@ fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
 /// What the types say against it; the rules are for the caller to apply.
 pub fn of_value(value: Value, files: BTreeMap<String, Vec<u8>>) -> std::result::Result<Loaded, String> {
     let site = serde_json::from_value(without_nulls(value)).map_err(|error| error.to_string())?;
-    Ok(Loaded { site, files, source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), positions: Positions::default() } })
+    Ok(Loaded {
+        site,
+        files,
+        source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), positions: Positions::default() },
+        synapse: Running::default(),
+    })
 }
 
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {

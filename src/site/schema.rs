@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::synapse::{SECRET_REMEDY, has_password, names_secret};
 use super::yaml::MOST_VALUES;
 use super::{Site, reveal, text};
-use crate::check::{Finding, Severity, names, synapse};
+use crate::check::{Finding, Severity, names};
 
 /// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
 pub fn schema() -> Value {
@@ -278,7 +278,7 @@ impl Walk<'_> {
             return format!("did you mean {near:?}?");
         }
         let known = known().collect::<Vec<_>>().join(", ");
-        let neither = format!("Synapse {} has no option of that name, either", synapse::version());
+        let neither = format!("Synapse {} has no option of that name, either", crate::synapse::Running::default().version);
         if path.0.is_empty() { format!("the sections are {known}; {neither}") } else { format!("known here are {known}; {neither}") }
     }
 

@@ -20,7 +20,7 @@ from cases import MOUNT
 from conftest import HOME, newest_tool
 from laboratory import HERE, Laboratory
 
-TABLE = cases.REPOSITORY / "src" / "check" / "synapse" / "options.txt"
+TABLE = cases.REPOSITORY / "src" / "synapse" / "facts" / "options.txt"
 KEPT = HERE / "settings.txt"
 HEAD = """\
 # What the pinned Synapse does with values that the table of options does not allow, option by option: written by `make measured`.
@@ -144,9 +144,9 @@ class Answer:
 
 
 def table() -> dict[str, list[str]]:
-    """The options and their types."""
+    """The options of the newest release and their types."""
     rows = (line.split(" ") for line in TABLE.read_text().splitlines() if not line.startswith("#"))
-    return {option: kinds for option, *kinds in rows}
+    return {option: kinds for option, _, until, *kinds in rows if until == "-"}
 
 
 def fits(value: Any, kinds: list[str]) -> bool:

@@ -21,6 +21,16 @@ pub fn version() -> String {
     locked("matrix-synapse").1.version
 }
 
+/// Puts Synapse's locked wheel into a directory, under its own name.
+pub fn put_into(place: &Path) -> std::path::PathBuf {
+    let (python, wheel) = locked("matrix-synapse");
+    let (sha256, file) = (wheel.sha256.clone(), place.join(&wheel.filename));
+    let cache = Cache::open(None).expect("a cache");
+    fetch::ensure(&cache, &[], &[&PythonLock::new(&python, vec![wheel])], &Silent).expect("the wheel");
+    std::fs::copy(cache.package(&sha256).expect("in the cache"), &file).expect("copies");
+    file
+}
+
 /// The files of Synapse's locked wheel below a directory, by name: those with that ending.
 pub fn files(below: &str, ending: &str) -> Vec<(String, String)> {
     files_of("matrix-synapse", below, ending)

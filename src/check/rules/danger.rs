@@ -269,7 +269,7 @@ fn is_no_time(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::synapse::{Entry, options};
+    use crate::synapse::{Entry, options};
 
     #[test]
     fn they_are_options_that_can_stand_under_settings() {

@@ -158,7 +158,7 @@ fn authority(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::check::rules::settings::is_refused;
-    use crate::check::synapse::{Entry, options};
+    use crate::synapse::{Entry, options};
 
     /// Options with hosts that people, clients and other servers go to, or that are part of a name.
     const NOT_ASKED: &[&str] = &[

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const TABLE: &str = include_str!("../synapse/jinja.txt");
+const TABLE: &str = include_str!("../../synapse/jinja.txt");
 
 /// What Synapse adds where a provider's claims are mapped (handlers/oidc.py, `env`).
 pub(super) const CLAIM_FILTERS: &[&str] = &["localpart_from_email"];

@@ -70,7 +70,7 @@ pub(super) fn all(settings: &BTreeMap<String, Value>) -> impl Iterator<Item = Mo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::synapse::{Entry, options};
+    use crate::synapse::{Entry, options};
 
     /// Options with a member `module`, of themselves or of their elements, are those that load one.
     #[test]

@@ -225,7 +225,7 @@ mod tests {
     use super::*;
     use crate::check::rules::settings::is_refused;
     use crate::check::rules::typed::moved;
-    use crate::check::synapse::{Entry, options};
+    use crate::synapse::{Entry, options};
 
     /// Names of all options below one, with dots.
     fn names(entry: &'static Entry, outer: &str, found: &mut Vec<String>) {

@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::{Breach, Rule, modules};
 use crate::check::Severity::Error;
-use crate::check::{names, said, synapse, translate};
+use crate::check::{names, said, translate};
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
 use crate::render::secrets::reference;
 use crate::site::Site;
 use crate::site::schema::{OptionPath, nearest};
 use crate::site::synapse::{LOADED, SECRET_MEMBERS, has_password, is_written, names_secret};
+use crate::synapse;
 
 /// The owner of options about the inside of a container, which no section has.
 pub(in crate::check) const TOOL: &str = "the tool";

@@ -7,6 +7,8 @@ use super::apply;
 use crate::check::Findings;
 use crate::error::{Error, Result};
 use crate::site::load;
+use crate::site::nix::Evaluator;
+use crate::synapse::Running;
 
 /// A file's path and its content.
 type File = (&'static str, &'static [u8]);
@@ -18,6 +20,14 @@ static SITES: &[(&str, &[File])] = include!(concat!(env!("OUT_DIR"), "/sites.rs"
 #[derive(Debug, Clone, Copy)]
 pub struct Sites {
     files: &'static [File],
+}
+
+/// What the first line of a site begins with that is checked for another Synapse than the locked one: `# Checked for Synapse 1.155.0`.
+const CHECKED_FOR: &str = "# Checked for Synapse ";
+
+/// The Synapse that a site is checked for.
+fn running(text: &str) -> Running {
+    text.lines().next().and_then(|line| line.strip_prefix(CHECKED_FOR)).and_then(Running::of).unwrap_or_default()
 }
 
 /// The sites of a code, if it has some.
@@ -51,14 +61,14 @@ impl Sites {
     /// # Errors
     /// When there is no room for them.
     pub fn findings(&self) -> Result<Findings> {
-        let Some((name, _)) = self.bad() else { return Ok(Findings::default()) };
+        let Some((name, text)) = self.bad() else { return Ok(Findings::default()) };
         let dir = tempfile::tempdir().map_err(|error| Error::io("write to", &std::env::temp_dir(), &error))?;
         for (path, content) in self.files {
             let file = dir.path().join(path);
             let parent = file.parent().unwrap_or(dir.path());
             std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, content)).map_err(|error| Error::io("write", &file, &error))?;
         }
-        let found = match load::load(&dir.path().join(name)) {
+        let found = match load::load_for(&dir.path().join(name), &Evaluator::default(), running(text)) {
             Ok(loaded) => apply(&loaded),
             Err(Error::Site(findings)) => findings,
             Err(other) => return Err(other),

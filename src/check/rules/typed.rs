@@ -1,8 +1,9 @@
-//! S041x: what stands under `synapse.settings`, name by name and type by type, against what the pinned Synapse reads ([`synapse::options`]).
+//! S041x: what stands under `synapse.settings`, name by name and type by type, against what the Synapse of the site's images reads ([`synapse::options_of`]).
 //! Synapse itself ignores unknown names and takes most values as they are.
 
 mod moved;
 mod needs;
+mod newer;
 mod power;
 mod range;
 mod unknown;
@@ -14,13 +15,13 @@ use serde_json::Value;
 use super::settings::{is_inline, is_refused};
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::check::synapse::{self, Entry, Kind};
 use crate::render::secrets::reference;
 use crate::render::synapse::workers;
 use crate::site::load::Loaded;
 use crate::site::reveal;
 use crate::site::schema::{MOST_MISTAKES, OptionPath, Step, nearest};
 use crate::site::text::Scale;
+use crate::synapse::{self, Entry, Kind, Release, Running};
 
 /// Why an option that Synapse reads cannot be said, and what to do.
 pub(in crate::check) fn moved(name: &str) -> Option<(&'static str, &'static str)> {
@@ -118,6 +119,20 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Synapse ends with a kind of room that it does not know; whether the powers are any it looks when somebody makes a room, who then cannot (config/room.py, events/validator.py).",
         breaches: |loaded| found(loaded, "S0421"),
     },
+    Rule {
+        code: "S0422",
+        severity: Error,
+        options: newer::OPTIONS,
+        reason: "A Synapse that does not read an option yet ignores it without a word; which releases read it is in the tables that `synapse-site facts` prints.",
+        breaches: |loaded| found(loaded, "S0422").into_iter().chain(newer::of_sections(loaded)).collect(),
+    },
+    Rule {
+        code: "S0423",
+        severity: Warning,
+        options: &["synapse"],
+        reason: "What a Synapse outside of the tables reads and answers is only guessed: the facts of the nearest release are taken for it.",
+        breaches: newer::outside,
+    },
 ];
 
 /// What one rule finds, but for what the description lets through.
@@ -135,6 +150,9 @@ pub(super) fn itself_and_outer(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('.').map(|(at, _)| &name[..at]).chain([name])
 }
 
+/// What to do about an option that is gone, where there is nothing to say in its place.
+const NOTHING_ELSE: &str = "remove it: what it switched on is part of Synapse by now, or was given up";
+
 struct Walk<'a> {
     unchecked: BTreeSet<&'a str>,
     /// The code whose findings are used. What to do about an unknown name takes a comparison with every known one, so that the walks of
@@ -142,6 +160,7 @@ struct Walk<'a> {
     wanted: &'static str,
     /// Names of processes that can be told to do something.
     workers: Vec<String>,
+    running: &'a Running,
     /// The code, the option's name with dots and without indexes, and the rest.
     found: Vec<(&'static str, String, Breach)>,
 }
@@ -174,11 +193,12 @@ impl Place {
 }
 
 impl<'a> Walk<'a> {
-    fn over(loaded: &Loaded, unchecked: BTreeSet<&'a str>, wanted: &'static str) -> Self {
-        let mut walk = Self { wanted, unchecked, workers: workers::names(&loaded.site), found: Vec::new() };
+    fn over(loaded: &'a Loaded, unchecked: BTreeSet<&'a str>, wanted: &'static str) -> Self {
+        let running = &loaded.synapse;
+        let mut walk = Self { wanted, unchecked, workers: workers::names(&loaded.site), running, found: Vec::new() };
         let top = Place { path: OptionPath::dotted("synapse.settings"), name: String::new() };
         for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| !is_refused(name)) {
-            walk.member(synapse::options(), name, value, &top.key(name));
+            walk.member(synapse::options_of(running.release), name, value, &top.key(name));
         }
         walk
     }
@@ -206,25 +226,45 @@ impl<'a> Walk<'a> {
         if itself_and_outer(&place.name).any(|name| self.unchecked.contains(name)) {
             return;
         }
-        if let Some(gone) = synapse::gone().get(place.name.as_str()) {
-            let when = match gone.last {
+        if let Some((last, instead)) = self.gone(&place.name) {
+            let when = match last {
                 Some(last) => format!("is not read any more; the last Synapse that did was {last}"),
                 None => "is not read, although the documentation of Synapse names it".to_owned(),
             };
-            let instead = if gone.instead.is_empty() { "remove it: what it switched on is part of Synapse by now, or was given up" } else { gone.instead };
             self.find("S0416", place, when, instead);
         } else if let Some(entry) = holder.member(key) {
             self.value(entry, value, place);
+        } else if place.name == key || holder.is_closed() {
+            self.unread(holder, key, place);
+        }
+    }
+
+    /// A name that the Synapse of the images does not read, where it does not take any name.
+    fn unread(&mut self, holder: &Entry, key: &str, place: &Place) {
+        let running = self.running;
+        let spell = synapse::spell(&place.name);
+        if let Some(since) = spell.map(|spell| spell.since).filter(|since| *since > running.release) {
+            let message = format!("is read since Synapse {since}; this site's images hold {}", running.version);
+            self.find("S0422", place, message, newer::REMEDY);
+        } else if let Some(last) = spell.map(|spell| spell.until).filter(|last| *last < running.release) {
+            self.find("S0416", place, format!("is not read any more; the last Synapse that did was {last}"), NOTHING_ELSE);
         } else if place.name == key {
-            let message = format!("is no option that Synapse {} reads", synapse::version());
-            let remedy = if self.asks("S0411") { unknown::option(key) } else { String::new() };
+            let message = format!("is no option that Synapse {} reads", running.version);
+            let remedy = if self.asks("S0411") { unknown::option(key, running) } else { String::new() };
             self.find("S0411", place, message, remedy);
-        } else if holder.is_closed() {
+        } else {
             let outer = place.name.strip_suffix(key).map_or("", |outer| outer.trim_end_matches('.'));
-            let message = format!("is no option that Synapse {} reads in {outer}", synapse::version());
-            let remedy = if self.asks("S0412") { unknown::member(holder, key, outer) } else { String::new() };
+            let message = format!("is no option that Synapse {} reads in {outer}", running.version);
+            let remedy = if self.asks("S0412") { unknown::member(holder, key, outer, running) } else { String::new() };
             self.find("S0412", place, message, remedy);
         }
+    }
+
+    /// The last release that read an option of `gone.txt`, none when only documentation names it; and what to do.
+    fn gone(&self, name: &str) -> Option<(Option<&'static str>, &'static str)> {
+        let gone = synapse::gone().get(name)?;
+        let still = gone.last.and_then(Release::named).is_some_and(|last| last >= self.running.release);
+        (!still).then_some((gone.last, if gone.instead.is_empty() { NOTHING_ELSE } else { gone.instead }))
     }
 
     fn value(&mut self, entry: &Entry, value: &Value, place: &Place) {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Breach, Rule};
 use crate::check::Severity::Warning;
-use crate::check::synapse::{self, Entry, Kind};
+use crate::synapse::{self, Entry, Kind};
 use crate::site::load::Loaded;
 use crate::site::schema::{self, OptionPath, Step};
 use crate::site::text::Scale;

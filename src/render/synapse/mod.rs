@@ -56,6 +56,12 @@ struct Fragment {
     options: Value,
 }
 
+/// The options that a site's main process is given, file by file; secrets are not in their places yet.
+pub fn written(loaded: &Loaded) -> Vec<Value> {
+    let fragments = fragments(loaded, &mut Vec::new(), &mut Rendered::default());
+    std::iter::once(homeserver::options(&loaded.site)).chain(fragments.into_iter().map(|fragment| fragment.options)).collect()
+}
+
 pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     let site = &loaded.site;
     rendered.add(IMAGE, &format!("{CONFIG}/homeserver.yaml"), yaml::document(&homeserver::about(site), &homeserver::options(site)));

@@ -1,20 +1,7 @@
 //! Which requests a generic worker can answer, and which process has to answer them. Source: Synapse documentation,
-//! "Scaling synapse via workers", for the version in [`COVERS`]; the sliding sync route is not listed there, but served since
+//! "Scaling synapse via workers", compared with what each release really answers (src/synapse/facts/routes.txt); the sliding sync route is not listed there, but served since
 //! 1.114. Requests of stream writers, of single sign-on and of the media store stay with the main process, as does everything
 //! that is not listed.
-
-/// The Synapse versions that this table was read for: from, and up to but not including.
-pub const COVERS: (&str, &str) = ("1.157", "1.164");
-
-/// Whether the table was read for a version; a text that is none is not covered.
-pub fn covers(version: &str) -> bool {
-    let parts = |text: &str| -> Option<(u32, u32)> {
-        let mut parts = text.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-        Some((parts.next()?.ok()?, parts.next()?.ok()?))
-    };
-    let (from, to) = (parts(COVERS.0), parts(COVERS.1));
-    parts(version).is_some_and(|version| from.is_some_and(|from| version >= from) && to.is_some_and(|to| version < to))
-}
 
 /// By what requests are spread over workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,14 +118,55 @@ pub const GENERIC: &[Group] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::LazyLock;
+
+    use regex::Regex;
+
     use super::*;
+    use crate::synapse::facts::Kind;
+
+    /// Paths that a path of the tables means: `/rooms/{room_id}/(join|leave)` has two.
+    fn meant(path: &str) -> Vec<String> {
+        static INNERMOST: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([^()]*)\)(\?)?").expect("a pattern"));
+        static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[^}]*\}").expect("a pattern"));
+        let Some(choice) = INNERMOST.captures(path) else {
+            return vec![NAME.replace_all(path.trim_end_matches('*'), "x").replace("/?", "")];
+        };
+        let (whole, optional) = (choice.get(0).expect("the whole"), choice.get(2).map(|_| ""));
+        let words = choice[1].split('|').chain(optional);
+        words.flat_map(|word| meant(&format!("{}{word}{}", &path[..whole.start()], &path[whole.end()..]))).collect()
+    }
+
+    /// Whatever the gateway sends to workers, they answer: in every release of the tables, with every method that anything has there.
+    #[test]
+    fn workers_answer_what_they_are_sent_in_every_release() {
+        let groups: Vec<(&Group, Vec<Regex>)> =
+            GENERIC.iter().map(|group| (group, group.paths.iter().map(|path| Regex::new(&format!("^{path}")).expect("a pattern")).collect())).collect();
+        let (mut sent, mut strays) = (0, Vec::new());
+        for row in Kind::Routes.rows() {
+            let mut words = row.value.split(' ').map(|methods| methods.split(',').collect::<BTreeSet<_>>());
+            let (all, workers) = (words.next().expect("methods"), words.next().expect("of workers"));
+            for path in meant(row.name) {
+                for (group, _) in groups.iter().filter(|(_, patterns)| patterns.iter().any(|pattern| pattern.is_match(&path))) {
+                    sent += 1;
+                    let wanted: BTreeSet<&str> = all.iter().copied().filter(|method| !group.get_only || *method == "GET").collect();
+                    if !wanted.is_subset(&workers) {
+                        strays.push((group.name, row.name, row.value, row.since.name(), row.until.name()));
+                    }
+                }
+            }
+        }
+        assert!(sent > 250, "only {sent} paths are sent to workers");
+        assert!(strays.is_empty(), "{strays:#?}");
+    }
 
     #[test]
-    fn versions_that_the_table_was_read_for() {
-        for (version, covered) in
-            [("1.157.0", true), ("1.163.2", true), ("1.163.0rc1", true), ("1.164.0", false), ("1.99.0", false), ("2.0.0", false), ("", false), ("x", false)]
-        {
-            assert_eq!(covers(version), covered, "{version}");
+    fn every_route_leads_somewhere_in_the_newest_release() {
+        let paths: Vec<String> = Kind::Routes.of(crate::synapse::Release::newest()).into_keys().flat_map(meant).collect();
+        for path in GENERIC.iter().flat_map(|group| group.paths) {
+            let pattern = Regex::new(&format!("^{path}")).expect("a pattern");
+            assert!(paths.iter().any(|path| pattern.is_match(path)), "{path}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::check::postgres;
-use crate::check::synapse::{self, Entry};
+use crate::synapse::{self, Entry};
 use crate::site::schema::{self, OptionPath, Step};
 use crate::site::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, names_secret};
 

@@ -64,7 +64,7 @@ pub(super) fn of(name: &str) -> Option<(&'static str, &'static str)> {
 mod tests {
     use super::*;
     use crate::check::rules::settings::is_refused;
-    use crate::check::synapse::options;
+    use crate::synapse::options;
 
     #[test]
     fn they_are_options_that_synapse_reads_and_no_other_rule_has() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::check::synapse::Entry;
 use crate::site::schema::nearest;
+use crate::synapse::Entry;
 
 /// An option, and the members that belong together in it. In a list each element has them.
 struct Need {
@@ -70,7 +70,7 @@ pub(super) fn missing(option: &str, entry: &Entry, there: &Map<String, Value>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::synapse::options;
+    use crate::synapse::options;
 
     #[test]
     fn they_are_options_that_synapse_reads() {

@@ -100,13 +100,13 @@ fn elements(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::synapse::options;
+    use crate::synapse::options;
     use serde_json::json;
 
     #[test]
     fn they_are_options_that_synapse_reads() {
         for (option, _) in RANGES {
-            let step = |entry: &'static crate::check::synapse::Entry, step: &str| entry.element().unwrap_or(entry).member(step);
+            let step = |entry: &'static crate::synapse::Entry, step: &str| entry.element().unwrap_or(entry).member(step);
             assert!(option.split('.').try_fold(options(), step).is_some(), "{option}");
         }
     }

@@ -3,18 +3,18 @@
 use super::list;
 use crate::check::rules::typed;
 use crate::check::said::{self, Said};
-use crate::check::synapse::{self, Entry};
 use crate::site::schema::nearest;
+use crate::synapse::{self, Entry, Running};
 
 /// What to do about an option that Synapse does not read.
-pub(super) fn option(name: &str) -> String {
-    if let Some(path) = synapse::elsewhere(name) {
+pub(super) fn option(name: &str, running: &Running) -> String {
+    if let Some(path) = synapse::elsewhere(name, running.release) {
         return there(name, &path);
     }
     if let Some(number) = proposal(name) {
-        return feature(name, number, name);
+        return feature(name, number, name, running);
     }
-    match nearest(name, synapse::options().names()) {
+    match nearest(name, synapse::options_of(running.release).names()) {
         Some(near) => match elsewhere(near) {
             Some(instead) => format!("did you mean {near:?}? Then {instead}"),
             None => format!("did you mean {near:?}?"),
@@ -24,14 +24,14 @@ pub(super) fn option(name: &str) -> String {
 }
 
 /// What to do about a member that Synapse does not read in an option that it does.
-pub(super) fn member(holder: &Entry, name: &str, outer: &str) -> String {
+pub(super) fn member(holder: &Entry, name: &str, outer: &str, running: &Running) -> String {
     // Words such as `enabled` are in many places.
-    let exact = synapse::elsewhere(name);
+    let exact = synapse::elsewhere(name, running.release);
     if let Some(path) = exact.as_ref().filter(|_| name.contains('_')) {
         return there(name, path);
     }
     if let Some(number) = proposal(name) {
-        return feature(name, number, &format!("{outer}.{name}"));
+        return feature(name, number, &format!("{outer}.{name}"), running);
     }
     if let Some(near) = nearest(name, holder.names()) {
         return format!("did you mean {near:?}?");
@@ -52,16 +52,16 @@ fn proposal(name: &str) -> Option<&str> {
 }
 
 /// What to write for an unknown feature. Names with other numbers look alike and are about other things.
-fn feature(name: &str, number: &str, place: &str) -> String {
+fn feature(name: &str, number: &str, place: &str, running: &Running) -> String {
     // config/server.py: delayed events are on when they have a longest delay.
     if number == "msc4140" {
         return "remove it: delayed events (MSC4140) are switched on by rtc.max_event_delay_duration".to_owned();
     }
-    let features = synapse::options().member("experimental_features");
+    let features = synapse::options_of(running.release).member("experimental_features");
     let same = || features.into_iter().flat_map(Entry::names).filter(|known| proposal(known) == Some(number));
     match nearest(name, same()).or_else(|| same().next()) {
         Some(near) => format!("did you mean {near:?}, under experimental_features?"),
-        None => format!("Synapse {} reads no such feature: {}", synapse::version(), or_let_through(place)),
+        None => format!("Synapse {} reads no such feature: {}", running.version, or_let_through(place)),
     }
 }
 

@@ -1,12 +1,13 @@
 """What Synapse reads of its configuration, found in its source without running it.
 
-Takes the directory of an unpacked `synapse` package and prints, a line each, every option that some `read_config` can ask for and the types that
-the code betrays: the table that `src/check/synapse/options.txt` keeps. With `--facts` it prints JSON with the hints that the types come from.
+Takes the directory of an unpacked `synapse` package and gives every option that some `read_config` can ask for, with the types that the code
+betrays. Run by itself it prints JSON with the hints that the types come from.
 It follows the configuration's dictionary from call to call: `.get`, subscripts, loops, functions and classes of the package,
 JSON Schemas, and models that a dictionary is unpacked into. Elements of a list are the step `[]`, and any name of a mapping the step `*`.
 """
 
 import ast
+import copy
 import json
 import pathlib
 import sys
@@ -14,6 +15,31 @@ import sys
 LIMIT = 12  # calls within calls
 PLAIN = {"bool": "bool", "int": "int", "float": "number", "str": "text", "list": "list", "dict": "map", "StrictBool": "bool", "StrictStr": "text",
          "StrictInt": "int", "ConfigByteSize": "size", "JsonDict": "map", "None": "null"}
+
+
+class Modern(ast.NodeTransformer):
+    """`Optional[List[str]]`, as older releases write it, is `list[str] | None`."""
+
+    def visit_Subscript(self, node):
+        self.generic_visit(node)
+        name = getattr(node.value, "id", "")
+        if name == "Optional":
+            return ast.BinOp(node.slice, ast.BitOr(), ast.Constant(None))
+        if name == "Union" and isinstance(node.slice, ast.Tuple):
+            parts = node.slice.elts
+            for part in parts[1:]:
+                parts = [ast.BinOp(parts[0], ast.BitOr(), part)]
+            return parts[0]
+        return node
+
+    def visit_Name(self, node):
+        older = {"List": "list", "Dict": "dict", "Set": "set", "Tuple": "tuple"}
+        return ast.Name(older.get(node.id, node.id), node.ctx)
+
+
+def written(annotation):
+    """An annotation as the newest release would write it."""
+    return ast.unparse(Modern().visit(copy.deepcopy(annotation)))
 
 
 class Value:
@@ -314,7 +340,7 @@ class Reader:
             model, source = self.named(node.args[1], scope)
             for path in first.paths:
                 self.note(path, "map")
-                self.fields(model, source, path + ("*",), written=node.args[1], scope=scope)
+                self.fields(model, source, path + ("*",), within=node.args[1], scope=scope)
             return NOTHING
         if any(value.paths for value in arguments) or any(value.paths for value in named.values()):
             return self.enter(node, arguments, named, scope)
@@ -325,7 +351,7 @@ class Reader:
         for field in model.body if isinstance(model, ast.ClassDef) else ():
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.target.id in named:
                 for path in named[field.target.id].paths:
-                    self.note(path, "declared " + ast.unparse(field.annotation))
+                    self.note(path, "declared " + written(field.annotation))
 
     def named(self, node, scope):
         if isinstance(node, ast.Name):
@@ -373,8 +399,8 @@ class Reader:
 
     # Models and schemas
 
-    def fields(self, model, source, path, written=None, scope=None):
-        if model is None and written is not None:
+    def fields(self, model, source, path, within=None, scope=None):
+        if model is None and within is not None:
             return
         if not isinstance(model, ast.ClassDef):
             # An alias such as `A | B`.
@@ -390,10 +416,10 @@ class Reader:
                 self.fields(found, where, path)
         for node in model.body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not node.target.id.startswith("_"):
-                written = ast.unparse(node.annotation)
-                if "ClassVar" in written or written.startswith("Literal") and False:
+                said = written(node.annotation)
+                if "ClassVar" in said:
                     continue
-                facts = {"model " + written}
+                facts = {"model " + said}
                 facts.add("optional" if node.value is not None else "required")
                 here = path + (node.target.id,)
                 self.note(here, *facts)
@@ -401,7 +427,7 @@ class Reader:
                     if isinstance(part, ast.Name) and part.id not in PLAIN:
                         found, where = self.find(source, part.id)
                         if isinstance(found, ast.ClassDef) and found is not model and found.bases and len(here) < 8:
-                            inner = here + ("[]",) if any(word in written for word in ("list[", "List[", "tuple[", "Sequence")) else here
+                            inner = here + ("[]",) if any(word in said for word in ("list[", "List[", "tuple[", "Sequence")) else here
                             if not any(getattr(base, "id", "") in ("str", "Enum") for base in found.bases):
                                 self.fields(found, where, inner)
 
@@ -469,7 +495,7 @@ class Reader:
             if node.value is not None:
                 found = self.value(node.value, scope)
                 for path in found.paths:
-                    self.note(path, "declared " + ast.unparse(node.annotation))
+                    self.note(path, "declared " + written(node.annotation))
                 self.bind(node.target, found, scope)
         elif isinstance(node, ast.AugAssign):
             self.value(node.value, scope)
@@ -657,11 +683,13 @@ def types(facts, members):
     return kinds | null if kinds else set()
 
 
-def table(seen):
+def table(seen, is_newest):
     """The options with their types, in order."""
     known = {tuple(path.split(".")): kind for path, kind in KNOWN.items()}
     left = [path for path in known if path not in seen and path[-1] not in ("*", "[]")]
-    assert not left, f"no longer read: {left}"
+    assert not (left and is_newest), f"no longer read: {left}"
+    # What is known about one release is not said of others that do not read the option.
+    known = {path: kind for path, kind in known.items() if path not in left and (path in seen or path[:-1] in seen or path[:-2] in seen)}
     paths, open_maps = set(), set()
     for path in seen.keys() | known.keys():
         # A key with a dot, or any key: the map takes others, too.
@@ -681,20 +709,20 @@ def table(seen):
         kinds = set() if "any" in facts else {"text"} if path in texts else types(facts, members)
         kinds -= {"null"} if ".".join(path) in NEVER_NULL else set()
         if path in known:
-            assert not kinds or known[path] == "any" or kinds <= {"map", "null"}, f"{path} needs no help: {kinds}"
+            assert not is_newest or not kinds or known[path] == "any" or kinds <= {"map", "null"}, f"{path} needs no help: {kinds}"
             kinds = set() if known[path] == "any" else {known[path]} | {"null"} & facts
         rows[path] = " ".join(sorted(kinds)) if kinds - {"null"} else "any"
-    return [f"{'.'.join(path)} {kinds}" for path, kinds in sorted(rows.items())]
+    return {".".join(path): kinds for path, kinds in sorted(rows.items())}
 
 
-def main():
-    reader = Reader(sys.argv[-1])
+def read(root, is_newest):
+    """Every option with its types. Of the newest release, everything in [`KNOWN`] must be there and needed."""
+    reader = Reader(root)
     reader.run()
-    if "--facts" in sys.argv:
-        print(json.dumps({".".join(path): sorted(facts) for path, facts in sorted(reader.seen.items()) if path}, indent=1))
-    else:
-        print("\n".join(table({path: facts for path, facts in reader.seen.items() if path})))
+    return table({path: facts for path, facts in reader.seen.items() if path}, is_newest)
 
 
 if __name__ == "__main__":
-    main()
+    reader = Reader(sys.argv[1])
+    reader.run()
+    print(json.dumps({".".join(path): sorted(facts) for path, facts in sorted(reader.seen.items()) if path}, indent=1))

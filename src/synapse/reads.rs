@@ -1,10 +1,13 @@
-//! What the pinned Synapse reads of its configuration: every option with its types, and those that earlier releases read. Both are data files
-//! beside this one; `tests/settings.rs` compares the first with the locked wheel, whose source it comes from.
+//! What releases of Synapse read of their configuration: every option with its types as a tree, and
+//! what to do about those that none reads any more.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde_json::Value;
+
+use super::facts;
+use super::release::Release;
 
 /// A type that an option may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,23 +107,49 @@ pub struct Gone {
     pub instead: &'static str,
 }
 
-static OPTIONS: &str = include_str!("synapse/options.txt");
-static GONE: &str = include_str!("synapse/gone.txt");
+static GONE: &str = include_str!("gone.txt");
 
-/// All options, as members of an entry.
+/// All options of the newest release, as members of an entry.
 pub fn options() -> &'static Entry {
-    static TABLE: LazyLock<Entry> = LazyLock::new(|| {
+    options_of(Release::newest())
+}
+
+/// All options of a release, as members of an entry.
+pub fn options_of(release: Release) -> &'static Entry {
+    static TREES: LazyLock<Vec<OnceLock<Entry>>> = LazyLock::new(|| Release::all().map(|_| OnceLock::new()).collect());
+    TREES[release.index()].get_or_init(|| {
         let mut root = Entry::default();
-        for (path, kinds) in lines(OPTIONS) {
+        for row in facts::Kind::Options.rows().filter(|row| row.holds(release)) {
             let mut entry = &mut root;
-            for step in path.split('.') {
+            for step in row.name.split('.') {
                 entry = entry.members.entry(step).or_default();
             }
-            entry.kinds = kinds.split(' ').filter_map(Kind::parse).collect();
+            entry.kinds = row.value.split(' ').filter_map(Kind::parse).collect();
         }
         root
-    });
-    &TABLE
+    })
+}
+
+/// The releases that read an option of the tables: the first, and the last. Of one that was away
+/// for a while, the last time counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spell {
+    /// The first release that reads it, or the oldest of the tables.
+    pub since: Release,
+    /// The last release that reads it, or the newest of the tables.
+    pub until: Release,
+}
+
+/// Which releases read an option, by its path with dots and without the numbers of list elements.
+/// None when no release of the tables does.
+pub fn spell(path: &str) -> Option<Spell> {
+    let plain = |name: &str| name == path || name.contains(".[]") && name.replace(".[]", "") == path;
+    let mut found: Option<Spell> = None;
+    for row in facts::Kind::Options.rows().filter(|row| plain(row.name)) {
+        let before = found.filter(|spell| spell.until.index() + 1 == row.since.index()).map_or(row.since, |spell| spell.since);
+        found = Some(Spell { since: before, until: row.until });
+    }
+    found
 }
 
 /// Options that earlier releases read, by their paths with dots.
@@ -136,13 +165,8 @@ pub fn gone() -> &'static BTreeMap<&'static str, Gone> {
 }
 
 /// Where an option of that name stands, when it stands somewhere else: `email.smtp_host`.
-pub fn elsewhere(name: &str) -> Option<String> {
-    options().find(name)
-}
-
-/// The version of Synapse that the table is about.
-pub fn version() -> &'static str {
-    OPTIONS.split_whitespace().nth(3).unwrap_or_default()
+pub fn elsewhere(name: &str, release: Release) -> Option<String> {
+    options_of(release).find(name)
 }
 
 fn lines(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -155,20 +179,30 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_understood() {
-        for (path, kinds) in lines(OPTIONS) {
-            for kind in kinds.split(' ') {
-                assert!(Kind::parse(kind).is_some(), "{path}: {kind}");
+        for row in facts::Kind::Options.rows() {
+            for kind in row.value.split(' ') {
+                assert!(Kind::parse(kind).is_some(), "{}: {kind}", row.name);
             }
         }
-        assert!(lines(OPTIONS).count() > 800);
-        assert!(version().starts_with(|c: char| c.is_ascii_digit()), "{}", version());
+        assert!(Release::all().all(|release| facts::Kind::Options.of(release).len() > 700));
     }
 
     #[test]
     fn an_option_that_is_gone_is_not_read() {
-        for path in gone().keys() {
-            assert!(!lines(OPTIONS).any(|(read, _)| read == *path), "{path}");
+        for (path, gone) in gone() {
+            let last = spell(path).map(|spell| spell.until.name());
+            assert!(last != Some(Release::newest().name()), "{path}");
+            assert!(last.is_none() || last == gone.last, "{path}: {last:?} {:?}", gone.last);
         }
+    }
+
+    #[test]
+    fn an_option_has_the_releases_that_read_it() {
+        let spell = |path: &str| spell(path).map(|spell| (spell.since.name(), spell.until.name()));
+        assert_eq!(spell("caches.global_factor"), Some(("1.130.0", Release::newest().name())));
+        assert_eq!(spell("presence.idle_timeout").map(|(since, _)| since), Some("1.157.0"));
+        assert_eq!(spell("experimental_features.msc3266_enabled"), Some(("1.130.0", "1.152.1")));
+        assert_eq!(spell("no_such_option"), None);
     }
 
     #[test]
@@ -183,6 +217,7 @@ mod tests {
 
     #[test]
     fn a_name_is_found_where_it_stands() {
+        let elsewhere = |name: &str| elsewhere(name, Release::newest());
         assert_eq!(elsewhere("smtp_host").as_deref(), Some("email.smtp_host"));
         assert_eq!(elsewhere("cache_entry_ttl").as_deref(), Some("caches.cache_entry_ttl"));
         assert_eq!(elsewhere("no_such_option"), None);
