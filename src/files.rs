@@ -9,8 +9,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::path::Arg;
 
-use crate::error::Error;
+use crate::error::{Error, Result as Done};
 
 /// The largest plan, template or list of packages that is read, in bytes: more than a hundred times what the largest has.
 pub const LARGEST: u64 = 16 * 1024 * 1024;
@@ -41,6 +42,15 @@ impl fmt::Display for Unread {
             Self::Io(error) => error.fmt(f),
             Self::Kind(kind) => write!(f, "it is {kind} and not a regular file"),
             Self::TooLarge(limit) => write!(f, "it has more than {limit} bytes"),
+        }
+    }
+}
+
+impl From<Unread> for io::Error {
+    fn from(problem: Unread) -> Self {
+        match problem {
+            Unread::Io(error) => error,
+            other => Self::new(io::ErrorKind::InvalidInput, other.to_string()),
         }
     }
 }
@@ -76,7 +86,7 @@ impl Unread {
 /// # Errors
 /// [`Unread`]: there is none, it may not be read, it is no regular file, it is too large.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Unread> {
-    read_opened(&open_at(CWD, path, Links::Follow)?, limit)
+    read_opened(&open(path)?, limit)
 }
 
 /// As [`read`], for text; what is not UTF-8 is an [`io::ErrorKind::InvalidData`].
@@ -87,12 +97,30 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, Unread> {
     String::from_utf8(read(path, limit)?).map_err(|_| Unread::Io(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text")))
 }
 
+/// Opens a regular file for reading; links are followed.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: &Path) -> Result<File, Unread> {
+    open_at(CWD, path, Links::Follow)
+}
+
+/// Writes the content of a regular file into another one.
+///
+/// # Errors
+/// An environment failure that names the file at fault.
+pub fn copy(from: &Path, to: &Path) -> Done<()> {
+    let mut content = open(from).map_err(|problem| problem.error("read", from))?;
+    let mut file = File::create(to).map_err(|error| Error::io("write", to, &error))?;
+    io::copy(&mut content, &mut file).map(drop).map_err(|error| Error::io("write", to, &error))
+}
+
 /// Opens a regular file for reading and never waits. The kind is asked before, since opening a device may set it going, and
 /// again of what was opened.
 ///
 /// # Errors
 /// As [`read`].
-pub fn open_at(directory: impl AsFd, path: &Path, links: Links) -> Result<File, Unread> {
+pub fn open_at(directory: impl AsFd, path: impl Arg + Copy, links: Links) -> Result<File, Unread> {
     let (at, no_follow) = match links {
         Links::Follow => (AtFlags::empty(), OFlags::empty()),
         Links::Refuse => (AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW),

@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, renamea
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::files::{self, Unread};
 use crate::interrupt;
 
 mod disk;
@@ -232,14 +233,13 @@ pub fn check_kind(target: &Path, verb: &str) -> Result<()> {
 /// The verb that wrote a directory, as its marker tells; none for a file of that name that no verb wrote.
 fn kind(target: &Path) -> Result<Option<String>> {
     let path = target.join(MARKER);
-    let plain = match fs::metadata(&path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-        other => other.map_err(|error| Error::io("look at", &path, &error))?.is_file(),
+    let text = match files::read(&path, files::LARGEST) {
+        Ok(text) => text,
+        Err(Unread::Io(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        // No verb writes such a thing.
+        Err(Unread::Kind(files::DIRECTORY) | Unread::TooLarge(_)) => return Ok(None),
+        Err(problem) => return Err(problem.error("read", &path)),
     };
-    if !plain {
-        return Ok(None);
-    }
-    let text = fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
     let known = |verb: &&str| ["build", "render"].contains(verb);
     // What is no JSON was not written by us either.
     let mark: Option<serde_json::Value> = serde_json::from_slice(&text).ok();

@@ -11,11 +11,11 @@ use std::path::Path;
 use tar::EntryType;
 
 use crate::error::{Error, Result};
+use crate::files::{self, Unread};
 use crate::image::members::{Member, Members, Source};
 use crate::image::tarball::{Header, Member as What, Tarball};
 use crate::image::tree::resolve;
 use crate::interrupt;
-use crate::package::hash::open_plain;
 use crate::printable::printable;
 
 /// The largest document that is read into memory; real ones have kilobytes, and engines take no manifest of more than 4 or 8 MiB.
@@ -56,9 +56,9 @@ impl Sections {
                 "name an images.tar as `synapse-site build` or `docker save` writes it, not compressed",
             )
         };
-        let file = match open_plain(path) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(damaged(error)),
-            other => other.map_err(|error| Error::io("open", path, &error))?,
+        let file = match files::open(path) {
+            Err(Unread::Io(error)) => return Err(Error::io("open", path, &error)),
+            other => other.map_err(|problem| damaged(problem.into()))?,
         };
         let length = file.metadata().map_err(|error| Error::io("look at", path, &error))?.len();
         let mut table =

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The SHA-256 of everything a reader gives.
 pub fn sha256(reader: &mut dyn Read) -> io::Result<String> {
@@ -25,7 +25,7 @@ pub fn sha256(reader: &mut dyn Read) -> io::Result<String> {
 
 /// The SHA-256 of a file.
 pub fn sha256_file(path: &Path) -> io::Result<String> {
-    sha256(&mut File::open(path)?)
+    sha256(&mut files::open(path)?)
 }
 
 /// The SHA-256 of some text.
@@ -43,22 +43,13 @@ pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// Opens a file for reading that must be a plain one: a FIFO or a device in its place is an error at once instead of a wait.
-///
-/// # Errors
-/// As opening does; [`io::ErrorKind::InvalidInput`] for what is no plain file.
-pub fn open_plain(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file")) }
-}
-
 /// Opens a package's archive after a look at all of it, so that nothing is read from a file that is not the locked one.
 ///
 /// # Errors
 /// An environment error when the file cannot be read or has another hash.
 pub fn open_verified(label: &str, path: &Path, expected: &str) -> Result<File> {
     use std::io::Seek;
-    let mut file = open_plain(path).map_err(|e| Error::io("open", path, &e))?;
+    let mut file = files::open(path).map_err(|problem| problem.error("open", path))?;
     let found = sha256(&mut file).map_err(|e| Error::io("read", path, &e))?;
     if found != expected {
         return Err(Error::environment(

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Take, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
+use crate::files::{self, Links};
 use crate::package::cache::Pending;
 
 /// The length of the sum at the end.
@@ -73,7 +75,7 @@ pub struct Reader {
 impl Reader {
     /// Opens the file of that key; none when it is not sound.
     pub fn open(path: &Path, key: &str) -> io::Result<Option<Self>> {
-        let file = File::open(path)?;
+        let file = files::open_at(CWD, path, Links::Refuse)?;
         let Some(body) = file.metadata()?.len().checked_sub(SUM) else { return Ok(None) };
         let mut file = BufReader::with_capacity(1 << 17, file);
         let mut sum = Sha256::new();

@@ -6,9 +6,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::path::Arg;
+
+use crate::files::{self, Links, Unread};
 
 /// Opens a plain file for reading. None when there is none: the name is free, or something else has it.
 ///
@@ -24,18 +26,11 @@ pub fn open(path: &Path) -> io::Result<Option<File>> {
 /// As [`open`].
 pub fn open_at(dir: impl AsFd, name: impl Arg + Copy) -> io::Result<Option<File>> {
     let absent = |errno: Errno| matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::NODEV);
-    // A device can act on being opened, so it is looked at before, and again after, as it may be another one by then.
-    match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => return Ok(None),
-        Err(errno) if absent(errno) => return Ok(None),
-        other => other?,
-    };
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = match openat(&dir, name, flags, Mode::empty()) {
-        Err(errno) if absent(errno) => return Ok(None),
-        other => File::from(other?),
-    };
-    Ok(file.metadata()?.is_file().then_some(file))
+    match files::open_at(dir, name, Links::Refuse) {
+        Ok(file) => Ok(Some(file)),
+        Err(Unread::Io(error)) if !Errno::from_io_error(&error).is_some_and(absent) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Whether a plain file has that name.
