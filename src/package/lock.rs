@@ -217,7 +217,10 @@ fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
 fn read(path: &Path) -> Result<String> {
     files::read_text(path, files::LARGEST).map_err(|problem| {
         if problem.is_missing() {
-            return Error::environment(format!("there is no lock file {}", path.display()), "run `synapse-site lock`, which chooses the packages and writes it");
+            return Error::environment(
+                format!("there is no lock file {}", path.display()),
+                "run `synapse-site lock`, which chooses the packages and writes it",
+            );
         }
         problem.error("read", path)
     })

@@ -269,7 +269,11 @@ fn find(path: &Path) -> Result<PathBuf> {
         // Whoever reads it, says what it is.
         return Ok(path.to_owned());
     }
-    let there: Vec<PathBuf> = ["site.nix", "site.yaml", "site.yml", "site.json"].iter().map(|name| path.join(name)).filter(|file| file.metadata().is_ok_and(|meta| !meta.is_dir())).collect();
+    let there: Vec<PathBuf> = ["site.nix", "site.yaml", "site.yml", "site.json"]
+        .iter()
+        .map(|name| path.join(name))
+        .filter(|file| file.metadata().is_ok_and(|meta| !meta.is_dir()))
+        .collect();
     match there.as_slice() {
         [file] => Ok(file.clone()),
         [] => Err(Error::environment(

@@ -1,5 +1,5 @@
-//! FIFOs, sockets and devices in place of files, for every verb and every file that it reads: no wait, and words that name the path and say
-//! what lies there. Paths that are not UTF-8: valid JSON all the same. The whole of what a description names has a limit.
+//! FIFOs, sockets and devices in place of files, for every verb and every file that it reads: no wait, and words that name the
+//! path and say what lies there. Paths that are not UTF-8: valid JSON all the same. What a description names has a limit.
 
 use std::ffi::OsStr;
 use std::fs;
