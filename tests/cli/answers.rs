@@ -70,7 +70,7 @@ fn what_is_no_archive_is_told() {
     expect(&mut tool(&["inspect", &file("text", b"no archive")]), 3, &["text is no archive of images", "what to do"]);
     expect(&mut tool(&["inspect", &file("empty", b"")]), 3, &["index.json", "what to do"]);
     expect(&mut tool(&["inspect", "no-such-file"]), 3, &["no-such-file", "spelling"]);
-    expect(&mut tool(&["inspect", "/dev/null"]), 3, &["no plain file"]);
+    expect(&mut tool(&["inspect", "/dev/null"]), 3, &["a device"]);
     expect(&mut tool(&["secrets", "init", &dir.path().display().to_string()]), 3, &["no site.json", "synapse-site build"]);
     expect(&mut tool(&["secrets", "init", &file("plain", b"")]), 3, &["plain is no directory", "synapse-site build"]);
     let rendered = dir.path().join("rendered").display().to_string();

@@ -159,9 +159,9 @@ fn a_pipe_and_a_device_are_no_archives() {
     let place = Place::new();
     let pipe = place.path("images.tar");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    refused(&pipe, "it is no plain file");
-    refused(place.directory.path(), "it is no plain file");
-    refused(Path::new("/dev/zero"), "it is no plain file");
+    refused(&pipe, "it is a FIFO");
+    refused(place.directory.path(), "it is a FIFO");
+    refused(Path::new("/dev/zero"), "it is a device");
 }
 
 #[test]
