@@ -11,7 +11,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::path::Arg;
 
-use crate::error::Error;
+use crate::error::{Error, Result as Done};
 
 /// The largest plan, template or list of packages that is read, in bytes: more than a hundred times what the largest has.
 pub const LARGEST: u64 = 16 * 1024 * 1024;
@@ -42,6 +42,15 @@ impl fmt::Display for Unread {
             Self::Io(error) => error.fmt(f),
             Self::Kind(kind) => write!(f, "it is {kind} and not a regular file"),
             Self::TooLarge(limit) => write!(f, "it has more than {limit} bytes"),
+        }
+    }
+}
+
+impl From<Unread> for io::Error {
+    fn from(problem: Unread) -> Self {
+        match problem {
+            Unread::Io(error) => error,
+            other => Self::new(io::ErrorKind::InvalidInput, other.to_string()),
         }
     }
 }
@@ -94,6 +103,16 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, Unread> {
 /// As [`read`].
 pub fn open(path: &Path) -> Result<File, Unread> {
     open_at(CWD, path, Links::Follow)
+}
+
+/// Writes the content of a regular file into another one.
+///
+/// # Errors
+/// An environment failure that names the file at fault.
+pub fn copy(from: &Path, to: &Path) -> Done<()> {
+    let mut content = open(from).map_err(|problem| problem.error("read", from))?;
+    let mut file = File::create(to).map_err(|error| Error::io("write", to, &error))?;
+    io::copy(&mut content, &mut file).map(drop).map_err(|error| Error::io("write", to, &error))
 }
 
 /// As [`open`], below an open directory and with a say in links. The kind is asked before, since opening a device may set it going, and

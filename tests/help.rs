@@ -9,11 +9,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use synapse_site::check::rules;
-use synapse_site::synapse::{self, Kind};
 use synapse_site::error::Error;
 use synapse_site::reference::options::{self, without_null};
 use synapse_site::reference::values;
 use synapse_site::site::{load, schema};
+use synapse_site::synapse::{self, Kind, Release, facts};
 
 /// Codes that say "not here".
 const NOT_HERE: &[&str] = &["S0001", "S0401", "S0404", "S0407", "S0411", "S0412", "S0416", "S0417"];
@@ -52,8 +52,7 @@ fn merge(into: &mut Value, from: &Value) {
 
 /// Every option of the table, with a value of one of its kinds.
 fn read_by_synapse() -> Vec<(String, Value)> {
-    let table = include_str!("../src/check/synapse/options.txt");
-    let rows = table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+    let rows = facts::Kind::Options.of(Release::newest()).into_iter();
     let value = |kinds: &str| match kinds.split(' ').find(|kind| *kind != "null").unwrap_or("null") {
         "bool" => json!(true),
         "int" | "number" => json!(7),

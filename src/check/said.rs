@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::rules::{settings, typed};
-use crate::synapse;
 use crate::site::schema;
+use crate::synapse;
 
 /// Where something is said.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::render::write;
 use super::sources::{From, Sources};
 use crate::deploy::compose::{self, ImageFacts};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::image::build::build_archive;
 use crate::image::layer::{FileContent, SharedPackage};
 use crate::image::oci::{Arch, Image};
@@ -78,9 +79,9 @@ pub struct CacheAt {
 pub const OUTPUTS: [&str; 8] = [".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "services", "well-known", "sbom"];
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    crate::interrupt::install()?;
     let asked = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.from.running()?);
     let (loaded, _) = super::checked(asked, false)?;
+    let orderly = crate::interrupt::orderly()?;
     let site = &loaded.site;
     let rendered = crate::render::render(&loaded);
     let cache = Cache::open(arguments.machine.cache.cache.clone())?;
@@ -132,6 +133,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let bill = |image: &Image| super::packages::bill_of_materials(&sources, image);
     let text = write_beside(out.path(), site, &rendered, (&images, &sources.specs, &launch), &origin, &bill)?;
     out.commit()?;
+    drop(orderly);
 
     if arguments.json {
         super::print::answer(&crate::printable::printable_json(&text))?;
@@ -165,7 +167,7 @@ pub(super) fn write_beside(
     }
     if rendered.mounts_launch() {
         let copy = services.join("launch");
-        std::fs::copy(launch, &copy).map_err(|error| Error::io("copy the launcher to", &copy, &error))?;
+        files::copy(launch, &copy)?;
         std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).map_err(|error| Error::io("change the permissions of", &copy, &error))?;
     }
     for (name, content) in &rendered.well_known {

@@ -18,7 +18,6 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    crate::interrupt::install()?;
     let path = if arguments.archive.is_dir() { arguments.archive.join("images.tar") } else { arguments.archive.clone() };
     let inspection = inspect::inspect(&path)?;
     if arguments.json { print::answer_json(&inspection) } else { print::answer(&inspection.to_string()) }

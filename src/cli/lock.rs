@@ -33,11 +33,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    crate::interrupt::install()?;
+    let orderly = crate::interrupt::orderly()?;
     let cache = Cache::open(arguments.cache.cache.clone())?;
     // Locks are kept with the definitions; where this program's own source is, that is here.
     let here = From { images: Some(arguments.from.images.clone().unwrap_or_else(|| PathBuf::from("images"))) };
     let report = lock(&here, &cache, &Shown::new())?;
+    drop(orderly);
     if arguments.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }
 }
 

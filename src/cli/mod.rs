@@ -17,12 +17,16 @@ mod schema;
 mod secrets;
 mod sources;
 
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::check::{Findings, rules};
 use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::printable::printable_lines;
 use crate::site::load::{self, Loaded};
 
 /// One description of a Matrix site in; reproducible container images and a compose manifest out.
@@ -60,21 +64,7 @@ enum Verb {
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    // clap prints its own errors and ends with 2, as the architecture wants.
-    let arguments = Arguments::parse();
-    let result = match arguments.verb {
-        Verb::New(arguments) => new::run(&arguments),
-        Verb::Check(arguments) => check::run(&arguments),
-        Verb::Render(arguments) => render::run(&arguments),
-        Verb::Build(arguments) => build::run(&arguments),
-        Verb::Lock(arguments) => lock::run(&arguments),
-        Verb::Secrets(arguments) => secrets::run(&arguments),
-        Verb::Schema(arguments) => schema::run(&arguments),
-        Verb::Inspect(arguments) => inspect::run(&arguments),
-        Verb::Facts(arguments) => facts::run(&arguments),
-        Verb::NixBuilder(arguments) => nix_builder::run(&arguments),
-    };
-    match result {
+    match interrupt::install().and_then(|()| run(std::env::args_os())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print::tell(&error.to_string());
@@ -85,6 +75,36 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+fn run(arguments: impl Iterator<Item = OsString>) -> Result<()> {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(told) => return tell(&told),
+    };
+    match arguments.verb {
+        Verb::New(arguments) => new::run(&arguments),
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Render(arguments) => render::run(&arguments),
+        Verb::Build(arguments) => build::run(&arguments),
+        Verb::Lock(arguments) => lock::run(&arguments),
+        Verb::Secrets(arguments) => secrets::run(&arguments),
+        Verb::Schema(arguments) => schema::run(&arguments),
+        Verb::Inspect(arguments) => inspect::run(&arguments),
+        Verb::Facts(arguments) => facts::run(&arguments),
+        Verb::NixBuilder(arguments) => nix_builder::run(&arguments),
+    }
+}
+
+/// Prints what clap says of the arguments: a mistake, or the help that was asked for, both of which repeat arguments and the
+/// environment. Only what is safe as it is keeps its colours.
+fn tell(told: &clap::Error) -> Result<()> {
+    let text = told.render().to_string();
+    if matches!(printable_lines(&text), Cow::Borrowed(_)) {
+        // Ends with 0 or 2, as the architecture wants.
+        told.exit();
+    }
+    if told.use_stderr() { Err(Error::Usage(text.trim_start_matches("error: ").trim_end().to_owned())) } else { print::answer(&text) }
 }
 
 /// Loads a description and applies the rules; warnings go to standard error unless they are asked for as data.

@@ -42,7 +42,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Err(Error::Usage(format!("{} is already there; nothing was written. Choose another directory with --dir", dir.display())));
     }
     let path = dir.join(file);
+    let orderly = crate::interrupt::orderly()?;
     super::render::write(&path, filled_in(text, name).as_bytes())?;
+    drop(orderly);
     print::answer(&path.display().to_string())?;
     print::tell(&format!("next: synapse-site build {} --out {}/out", path.display(), dir.display()));
     Ok(())

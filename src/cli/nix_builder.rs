@@ -14,6 +14,7 @@ use super::description::Asked;
 use super::progress::Shown;
 use super::sources::From;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::image::build::build_archive;
 use crate::image::layer::SharedPackage;
 use crate::image::nix::{Found, definitions, needs};
@@ -102,12 +103,15 @@ enum Part {
     Configuration,
 }
 
+/// The most bytes of the attributes: those of a closure with all that nixpkgs has would be a quarter of it.
+const LARGEST_ATTRIBUTES: u64 = 256 << 20;
+
 pub fn run(arguments: &Arguments) -> Result<()> {
-    crate::interrupt::install()?;
+    let _orderly = crate::interrupt::orderly()?;
     let top = directory("NIX_BUILD_TOP")?;
     let Outputs { outputs: Output { out } } = attributes(&top)?;
     if let Some(file) = &arguments.take {
-        return std::fs::copy(file, &out).map(drop).map_err(|error| Error::io("copy", file, &error));
+        return files::copy(file, &out);
     }
     let Attributes { closure, request } = attributes(&top)?;
     let request = understood(request)?;
@@ -168,7 +172,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// The attributes. Nix 2.8 names their file by a path that is not the one in the sandbox; the file itself is where it always was.
 fn attributes<T: DeserializeOwned>(top: &Path) -> Result<T> {
     let path = top.join(".attrs.json");
-    let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
+    let bytes = files::read(&path, LARGEST_ATTRIBUTES).map_err(|problem| problem.error("read", &path))?;
     serde_json::from_slice(&bytes).map_err(|error| stranger(&format!("{} cannot be understood: {error}", path.display())))
 }
 
@@ -211,7 +215,7 @@ fn description(top: &Path, request: &Request, synapse: Running) -> Result<crate:
 /// Copies a file, or the plain files of a directory.
 fn copy(source: &Path, target: &Path) -> Result<()> {
     if !source.is_dir() {
-        let content = std::fs::read(source).map_err(|error| Error::io("read", source, &error))?;
+        let content = files::read(source, files::LARGEST).map_err(|problem| problem.error("read", source))?;
         return super::render::write(target, &content);
     }
     std::fs::create_dir_all(target).map_err(|error| Error::io("make", target, &error))?;

@@ -82,7 +82,7 @@ impl Progress for Shown {
     }
 
     fn layer_package(&self, name: &str, label: &str) {
-        self.with_bar(|bar| bar.set_message(format!("layer {name}: {label}")));
+        self.with_bar(|bar| bar.set_message(printable(&format!("layer {name}: {label}")).into_owned()));
     }
 
     fn layer_advanced(&self, _: &str, bytes: u64) {

@@ -27,10 +27,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    crate::interrupt::install()?;
     let asked = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.synapse.running()?);
     let loaded =
         if arguments.in_spite_of_errors { crate::site::load::load_for(asked.site, &asked.evaluator, asked.synapse)? } else { super::checked(asked, false)?.0 };
+    let orderly = crate::interrupt::orderly()?;
     let rendered = crate::render::render(&loaded);
     outdir::check_kind(&arguments.out, "render")?;
     let out = {
@@ -43,6 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mark = serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" });
     write(&out.path().join("site.json"), format!("{mark:#}\n").as_bytes())?;
     out.commit()?;
+    drop(orderly);
     super::print::tell(&format!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display()));
     Ok(())
 }

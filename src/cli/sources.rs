@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::image::spec::ImageSpec;
 use crate::package::lock::{DebianLock, PythonLock};
 use crate::synapse::Running;
@@ -97,7 +98,7 @@ impl From {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| Error::io("read", dir, &error))?;
-            if entry.path().join("image.toml").is_file() {
+            if entry.path().join("image.toml").symlink_metadata().is_ok() {
                 names.extend(entry.file_name().into_string());
             }
         }
@@ -111,10 +112,10 @@ impl From {
             return Ok(found.map(|(_, text)| ((*text).to_owned(), Path::new("images").join(image).join(file))));
         };
         let path = dir.join(image).join(file);
-        match std::fs::read_to_string(&path) {
+        match files::read_text(&path, files::LARGEST) {
             Ok(text) => Ok(Some((text, path))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("read", &path, &error)),
+            Err(problem) if problem.is_missing() => Ok(None),
+            Err(problem) => Err(problem.error("read", &path)),
         }
     }
 }

@@ -28,7 +28,8 @@ pub const MAX_BYTES: u64 = 64 * 1024;
 /// What `secrets init` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Where the secrets are.
+    /// Where the secrets are; in JSON, what of it is not UTF-8 is the character U+FFFD.
+    #[serde(serialize_with = "as_text")]
     pub directory: PathBuf,
     /// Secrets that were made now.
     pub made: Vec<Named>,
@@ -38,6 +39,10 @@ pub struct Report {
     pub bring: Vec<Named>,
     /// What was found in disorder and put right.
     pub warnings: Vec<String>,
+}
+
+fn as_text<S: serde::Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// A secret's name and purpose.

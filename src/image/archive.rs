@@ -11,6 +11,7 @@ use oci_spec::image::OciLayoutBuilder;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::image::digest::{Digest, Summing};
 use crate::image::layer::Layer;
 use crate::image::oci::{Image, canonical, index};
@@ -160,7 +161,7 @@ fn copy_blob(layer: &Layer, out: &mut File, path: &Path, done: &mut u64, progres
 /// # Errors
 /// An environment failure when it cannot be read.
 pub fn file_digest(path: &Path) -> Result<(Digest, u64)> {
-    let file = File::open(path).map_err(|error| Error::io("read", path, &error))?;
+    let file = files::open(path).map_err(|problem| problem.error("read", path))?;
     let mut file = Summing::new(file);
     io::copy(&mut file, &mut io::sink()).map_err(|error| Error::io("read", path, &error))?;
     let (_, digest, length) = file.finish();

@@ -235,8 +235,9 @@ fn kind(target: &Path) -> Result<Option<String>> {
     let path = target.join(MARKER);
     let text = match files::read(&path, files::LARGEST) {
         Ok(text) => text,
-        Err(Unread::Kind(_) | Unread::TooLarge(_)) => return Ok(None),
         Err(problem) if matches!(problem.kind(), Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)) => return Ok(None),
+        // No verb writes such a thing.
+        Err(Unread::Kind(files::DIRECTORY) | Unread::TooLarge(_)) => return Ok(None),
         Err(problem) => return Err(problem.error("read", &path)),
     };
     let known = |verb: &&str| ["build", "render"].contains(verb);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::image::accounts;
 use crate::image::elf::check_static;
 use crate::image::layer::{FileContent, LayerPlan, SharedPackage};
@@ -61,13 +62,16 @@ pub struct ImagePlan {
 /// Gives the packages of a layer: name of the image that defines it, and its definition.
 pub type PackagesOf<'a> = dyn FnMut(&str, &LayerSpec) -> Result<Vec<SharedPackage>> + 'a;
 
+/// The most bytes of a launcher; with all that a debugger wants to know, it has less than half of it.
+const LARGEST_LAUNCHER: u64 = 512 << 20;
+
 /// Plans the images of `site.contents`.
 ///
 /// # Errors
 /// An environment failure for a definition that is missing, contradicts itself or goes round in circles, for a launcher that
 /// is not a static program, and whatever `packages` gives.
 pub fn plan(site: &Site<'_>, packages: &mut PackagesOf<'_>) -> Result<Vec<ImagePlan>> {
-    let bytes = std::fs::read(site.launch).map_err(|error| Error::io("read", site.launch, &error))?;
+    let bytes = files::read(site.launch, LARGEST_LAUNCHER).map_err(|problem| problem.error("read", site.launch))?;
     check_static(&site.launch.display().to_string(), &bytes, &site.architecture)?;
     let launcher = FileContent { bytes, mode: 0o755 };
     let launcher = Arc::new(LayerPlan { name: "launcher".into(), files: BTreeMap::from([(inner(LAUNCH_PATH)?, launcher)]), ..LayerPlan::default() });

@@ -4,7 +4,7 @@
 //! and the targets of links. Owners, times and the modes on the disk do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,6 +16,7 @@ use super::hash::hex;
 use super::tarball::LIMITS;
 use super::{Entry, Kind, Package, Visit, path as names};
 use crate::error::{Error, Result};
+use crate::files::{self, Links};
 use crate::printable::printable;
 
 /// Raised whenever equal store paths would give other members than before.
@@ -255,7 +256,7 @@ fn walk(file: &Path, path: &str, left: &mut (usize, usize), visit: &mut Visit<'_
     } else if kind.is_file() {
         // The owner's bit is the one that Nix looks at.
         let mode = if metadata.permissions().mode() & 0o100 == 0 { 0o444 } else { 0o555 };
-        let mut content = File::open(file).map_err(|error| Error::io("read", file, &error))?;
+        let mut content = files::open_at(rustix::fs::CWD, file, Links::Refuse).map_err(|problem| problem.error("read", file))?;
         visit(&entry(mode, Kind::File { size: metadata.len() }), &mut content)
     } else {
         Err(Error::environment(

@@ -25,7 +25,7 @@ pub fn sha256(reader: &mut dyn Read) -> io::Result<String> {
 
 /// The SHA-256 of a file.
 pub fn sha256_file(path: &Path) -> io::Result<String> {
-    sha256(&mut File::open(path)?)
+    sha256(&mut files::open(path)?)
 }
 
 /// The SHA-256 of some text.

@@ -1,7 +1,6 @@
 //! Lock files: which packages an image is made of, to the byte. `images/<name>/debian.lock` and `python.lock` are TOML,
 //! sorted by name, and hold no address: where a package is fetched from is the machine's business, its hash is ours.
 
-use std::fs;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{hash, path, wheel};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The file beside `image.toml` that locks Debian packages.
 pub const DEBIAN: &str = "debian.lock";
@@ -215,11 +215,14 @@ fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::environment(format!("there is no lock file {}", path.display()), "run `synapse-site lock`, which chooses the packages and writes it")
+    files::read_text(path, files::LARGEST).map_err(|problem| {
+        if problem.is_missing() {
+            return Error::environment(
+                format!("there is no lock file {}", path.display()),
+                "run `synapse-site lock`, which chooses the packages and writes it",
+            );
         }
-        _ => Error::io("read", path, &e),
+        problem.error("read", path)
     })
 }
 

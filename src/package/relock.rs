@@ -20,6 +20,7 @@ use super::resolve::{apt, pip};
 use super::wheel::{Scheme, Wheel, normalised};
 use super::{Entry, Package, fetch};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::image::spec::{ImageSpec, LayerSpec};
 
 /// Whether a member of a package gets into a layer.
@@ -277,10 +278,10 @@ fn write(dir: &Path, locks: &BTreeMap<String, Locks>) -> Result<()> {
         }
         for (file, text) in texts {
             let target = dir.join(file);
-            let before = match fs::read(&target) {
+            let before = match files::read(&target, files::LARGEST) {
                 Ok(bytes) => Some(bytes),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-                Err(e) => return Err(Error::io("read", &target, &e)),
+                Err(problem) if problem.is_missing() => None,
+                Err(problem) => return Err(problem.error("read", &target)),
             };
             if before.as_deref() != Some(text.as_bytes()) {
                 ready.push((beside(&target, text.as_bytes())?, target, before));

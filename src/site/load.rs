@@ -16,6 +16,7 @@ use super::schema::{self, OptionPath};
 use super::sound;
 use crate::check::{Finding, Findings, Position, Severity, rules};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::synapse::Running;
 
 /// The largest description that is read, in bytes; hand-written ones have a few thousand. Readers of YAML take up to a hundred times as much
@@ -24,6 +25,10 @@ const LARGEST_DESCRIPTION: u64 = 4 << 20;
 
 /// The largest file that a description may name, in bytes.
 const LARGEST: u64 = 16 << 20;
+
+/// The most bytes of all these files together, and the most files.
+const MOST: u64 = 128 << 20;
+const MOST_FILES: usize = 10_000;
 
 /// The most brackets that may be open at once. The YAML reader takes a whole document in before it looks at the depth, in a time that
 /// grows with the square of this number.
@@ -128,7 +133,7 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
         // What the rest of them is about is not known, so that no rule knows what it may look at.
         return Err(Error::Site(Findings::new(findings, &source.file, source.text.as_ref())));
     }
-    let mut files = BTreeMap::new();
+    let mut named = Named::default();
     let base = file.parent().unwrap_or(Path::new("."));
     let mut unreadable = |at: &OptionPath, path: &Path, why: &str, form: &str| {
         findings.push(Finding {
@@ -141,28 +146,20 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
             remedy: Some(format!("a path is relative to the description, and {form}")),
         });
     };
-    for (at, named) in outcome.files {
-        let beside = base.join(&named);
-        match read_file(&beside) {
-            Ok(content) => {
-                files.insert(named, content);
-            }
-            Err(error) => {
-                unsound.push(at.clone());
-                unreadable(&at, &beside, &error.to_string(), &format!("the file a plain one of at most {LARGEST} bytes"));
-            }
+    for (at, name) in outcome.files {
+        let beside = base.join(&name);
+        if let Err(why) = named.read(name, &beside) {
+            unsound.push(at.clone());
+            unreadable(&at, &beside, &why, &format!("the file a plain one of at most {LARGEST} bytes"));
         }
     }
-    for (at, named) in outcome.directories {
-        let beside = base.join(&named);
-        match read_directory(&beside) {
-            Ok(found) => files.extend(found.into_iter().map(|(name, content)| (in_directory(&named, &name), content))),
-            Err((path, error)) => {
-                unsound.push(at.clone());
-                unreadable(&at, &path, &error.to_string(), &format!("the directory holds plain files of at most {LARGEST} bytes"));
-            }
+    for (at, name) in outcome.directories {
+        if let Err((path, why)) = named.read_directory(&name, &base.join(&name)) {
+            unsound.push(at.clone());
+            unreadable(&at, &path, &why, &format!("the directory holds plain files of at most {LARGEST} bytes"));
         }
     }
+    let files = named.files;
     if !findings.is_empty() {
         unsound.extend(source.positions.duplicates.iter().map(|(at, _)| at.clone()));
         unsound.extend(source.positions.oddities.iter().map(|(at, ..)| at.clone()));
@@ -248,28 +245,43 @@ pub fn of_value(value: Value, files: BTreeMap<String, Vec<u8>>) -> std::result::
     })
 }
 
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    let meta = std::fs::metadata(path)?;
-    if meta.is_file() && meta.len() <= LARGEST { std::fs::read(path) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
+/// The files that a description names, as far as they are read.
+#[derive(Default)]
+struct Named {
+    files: BTreeMap<String, Vec<u8>>,
+    bytes: u64,
 }
 
-/// The plain files of a directory by name, without hidden ones and those below it.
-fn read_directory(path: &Path) -> std::result::Result<BTreeMap<String, Vec<u8>>, (PathBuf, std::io::Error)> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |error| (path, error)
-    };
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(path).map_err(failed(path))? {
-        let entry = entry.map_err(failed(path))?.path();
-        let Some(name) = entry.file_name().and_then(|name| name.to_str()) else {
-            return Err((entry, std::io::Error::new(std::io::ErrorKind::InvalidInput, "its name is not UTF-8")));
-        };
-        if !name.starts_with('.') && !entry.is_dir() {
-            found.insert(name.to_owned(), read_file(&entry).map_err(failed(&entry))?);
+impl Named {
+    /// Reads a file.
+    fn read(&mut self, name: String, path: &Path) -> std::result::Result<(), String> {
+        if self.files.contains_key(&name) {
+            return Ok(());
         }
+        let content = files::read(path, LARGEST).map_err(|problem| problem.to_string())?;
+        self.bytes += content.len() as u64;
+        if self.bytes > MOST || self.files.len() == MOST_FILES {
+            self.bytes -= content.len() as u64;
+            return Err(format!("with it, there are more than {MOST} bytes or {MOST_FILES} files in all that is named"));
+        }
+        self.files.insert(name, content);
+        Ok(())
     }
-    Ok(found)
+
+    /// Reads the plain files of a directory, without hidden ones and those below it.
+    fn read_directory(&mut self, named: &str, path: &Path) -> std::result::Result<(), (PathBuf, String)> {
+        let failed = |error: std::io::Error| (path.to_owned(), error.to_string());
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let entry = entry.map_err(failed)?.path();
+            let Some(name) = entry.file_name().and_then(|name| name.to_str()) else {
+                return Err((entry, "its name is not UTF-8".to_owned()));
+            };
+            if !name.starts_with('.') && !entry.is_dir() {
+                self.read(in_directory(named, name), &entry).map_err(|why| (entry.clone(), why))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How [`Loaded::files`] names a file of a directory that the description names.
@@ -279,14 +291,15 @@ pub fn in_directory(directory: &str, file: &str) -> String {
 
 fn find(path: &Path) -> Result<PathBuf> {
     let meta = std::fs::metadata(path).map_err(|error| Error::io("read", path, &error))?;
-    if meta.is_file() {
+    if !meta.is_dir() {
+        // Whoever reads it, says what it is.
         return Ok(path.to_owned());
     }
-    if !meta.is_dir() {
-        // Reading a pipe would wait for its writer.
-        return Err(Error::environment(format!("{} is no plain file", path.display()), "write the description into a file, and name that"));
-    }
-    let there: Vec<PathBuf> = ["site.nix", "site.yaml", "site.yml", "site.json"].iter().map(|name| path.join(name)).filter(|file| file.is_file()).collect();
+    let there: Vec<PathBuf> = ["site.nix", "site.yaml", "site.yml", "site.json"]
+        .iter()
+        .map(|name| path.join(name))
+        .filter(|file| file.metadata().is_ok_and(|meta| !meta.is_dir()))
+        .collect();
     match there.as_slice() {
         [file] => Ok(file.clone()),
         [] => Err(Error::environment(
@@ -317,7 +330,7 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     if !["yaml", "yml", "json"].contains(&format) {
         return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json, and the ending tells how to read it; rename it", file.display())));
     }
-    let bytes = std::fs::read(file).map_err(|error| Error::io("read", file, &error))?;
+    let bytes = files::read(file, LARGEST_DESCRIPTION).map_err(|problem| problem.error("read", file))?;
     let broken = |message: String, remedy: Option<&str>, place: Option<(usize, usize)>, text: Option<&Hidden>| {
         let position = place.map(|(line, column)| Position { file: file.display().to_string(), line, column });
         let finding = Finding {

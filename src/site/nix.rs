@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::check::{Finding, Findings, Position, Severity};
 use crate::error::{Error, Result};
+use crate::files;
+use crate::interrupt;
 use crate::package::command;
 
 /// How Nix is asked; nothing of it changes what a good description means.
@@ -79,8 +81,11 @@ in
 /// When Nix is not there, or when the evaluator refuses the file: the last of its errors, in the user's own paths.
 pub fn evaluate(file: &Path, evaluator: &Evaluator) -> Result<Evaluated> {
     let absolute = file.canonicalize().map_err(|error| Error::io("read", file, &error))?;
+    // Modules of ours are written for the evaluator, and taken away after it.
+    let _orderly = interrupt::orderly()?;
+    let text = files::read(&absolute, files::LARGEST).map_err(|problem| problem.error("read", file))?;
     let mut places = message::Places::default();
-    places.of_the_user(&absolute, file, String::from_utf8_lossy(&std::fs::read(&absolute).map_err(|error| Error::io("read", file, &error))?).into_owned());
+    places.of_the_user(&absolute, file, String::from_utf8_lossy(&text).into_owned());
     let look = Question { file, arguments: &[&absolute], expression: LOOK, store: library::Store::None, places: &places, evaluator };
     let answer = look.ask()?;
     if answer["flake"] == true {

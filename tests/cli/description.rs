@@ -67,7 +67,7 @@ fn files_that_are_no_description() {
     std::os::unix::fs::symlink("loop.yaml", dir.path().join("loop.yaml")).expect("linked");
     at(&["check", "loop.yaml"], 3, &["loop.yaml", "circle"]);
     std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero.yaml")).expect("linked");
-    at(&["check", "zero.yaml"], 3, &["zero.yaml", "no plain file"]);
+    at(&["check", "zero.yaml"], 3, &["zero.yaml", "a device"]);
     let huge = fs::File::create(dir.path().join("huge.nix")).expect("made");
     huge.set_len(1 << 32).expect("sparse");
     at(&["check", "huge.nix"], 3, &["huge.nix", "4294967296 bytes", "at most"]);

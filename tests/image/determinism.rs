@@ -57,6 +57,7 @@ fn surroundings_do_not_matter() {
 fn an_interrupted_build_leaves_nothing() {
     if let Some(parent) = std::env::var_os(CHILD) {
         interrupt::install().unwrap();
+        let _orderly = interrupt::orderly().unwrap();
         let place = Place::new();
         let out = OutDir::create(&Path::new(&parent).join("out"), &["images.tar"]).unwrap();
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT).unwrap();

@@ -24,6 +24,7 @@ const INTERPRETER: &str = "--library-path";
 fn child() {
     let dir = std::env::var_os(CASE).unwrap();
     interrupt::install().unwrap();
+    let _orderly = interrupt::orderly().unwrap();
     let source = nested(17);
     let package = modules(&["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| (name, source.as_bytes())));
     let result = walk(&Place::at(Path::new(&dir)).compiled(&package, None));

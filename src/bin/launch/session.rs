@@ -186,7 +186,13 @@ mod tests {
     fn a_question_that_is_not_about_this_login_or_too_cheap_to_try_out_gets_no_answer() {
         let asked = |challenge: &str| answer("n=,r=own", "own", challenge.as_bytes(), "a password");
         assert!(asked("r=ownserver,s=c2FsdA==,i=4096").is_some());
-        for challenge in ["r=own,s=c2FsdA==,i=4096", "r=other,s=c2FsdA==,i=4096", "r=ownserver,s=c2FsdA==,i=1", "r=ownserver,s=c2FsdA==,i=4294967295", "r=ownserver,s=c2FsdA=="] {
+        for challenge in [
+            "r=own,s=c2FsdA==,i=4096",
+            "r=other,s=c2FsdA==,i=4096",
+            "r=ownserver,s=c2FsdA==,i=1",
+            "r=ownserver,s=c2FsdA==,i=4294967295",
+            "r=ownserver,s=c2FsdA==",
+        ] {
             assert_eq!(asked(challenge), None, "{challenge}");
         }
     }

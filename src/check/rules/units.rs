@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::{Breach, Rule};
 use crate::check::Severity::Warning;
-use crate::synapse::{self, Entry, Kind};
 use crate::site::load::Loaded;
 use crate::site::schema::{self, OptionPath, Step};
 use crate::site::text::Scale;
+use crate::synapse::{self, Entry, Kind};
 
 /// A size below this is no page, no picture and no file.
 const SMALL: u64 = 64 * 1024;

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use super::{disk, exists, names, names_if_there, parent};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// What every sibling's name has after the directory's.
 const SUFFIX: &str = ".synapse-site";
@@ -250,7 +251,7 @@ fn candidates(target: &Path, owner: u32) -> Result<Vec<PathBuf>> {
 
 fn recorded(path: &Path) -> Result<Vec<String>> {
     let record = path.join(RECORD);
-    let text = fs::read(&record).map_err(|error| Error::io("read", &record, &error))?;
+    let text = files::read(&record, files::LARGEST).map_err(|problem| problem.error("read", &record))?;
     serde_json::from_slice(&text).map_err(|error| {
         Error::environment(
             format!("{} is not what a build writes: {error}", record.display()),

@@ -59,7 +59,12 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// # Errors
 /// As [`remove`].
 pub fn make_room(path: &Path) -> io::Result<()> {
-    if is_here(path) { Ok(()) } else { remove(path) }
+    match fs::symlink_metadata(path) {
+        // Another process may make it between these lines; what was not seen is not removed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(meta) if meta.is_file() => Ok(()),
+        _ => remove(path),
+    }
 }
 
 /// Makes a directory, in place of whatever else has its name.
@@ -67,14 +72,20 @@ pub fn make_room(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When the disk refuses.
 pub fn directory(path: &Path) -> io::Result<()> {
-    let is_here = || fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
-    if is_here() {
-        return Ok(());
-    }
-    remove(path)?;
-    match fs::create_dir(path) {
-        // Another process was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_here() => Ok(()),
-        other => other,
+    loop {
+        match fs::symlink_metadata(path) {
+            Ok(meta) if meta.is_dir() => return Ok(()),
+            // Never a directory: another process may have made it meanwhile, and filled it.
+            Ok(_) => match fs::remove_file(path) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => {}
+                other => other?,
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        match fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use std::fs::{File, Permissions, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -94,8 +94,8 @@ fn locked(dir: &Path, ending: &str) -> Result<NamedTempFile> {
             .prefix(PREFIX)
             .rand_bytes(RANDOM)
             .suffix(ending)
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(dir)
+            // Opened here, since an error of tempfile's own hides the system's number, which the remedy follows from.
+            .make_in(dir, |path| File::options().read(true).write(true).create_new(true).mode(0o644).open(path))
             .map_err(|error| Error::io("make a file in", dir, &error))?;
         let failed = |error: &io::Error| Error::io("lock", file.path(), error);
         match file.as_file().try_lock() {

@@ -15,6 +15,7 @@ use zip::write::SimpleFileOptions;
 use super::markers::{self, Answer};
 use crate::child::Limits;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::package::cache::{Cache, Scratch};
 use crate::package::command::{self, LONGEST, Output};
 use crate::package::hash;
@@ -48,6 +49,9 @@ pub struct Request<'a> {
     /// Distributions that a Debian package provides, with the version it has; pip must accept them and not choose them.
     pub provided: BTreeMap<String, String>,
 }
+
+/// The most bytes of pip's report; that of the locked wheels has a hundredth of it.
+const LARGEST_REPORT: u64 = 64 << 20;
 
 /// Chooses the wheels.
 ///
@@ -123,7 +127,7 @@ fn ask(scratch: &Scratch, request: &Request<'_>, asked: &BTreeSet<String>) -> Re
             output.disk_full().unwrap_or(network),
         ));
     }
-    let text = fs::read_to_string(path("report.json")).map_err(|e| Error::io("read pip's report", &path("report.json"), &e))?;
+    let text = files::read_text(&path("report.json"), LARGEST_REPORT).map_err(|problem| problem.error("read pip's report", &path("report.json")))?;
     let report: Report = serde_json::from_str(&text).map_err(|e| strange(&e.to_string()))?;
     if report.version != "1" {
         return Err(strange(&format!("its version is {}", report.version)));

@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::check::postgres;
-use crate::synapse::{self, Entry};
 use crate::site::schema::{self, OptionPath, Step};
 use crate::site::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, names_secret};
+use crate::synapse::{self, Entry};
 
 /// Words that say that an option holds a secret, in the languages of people who write descriptions, however they are joined.
 const WORDS: &[&str] = &[
