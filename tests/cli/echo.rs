@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use synapse_site::check::{rules, synapse};
+use synapse_site::check::rules;
 use synapse_site::error::Error;
 use synapse_site::site::load;
 use synapse_site::site::nix::Evaluator;
 use synapse_site::site::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, names_secret};
+use synapse_site::synapse;
 
 use super::dice::Dice;
 use super::generated::times;
