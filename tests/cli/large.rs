@@ -126,7 +126,7 @@ fn lists(schema: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
         found.push(path.to_vec());
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        lists(property, &[path, &[name.clone()]].concat(), found);
+        lists(property, &[path, std::slice::from_ref(name)].concat(), found);
     }
 }
 
