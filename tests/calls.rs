@@ -297,7 +297,7 @@ fn no_two_services_take_one_port() {
     assert_eq!(found("  udp_port: 49160\n"), ["S0302 rtc.udp_port"]);
     assert_eq!(found("  relay: livekit\n  relay_min_port: 49200\n  relay_max_port: 49300\n"), ["S0302 rtc.relay_min_port"]);
     assert_eq!(found("  relay: livekit\n  relay_port: 3478\n"), ["S0302 rtc.relay_port"]);
-    assert_eq!(found("  relay: livekit\n  udp_port: 30005\n"), ["S0302 rtc.relay_min_port"]);
+    assert_eq!(found("  relay: livekit\n  udp_port: 30005\n"), ["S0302 rtc.udp_port"]);
     // TCP and UDP do not meet, and neither do two addresses.
     assert_eq!(found("  tcp_port: 49160\n"), Vec::<String>::new());
     let port = |address: Option<&str>| ports::Port { address: address.map(str::to_owned), ..ports::all(&loaded(COTURN).site)[1].clone() };

@@ -172,3 +172,52 @@ fn of_own_name(table: &Table, option: &Described) -> Result<String, String> {
 fn is_read(path: &str) -> bool {
     path.split('.').try_fold(synapse::options(), |entry, step| entry.element().unwrap_or(entry).member(step)).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::rules;
+    use crate::site::schema;
+
+    /// Programs beside Synapse, whose mistakes at start nobody sees before.
+    const PROGRAMS: [&str; 5] = ["nginx", "PostgreSQL", "coturn", "LiveKit", "Redis"];
+    /// Texts of any form, and the rule that looks at each instead of its type.
+    const BY_RULE: [(&str, &str); 4] =
+        [("database.user", "S0210"), ("database.dbname", "S0210"), ("database.settings", "S0572"), ("rtc.stun_servers", "S0257")];
+
+    /// Whether a type says what form its texts have.
+    fn has_form(schema: &Value) -> bool {
+        let inner = ["items", "additionalProperties"].iter().filter_map(|name| schema.get(*name)).filter(|inner| inner.is_object());
+        let branches = schema["anyOf"].as_array().into_iter().flatten().filter(|branch| branch["type"] != "null");
+        let holders: Vec<&Value> = inner.chain(branches).collect();
+        if !holders.is_empty() {
+            return holders.into_iter().all(has_form);
+        }
+        let is_text = schema["type"] == "string" || schema["type"].as_array().is_some_and(|kinds| kinds.contains(&Value::from("string")));
+        let form = schema["format"].as_str().is_some_and(|form| !["line", "text"].contains(&form));
+        !is_text || form || ["enum", "oneOf", "pattern", "const"].iter().any(|name| schema.get(*name).is_some())
+    }
+
+    #[test]
+    fn what_goes_to_another_program_has_a_form_or_a_rule() {
+        let table: Table = toml::from_str(include_str!("claims.toml")).expect("the table of claims");
+        let mut asked = 0;
+        for (option, claims) in table.own.iter().chain(&table.further) {
+            let claims = claims.iter().map(|text| Claim::parse(text));
+            if !claims.into_iter().any(|claim| PROGRAMS.contains(&claim.whose.as_str()) && claim.how != How::Follows) {
+                continue;
+            }
+            asked += 1;
+            let typed = schema::at(option).unwrap_or_else(|| panic!("no option {option}"));
+            match BY_RULE.iter().find(|(name, _)| name == option) {
+                Some((_, code)) => {
+                    let rule = rules::all().find(|rule| rule.code == *code).unwrap_or_else(|| panic!("no rule {code}"));
+                    assert!(rule.options.contains(&option.as_str()), "{code} does not look at {option}");
+                }
+                None => assert!(has_form(typed), "{option} is any text: {typed}"),
+            }
+        }
+        assert!(asked > 20, "{asked}");
+        assert!(!has_form(schema::at("database.user").expect("an option")));
+    }
+}
