@@ -1,6 +1,8 @@
 //! A block of Synapse's configuration as a description says it: members that have an option are shown in their place, secrets by the name
 //! of their file, and what is not offered with the reason. Only values that may be repeated are shown, and only those that the schema takes.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::said::{self, Said};
@@ -70,8 +72,8 @@ impl Translation {
             (Some(Said::Nowhere { why, instead }), _) => self.tell(name, why, instead),
             (Some(Said::Settings), _) => self.told.push(format!("{name} is said with synapse.settings.{path}")),
             (None, _) => self.told.push(match around(path) {
-                Some(option) => format!("{option} takes no {name} of this form"),
-                None => format!("leave {name} out, since Synapse reads no such option there"),
+                Some(option) => format!("{option} takes no {} of this form", shown(name)),
+                None => format!("leave {} out, since Synapse reads no such option there", shown(name)),
             }),
         }
     }
@@ -258,7 +260,7 @@ impl Translation {
                         Some(Said::Secret(secret)) => self.secret(secret),
                         Some(Said::Nowhere { why, instead }) => self.tell(key, why, instead),
                         Some(Said::With(options)) => self.told.push(format!("{key} is said with {}", options.join(" and "))),
-                        _ => self.told.push(format!("{key} has no option here: leave it out")),
+                        _ => self.told.push(format!("{} has no option here: leave it out", shown(key))),
                     }
                 }
             }
@@ -278,7 +280,8 @@ impl Translation {
             several => parts
                 .push(format!("the secrets go into {} on the target", several.iter().map(|name| format!("secrets/{name}")).collect::<Vec<_>>().join(" and "))),
         }
-        parts.extend(self.told);
+        let mut seen = BTreeSet::new();
+        parts.extend(self.told.into_iter().filter(|told| seen.insert(told.clone())));
         if parts.is_empty() { "remove it: this is so without a word".to_owned() } else { parts.join("; ") }
     }
 }
@@ -320,10 +323,15 @@ fn insert(into: &mut Value, path: &[Step], value: Value) {
     }
 }
 
-/// A value without the texts in it that may not be repeated.
+/// The name of a member, if it is one of an option: a secret may stand where a name belongs.
+fn shown(name: &str) -> &str {
+    if reveal::is_name(name) { name } else { "…" }
+}
+
+/// A value without the names and texts in it that may not be repeated.
 fn hidden(path: &OptionPath, value: &Value) -> Value {
     match value {
-        Value::Object(members) => members.iter().map(|(key, member)| (key.clone(), hidden(&path.key(key), member))).collect(),
+        Value::Object(members) => members.iter().map(|(key, member)| (shown(key).to_owned(), hidden(&path.key(key), member))).collect(),
         Value::Array(elements) => elements.iter().enumerate().map(|(at, element)| hidden(&path.index(at), element)).collect(),
         scalar if reveal::may_repeat(path, scalar) => scalar.clone(),
         _ => json!("…"),

@@ -143,13 +143,17 @@ pub struct Spell {
 /// Which releases read an option, by its path with dots and without the numbers of list elements.
 /// None when no release of the tables does.
 pub fn spell(path: &str) -> Option<Spell> {
-    let plain = |name: &str| name == path || name.contains(".[]") && name.replace(".[]", "") == path;
-    let mut found: Option<Spell> = None;
-    for row in facts::Kind::Options.rows().filter(|row| plain(row.name)) {
-        let before = found.filter(|spell| spell.until.index() + 1 == row.since.index()).map_or(row.since, |spell| spell.since);
-        found = Some(Spell { since: before, until: row.until });
-    }
-    found
+    static SPELLS: LazyLock<BTreeMap<String, Spell>> = LazyLock::new(|| {
+        let mut spells: BTreeMap<String, Spell> = BTreeMap::new();
+        for row in facts::Kind::Options.rows() {
+            let name = row.name.replace(".[]", "");
+            let before = spells.get(&name).filter(|spell| spell.until.index() + 1 == row.since.index());
+            let since = before.map_or(row.since, |spell| spell.since);
+            spells.insert(name, Spell { since, until: row.until });
+        }
+        spells
+    });
+    SPELLS.get(path).copied()
 }
 
 /// Options that earlier releases read, by their paths with dots.
