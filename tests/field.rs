@@ -228,7 +228,7 @@ fn a_proxy_that_is_not_believed_is_told() {
 fn a_service_on_the_target_is_reached_by_a_name_that_the_manifest_gives() {
     let (loaded, with_mail) = rendered("email: { smtp_host: host.docker.internal, smtp_port: 25, enable_tls: false, notif_from: noreply@example.org }\n");
     assert_eq!(asks_target(&loaded, &with_mail), ["synapse"]);
-    let (loaded, in_capitals) = rendered("email: { smtp_host: Host.Docker.Internal, smtp_port: 25, enable_tls: false, notif_from: noreply@example.org }\n");
+    let (loaded, in_capitals) = rendered("synapse: { settings: { http_proxy: \"http://Host.Docker.Internal:3128\" } }\n");
     assert_eq!(asks_target(&loaded, &in_capitals), ["synapse"]);
     let workers = "workers: { generic: 1 }\nsynapse: { settings: { http_proxy: \"http://host.docker.internal:3128\" } }\n";
     let (loaded, with_proxy) = rendered(workers);

@@ -199,11 +199,17 @@ pub(super) const RULES: &[Rule] = &[
         breaches: |loaded| {
             let database = &loaded.site.database;
             let bundled = database.source == Source::Bundled;
-            [("database.user", &database.user, &["public", "none"][..]), ("database.dbname", &database.dbname, &[])]
+            // Of databases only these are kept; a role may not begin so, either.
+            let of_roles = |name: &str| ["postgres", "public", "none"].contains(&name) || name.starts_with("pg_");
+            let of_databases = |name: &str| ["postgres", "template0", "template1"].contains(&name);
+            let names = [
+                ("database.user", &database.user, of_roles(database.user.as_str())),
+                ("database.dbname", &database.dbname, of_databases(database.dbname.as_str())),
+            ];
+            names
                 .into_iter()
-                .filter_map(|(option, name, kept)| {
+                .filter_map(|(option, name, is_kept)| {
                     let name = name.as_str();
-                    let is_kept = name == "postgres" || name.starts_with("pg_") || name.starts_with("template") || kept.contains(&name);
                     let why = match name {
                         _ if name.len() > 63 => format!("has {} bytes, and PostgreSQL cuts off all after the 63rd", name.len()),
                         _ if bundled && name.starts_with('/') => format!("is {name:?}, which begins with a slash and so is a pattern to PostgreSQL"),
