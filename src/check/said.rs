@@ -166,7 +166,9 @@ impl Said {
                 _ => format!("write it as {}", options.join(" and ")),
             },
             Self::Secret(secret) => {
-                format!("remove it: its value is the file secrets/{secret} on the target, which `synapse-site secrets init` makes or asks for")
+                format!(
+                    "remove it: its value is the file secrets/{secret} on the target, which `synapse-site secrets init` makes or asks for; one that is to stay goes there first"
+                )
             }
             Self::Settings => format!("write it as synapse.settings.{name}: it is an option of Synapse, and no section has it"),
             Self::Nowhere { why, instead } => format!("not offered: {why}; {instead}"),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::check::names;
+use crate::check::said::{self, Said};
 use crate::error::{Error, Result};
 use crate::synapse::facts::{Kind, Row};
 use crate::synapse::{Moves, Release, Running, between};
@@ -76,7 +77,7 @@ pub(super) fn told(moves: &Moves) -> String {
     for kind in Kind::ALL {
         let Some(moved) = moves.kinds.get(kind.name()) else { continue };
         let mut tell = |what: &str, name: &str, value: &str| {
-            let place = if kind == Kind::Options { format!("; in a site {}", names::place(&name.replace(".[]", ""))) } else { String::new() };
+            let place = if kind == Kind::Options { in_a_site(name) } else { String::new() };
             text.push_str(&format!("  {} {what}: {name} ({value}{place})\n", kind.name()));
         };
         moved.gone.iter().for_each(|(name, value)| tell("gone", name, value));
@@ -84,6 +85,16 @@ pub(super) fn told(moves: &Moves) -> String {
         moved.changed.iter().for_each(|(name, [before, now])| tell("changed", name, &format!("{before} → {now}")));
     }
     text
+}
+
+/// Where a description says an option, as the end of a sentence.
+fn in_a_site(name: &str) -> String {
+    match said::of(name) {
+        Some(Said::With(options)) => format!("; in a site {}", options.join(" and ")),
+        Some(Said::Secret(secret)) => format!("; in a site the secret {secret}"),
+        Some(Said::Nowhere { .. }) => "; not offered in a site".to_owned(),
+        Some(Said::Settings) | None => format!("; in a site {}", names::place(&name.replace(".[]", ""))),
+    }
 }
 
 fn page(kind: Kind, lines: impl Iterator<Item = String>) -> String {

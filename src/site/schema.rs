@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::synapse::{SECRET_REMEDY, has_password, names_secret};
 use super::yaml::MOST_VALUES;
 use super::{Site, reveal, text};
-use crate::check::{Finding, Severity, names};
+use crate::check::{Finding, Severity, names, postgres};
 
 /// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
 pub fn schema() -> Value {
@@ -266,6 +266,9 @@ impl Walk<'_> {
         }
         if let Some(said) = names::of_synapse(key, member) {
             return said;
+        }
+        if path.to_string() == "database" && postgres::settings().contains_key(key) {
+            return format!("it is a setting of PostgreSQL: write it below settings, as settings: {{ {key}: … }}");
         }
         // Words such as `port` are in several sections.
         let sections = self.whole["properties"].as_object().into_iter().flatten();

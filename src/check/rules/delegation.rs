@@ -184,7 +184,8 @@ fn features(loaded: &Loaded) -> Vec<Breach> {
     let at = |name: &str, message: &str, remedy: &str| Breach::at(&format!("synapse.settings.experimental_features.{name}"), message, remedy);
     let on = |name: &str| features.get(name).is_some_and(|value| *value == Value::Bool(true));
     let mut breaches = Vec::new();
-    if let Some(members) = features.get("msc3861").and_then(Value::as_object).filter(|members| !members.is_empty()) {
+    let is_read = crate::synapse::spell("experimental_features.msc3861.enabled").is_some_and(|spell| spell.until >= loaded.synapse.release);
+    if let Some(members) = features.get("msc3861").and_then(Value::as_object).filter(|members| !members.is_empty() && !is_read) {
         let wanted = members.get("enabled") != Some(&Value::Bool(false)) && site.matrix_authentication_service.is_none();
         let remedy = if wanted { "remove it, and describe the section matrix_authentication_service" } else { "remove it" };
         breaches.push(at("msc3861", "was removed from Synapse, which ends as long as something is in it", remedy));

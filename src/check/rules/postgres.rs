@@ -56,7 +56,7 @@ const KEPT: &[(&str, &str, &str)] = &[
     ("shared_memory_type", "is set for the container", "remove it"),
     (
         "huge_pages",
-        "wants pages that the kernel of the target keeps for it, and PostgreSQL does not start without them",
+        "is about pages that the kernel of the target keeps for it; with on, PostgreSQL does not start without them",
         "remove it; PostgreSQL tries them by itself",
     ),
     ("huge_page_size", "wants pages that the kernel of the target keeps for it, and PostgreSQL does not start without them", "remove it"),
@@ -64,6 +64,8 @@ const KEPT: &[(&str, &str, &str)] = &[
 ];
 /// Why the settings of a group cannot be said.
 const GROUPS: &[(&str, &str)] = &[
+    ("Client Connection Defaults / Locale", "is about languages and forms, which the image has one of"),
+    ("Client Connection Defaults / Shared Library", "loads a program that the image does not hold"),
     ("Client Connection Defaults / ", "changes how statements are read or answered, which Synapse sets for itself or relies on"),
     ("Connections and Authentication / ", "is about who gets in, which the site's network and the secret postgres_password decide"),
     ("Developer Options", "is for PostgreSQL's own developers"),
@@ -160,6 +162,11 @@ fn each(loaded: &Loaded, found: impl Fn(&Site, &str, &Value, Option<&Setting>) -
 }
 
 fn unknown(name: &str) -> Said {
+    let same_but_for_case = postgres::settings().iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    if let Some((known, setting)) = same_but_for_case {
+        let remedy = kept(known, setting).map_or_else(|| format!("write it as {known}"), |(_, instead)| instead.to_owned());
+        return (format!("is PostgreSQL's {known}, which is written so here"), remedy);
+    }
     let message = "is no setting of the PostgreSQL in the image".to_owned();
     if name.contains('.') {
         return (message, "remove it: settings with a dot are those of extensions, and the server loads none".to_owned());
@@ -182,6 +189,9 @@ fn kept(name: &str, setting: &Setting) -> Option<(&'static str, &'static str)> {
 }
 
 fn wrong(site: &Site, name: &str, setting: &Setting, value: &Value) -> Option<(String, Option<String>)> {
+    if let Some(said) = without_unit(setting, value) {
+        return Some(said);
+    }
     if let Err((message, write)) = setting.check(value) {
         let may_repeat = reveal::may_repeat(&OptionPath::dotted("database.settings").key(name), value);
         return Some(if may_repeat { (message, write) } else { ("is none that PostgreSQL takes".to_owned(), None) });
@@ -208,6 +218,15 @@ fn wrong(site: &Site, name: &str, setting: &Setting, value: &Value) -> Option<(S
     }
     (name == "cluster_name" && value.as_str().is_some_and(|text| text.len() > 63 || !text.bytes().all(|byte| (b' '..=b'~').contains(&byte))))
         .then(|| ("has more than 63 characters, or others than ASCII".to_owned(), Some("synapse".to_owned())))
+}
+
+/// A number whose unit nobody remembers: `work_mem: 16` is 16kB, `checkpoint_timeout: 15` 15s. Nothing and "as the server likes" (-1) have none.
+fn without_unit(setting: &Setting, value: &Value) -> Option<(String, Option<String>)> {
+    let text = written(value)?;
+    let unit = setting.unit?;
+    let number: f64 = text.trim().parse().ok().filter(|number: &f64| *number > 0.0)?;
+    let meant = unit.usual().iter().map(|unit| format!("{text}{unit}")).find(|meant| setting.number(meant).is_ok())?;
+    Some((format!("is {text}, which PostgreSQL takes for {}", setting.amount(number)), Some(format!("{meant}, with the unit that is meant"))))
 }
 
 /// Whether a value is that one of a setting's.

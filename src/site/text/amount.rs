@@ -37,6 +37,14 @@ const OTHERS: &[(&str, &str)] = &[
 ];
 
 impl Unit {
+    /// The units that are usual, the most usual first.
+    pub fn usual(self) -> &'static [&'static str] {
+        match self {
+            Self::Memory(_) => &["MB", "GB", "kB"],
+            Self::Time(_) => &["s", "min", "ms"],
+        }
+    }
+
     /// As `pg_settings` names it: `8kB`, `ms`; none for an empty name.
     pub fn named(name: &str) -> Option<Self> {
         let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();

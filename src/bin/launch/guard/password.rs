@@ -53,7 +53,8 @@ pub fn check_password(site: &Site, places: &mut Places, name: &str) -> Result<()
             "write `authentication: { pepper: false }` into the description, and build again".to_owned()
         } else {
             format!(
-                "bring the pepper of the earlier site (`password_config.pepper` of its homeserver.yaml) as secrets/{}",
+                "type the password again; if it is right, bring the pepper of the earlier site (`password_config.pepper` of its homeserver.yaml) as secrets/{}, \
+                 then ask again, and `docker compose up -d --force-recreate`",
                 site.pepper_secret.unwrap_or("password_pepper")
             )
         };
@@ -66,7 +67,7 @@ pub fn check_password(site: &Site, places: &mut Places, name: &str) -> Result<()
     }
     let mut seen = Seen::look(&now, places)?;
     seen.record(&now, Settled { pepper: true, ..Settled::default() }, places)?;
-    println!("launch: the pepper fits");
+    println!("launch: the pepper fits; a Synapse that was started with another one takes it with `docker compose up -d --force-recreate`");
     Ok(())
 }
 

@@ -135,7 +135,7 @@ impl Verdict {
                     say(&wrong)
                 ),
                 remedy: format!(
-                    "{back}; if it is lost for good, `{RUN} accept {secret}` makes the one of now the site's own, and every local password has to be set anew"
+                    "{back}; if it is lost for good, `{RUN} accept {secret}` makes the one of now the site's own, and every local password has to be set anew (docs/running.md, \"Secrets, one by one\")"
                 ),
             });
         } else if !self.settled.pepper {
