@@ -271,6 +271,8 @@ fn what_is_pasted_is_translated() {
         (format!("{{ synapse: {{ settings: {{ oidc_config: {provider} }} }} }}"), vec![shown_provider, secret]),
         (format!("{{ synapse: {{ settings: {{ database: {database} }} }} }}"), vec![shown_database, "secrets/postgres_password"]),
         ("{ database: { args: { dbname: matrix, password: S3kr3t } } }".to_owned(), vec!["database: { dbname: matrix }", "secrets/postgres_password"]),
+        ("{ database: { args: { dbname: matrix, keepalives_idle: 10 } } }".to_owned(), vec!["write database: { dbname: matrix }"]),
+        ("{ database: { name: sqlite3, args: { database: /var/lib/matrix-synapse/homeserver.db } } }".to_owned(), vec!["SQLite is not offered", "synapse_port_db"]),
         (
             "{ synapse: { settings: { redis: { enabled: true, host: cache.example.net, port: 6380, password: S3kr3t, use_tls: true } } } }".to_owned(),
             vec!["write redis: { host: cache.example.net, port: 6380, source: external }", "secrets/redis_password", "use_tls is not offered", "leave enabled out"],

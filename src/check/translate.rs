@@ -31,6 +31,7 @@ pub fn block(path: &str, value: &Value) -> Option<String> {
     let mut translation = Translation::default();
     match path {
         "database" | "databases" => translation.database(path, value),
+        "database.args" => translation.database("database", &json!({ "args": value })),
         "modules" | "password_providers" | "ldap_config" => translation.directory(value)?,
         "listeners" => translation.listeners(value),
         "oidc_config" => translation.providers(&json!([value])),
@@ -126,6 +127,10 @@ impl Translation {
         }
         for (key, member) in members {
             match (key.as_str(), member) {
+                ("args", Value::Object(arguments)) if is_file(arguments) => {
+                    self.tell("SQLite", "PostgreSQL is the only database", "remove it, and move its data with Synapse's own synapse_port_db")
+                }
+                ("name", Value::String(name)) if name == "sqlite3" => {}
                 // The one that there is.
                 ("name", Value::String(name)) if name == "psycopg2" => {}
                 ("args", Value::Object(arguments)) => {
@@ -284,6 +289,12 @@ impl Translation {
         parts.extend(self.told.into_iter().filter(|told| seen.insert(told.clone())));
         if parts.is_empty() { "remove it: this is so without a word".to_owned() } else { parts.join("; ") }
     }
+}
+
+/// Whether the arguments of a database are those of SQLite, which name its file.
+fn is_file(arguments: &Map<String, Value>) -> bool {
+    let names = |text: &str| text.starts_with('/') || text.ends_with(".db") || text == ":memory:";
+    arguments.get("database").and_then(Value::as_str).is_some_and(names)
 }
 
 /// The option that takes what is around a path.

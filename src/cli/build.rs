@@ -39,7 +39,8 @@ pub struct Arguments {
     site: PathBuf,
     #[command(flatten)]
     nix: super::description::Nix,
-    /// Where to write. What an earlier build wrote there is replaced as a whole; your own files in it stay.
+    /// Where to write. What an earlier build wrote there is replaced as a whole, and so are the directories secrets.example, services,
+    /// well-known and sbom with all that is in them; your own files beside these stay.
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]

@@ -18,7 +18,8 @@ pub struct Arguments {
     nix: super::description::Nix,
     #[command(flatten)]
     synapse: super::description::Synapse,
-    /// Where to write; a directory of an earlier run is replaced as a whole.
+    /// Where to write. What an earlier run wrote there is replaced as a whole, its directories with all that is in them; your own
+    /// files beside these stay.
     #[arg(long)]
     out: PathBuf,
     /// Render what the rules forbid, too: how the tests find out what Synapse would have made of it.

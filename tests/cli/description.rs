@@ -20,7 +20,7 @@ fn mistakes_name_place_option_and_remedy() {
     wrong(&SITE.replace("example.com\n", "exam_ple.com\n"), &["S0005", "server.server_name", "underscore", "such as \"example.com\"", "site.yaml:2:3"]);
     wrong(&format!("{SITE}gateway: {{http_port: 65536}}\n"), &["S0004", "gateway.http_port", "65536", "1 to 65535"]);
     wrong("workers: {generic: 1}\n", &["S0006", "server", "is missing", "site.yaml:1:1", "server_name: \"example.com\""]);
-    wrong("server: 5\nmedia: []\n", &["server: found the number 5", "media: found a list", "2 errors"]);
+    wrong("server: 5\nmedia: []\n", &["server: found a number, expected a set of options", "media: found a list", "2 errors"]);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn what_yaml_has_and_no_option_can_be_is_told() {
     with("database: { cp_min: .inf }", &["S0002", "database.cp_min: found .inf", "write a number"]);
     with("synapse: { settings: { x: [ 1, -.INF, .nan ] } }", &["synapse.settings.x[1]: found -.INF", "synapse.settings.x[2]: found .nan"]);
     with("turn: &turn { port: 1 }\nrtc: { <<: *turn }", &["S0001", "rtc.\"<<\"", "no merge key"]);
-    with("database: !mine { dbname: x }\nlogging: !!omap {}", &["S0002", "the tag !mine means nothing here", "the tag !!omap"]);
+    with("database: { dbname: !mine x }\nworkers: { generic: !!omap 1 }", &["S0002", "the tag !mine means nothing here", "the tag !!omap"]);
 }
 
 #[test]

@@ -5,7 +5,9 @@ use super::policy::reach::is_never_reached;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::site::database::Source;
+use crate::site::reveal;
 use crate::site::rtc::{Relay, RtcSource};
+use crate::site::schema::OptionPath;
 use crate::site::text;
 use crate::site::turn::TurnSource;
 
@@ -239,7 +241,7 @@ pub(super) const RULES: &[Rule] = &[
             }
             vec![Breach::at(
                 "database.host",
-                format!("is {host:?}, neither a host name nor a directory"),
+                format!("is {}, neither a host name nor a directory", reveal::value(&OptionPath::dotted("database.host"), &host.into())),
                 "write a name such as \"db.example.com\", several such as \"pg1.example.com,pg2.example.com\", or a directory such as \"/var/run/postgresql\"; database.port is the port of all",
             )]
         },

@@ -115,14 +115,19 @@ pub fn is_name(name: &str) -> bool {
 
 /// Whether the tool knows an option, all the way from the top of the description. What is in sets of somebody's own is not known.
 pub fn is_known(path: &OptionPath) -> bool {
-    let mut at = Known::Schema(schema::root());
-    path.0.iter().all(|step| match at.step(step) {
-        Some(next) => {
-            at = next;
-            true
-        }
-        None => false,
-    })
+    known(path).is_some()
+}
+
+/// Whether an option holds other options and nothing else: a text in its place is a mistake of which nobody knows what it is.
+pub fn is_set(path: &OptionPath) -> bool {
+    let Some(Known::Schema(schema)) = known(path) else { return false };
+    let branches = || schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+    let takes = |branch: &Value, kind: &str| branch["type"] == kind || branch["type"].as_array().is_some_and(|kinds| kinds.contains(&Value::from(kind)));
+    branches().any(|branch| takes(branch, "object")) && !branches().any(|branch| takes(branch, "string"))
+}
+
+fn known(path: &OptionPath) -> Option<Known> {
+    path.0.iter().try_fold(Known::Schema(schema::root()), |at, step| at.step(step))
 }
 
 #[derive(Clone, Copy)]

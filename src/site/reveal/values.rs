@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::names::{is_known, sounds_secret};
+use super::names::{is_known, is_set, sounds_secret};
 use crate::site::schema::{OptionPath, Step};
 use crate::site::synapse::has_password;
 
 /// Whether a text that stands at an option may be repeated.
 pub fn may_show(path: &OptionPath, text: &str) -> bool {
-    is_known(path) && (!holds_secret(path) || is_switch(text)) && is_harmless(text)
+    is_known(path) && (!holds_secret(path) && !is_set(path) || is_switch(text)) && is_harmless(text)
 }
 
 /// Whether the option itself is one that may hold a secret; an element of a list is of its list.
@@ -110,6 +110,10 @@ mod tests {
             ("email.smtp_host", "m.example\nx", false),
             ("synapse.settings.no_such", "hunter2", false),
             ("mediaa", "x", false),
+            ("email", "hunter2", false),
+            ("rate_limits.rc_message", "hunter2", false),
+            ("synapse.settings", "hunter2", false),
+            ("email", "yes", true),
         ] {
             assert_eq!(may_show(&OptionPath::dotted(path), text), shown, "{path}: {text}");
         }
