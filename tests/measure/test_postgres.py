@@ -4,6 +4,7 @@ every value of each setting that `check` lets through under `database.settings`.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,11 +56,15 @@ def rows() -> list[list[str]]:
 
 
 def values(row: list[str]) -> list[Any]:
-    """What a setting can be at its ends, in its own unit."""
-    _, kind, _, least, most, choices, *_ = row
+    """What a setting can be at its ends. A number that counts something has its unit, as `check` wants it."""
+    _, kind, unit, least, most, choices, *_ = row
     if kind == "bool":
         return [True, False]
-    return choices.split(",") if kind == "enum" else [float(end) if kind == "real" else int(end) for end in (least, most)] if kind != "string" else ["some text"]
+    if kind in ("enum", "string"):
+        return choices.split(",") if kind == "enum" else ["some text"]
+    times, word = re.fullmatch(r"(\d*)(.*)", unit).groups()
+    ends = [float(end) if kind == "real" else int(end) for end in (least, most)]
+    return [f"{end * int(times or 1)}{word}" if unit and end > 0 else end for end in ends]
 
 
 def test_the_table_is_what_postgresql_says(request: pytest.FixtureRequest) -> None:

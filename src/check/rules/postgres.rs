@@ -226,7 +226,7 @@ fn without_unit(setting: &Setting, value: &Value) -> Option<(String, Option<Stri
     let unit = setting.unit?;
     let number: f64 = text.trim().parse().ok().filter(|number: &f64| *number > 0.0)?;
     let meant = unit.usual().iter().map(|unit| format!("{text}{unit}")).find(|meant| setting.number(meant).is_ok())?;
-    Some((format!("is {text}, which PostgreSQL takes for {}", setting.amount(number)), Some(format!("{meant}, with the unit that is meant"))))
+    Some((format!("is {text} without a unit, which PostgreSQL takes for {}", setting.amount(number)), Some(meant)))
 }
 
 /// Whether a value is that one of a setting's.
