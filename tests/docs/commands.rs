@@ -25,7 +25,7 @@ fn fault(line: &str, careful: bool) -> Option<String> {
             return Some(format!("{what} stands in an argument list"));
         }
     }
-    let written = Regex::new(r"(?:[^&0-9-]>{1,2}|\btar .*-c\w*f|\s-o|\s--output|\s--file)\s*([^\s>&|;)]+)").expect("a pattern");
+    let written = Regex::new(r"(?:[^&0-9-]>{1,2}|\btar .*-c\w*f|\s-[oO]|\s--output|\s--file|\bdd .*\bof=|\btee(?:\s+-a)?\s|\s-(?:key)?out\s)\s*([^\s>&|;)]+)").expect("a pattern");
     for found in written.captures_iter(line) {
         let file = &found[1];
         let open = file != "/dev/null" && !file.starts_with("secrets/") && file != "-" && !PUBLIC.iter().any(|(public, _)| *public == file);
@@ -71,6 +71,9 @@ fn what_must_not_stand_on_a_page_is_found() {
         "printf %s 'THE PEPPER' > secrets/password_pepper",
         "pg_dump synapse > synapse.dump",
         "tar -cf secrets.tar secrets",
+        "pg_dump synapse | tee synapse.dump",
+        "dd if=/dev/vda1 of=disk.img",
+        "openssl genrsa -out key.pem 4096",
         "tar -C /var/lib --numeric-owner -cf volume.tar media",
         "mv secrets/signing_key signing_key.old",
         "cp -a secrets/signing_key /root/key",
