@@ -20,7 +20,7 @@ pub enum Error {
     },
     /// The command line is wrong. Exit code 2.
     Usage(String),
-    /// The surroundings failed: network, disk, a missing program, a package that is gone, a damaged file. Exit code 3.
+    /// The environment failed: network, disk, a missing program, a package that is gone, a damaged file. Exit code 3.
     Environment {
         /// What happened, in one sentence without a full stop.
         what: String,

@@ -45,7 +45,7 @@ Examples:
   synapse-site build example.com/site.yaml --out out      images, manifest, well-known documents
   synapse-site secrets init out                           make the secrets, on the target
 Each verb has a --help of its own, with examples.
-Exit codes: 0 done, 1 the site is wrong, 2 usage, 3 the surroundings failed (network, disk, a missing program), 4 secrets are still to bring, 130 interrupted.";
+Exit codes: 0 done, 1 the site is wrong, 2 usage, 3 the environment failed (network, disk, a missing program), 4 secrets are still to bring, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {

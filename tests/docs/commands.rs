@@ -25,7 +25,8 @@ fn fault(line: &str, careful: bool) -> Option<String> {
             return Some(format!("{what} stands in an argument list"));
         }
     }
-    let written = Regex::new(r"(?:[^&0-9-]>{1,2}|\btar .*-c\w*f|\s-[oO]|\s--output|\s--file|\bdd .*\bof=|\btee(?:\s+-a)?\s|\s-(?:key)?out\s)\s*([^\s>&|;)]+)").expect("a pattern");
+    let written = Regex::new(r"(?:[^&0-9-]>{1,2}|\btar .*-c\w*f|\s-[oO]|\s--output|\s--file|\bdd .*\bof=|\btee(?:\s+-a)?\s|\s-(?:key)?out\s)\s*([^\s>&|;)]+)")
+        .expect("a pattern");
     for found in written.captures_iter(line) {
         let file = &found[1];
         let open = file != "/dev/null" && !file.starts_with("secrets/") && file != "-" && !PUBLIC.iter().any(|(public, _)| *public == file);
