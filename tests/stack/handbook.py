@@ -23,6 +23,13 @@ def commands(page: str, heading: str) -> str:
     return "\n".join(found)
 
 
+def block(page: str, part: str) -> str:
+    """The one block of commands of a page in which that stands."""
+    found = [block for block in re.findall(r"((?:^    .*\n)+)", (DOCS / page).read_text(), re.MULTILINE) if part in block]
+    assert len(found) == 1, f"{page}: {part}"
+    return re.sub(r"^    ", "", found[0], flags=re.MULTILINE)
+
+
 @dataclass
 class CommandLines:
     """Every command line that the machine's processes had while this was open, as any user sees them in /proc."""

@@ -1,11 +1,13 @@
 """The first administrator: made by the one-shot service, again and again without harm, a person of the directory, and able
 to use the admin API from inside the site and from nowhere else."""
 
+import json
+
 import pytest
 
 import description
 from commands import CommandFailed
-from handbook import CommandLines, commands, do, mode
+from handbook import CommandLines, block, commands, do, mode
 from matrix import MatrixError, Session, call
 from stack import Stack
 
@@ -51,7 +53,10 @@ def test_a_token_for_the_admin_api_is_nobody_elses(running: Stack, dave: Session
         assert mode(token) == 0o600
         value = token.read_text().strip()
         assert f"@{description.ADMINISTRATOR}:{description.SERVER_NAME}" in do(running, who)
+        # Another page's call by the same file.
+        made = json.loads(do(running, block("registration.md", "registration_tokens/new")))
         do(running, end)
+    assert made["uses_allowed"] == 5
     assert value.startswith("syt_") and any("docker" in line or "compose" in line for line in visible.seen)
     shown = [line for line in visible.seen if password in line or value in line]
     assert not shown, "a command line shows the password or the token"
