@@ -63,13 +63,19 @@ const NO_TABS: &str = "indent with blanks; YAML takes no tabs there";
 const QUOTE: &str = "has a quotation mark that is not closed in its line";
 const CLOSE: &str = "close it at the end of the text that it begins";
 
+const EARLY: &str = "has a text in quotation marks that ends at such a mark in it";
+const TWICE: &str = "write an apostrophe twice within single marks ('don''t'), or put the text into double ones; within those write \\\"";
+
 /// What is wrong with a text that the reader of YAML refused with these words.
 pub fn yaml(text: &str, said: &str) -> Told {
     // The reader gives up where the mark of another text seems to close this one, or at the end of the file.
     let gave_up = places(said).into_iter().max();
     match quote::unclosed(text) {
         Some(place) if gave_up.is_none_or(|gave_up| place <= gave_up) => Told { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) },
-        _ => refused(text, said),
+        _ => match quote::ended_early(text).filter(|place| gave_up.is_none_or(|gave_up| *place <= gave_up)) {
+            Some(place) => Told { message: EARLY.to_owned(), remedy: Some(TWICE.to_owned()), place: Some(place) },
+            None => refused(text, said),
+        },
     }
 }
 
@@ -167,6 +173,9 @@ mod tests {
             ("a: [x, \"b]\nc: \"d\"\n", "a quotation mark", "close it", (1, 8)),
             ("a: it's\nb: 'c\nd: e\n", "a quotation mark", "close it", (2, 4)),
             ("a: |\n  'x\n  y: z\nb: 'c\nd: 'e'\n", "a quotation mark", "close it", (4, 4)),
+            ("a: 'don't care'\nb: c\n", "ends at such a mark", "twice", (1, 4)),
+            ("x: y\na: { b: 'don't care' }\n", "ends at such a mark", "twice", (2, 9)),
+            ("a: \"say \"hi\" now\"\n", "ends at such a mark", "double ones", (1, 4)),
             ("a: {b: c\n", "a {", "}", (1, 4)),
             ("a: [b, c\nd: e\n", "a [", "]", (1, 4)),
             ("a:\n    b: c\n  d: e\n", "indented unlike", "alike", (3, 3)),

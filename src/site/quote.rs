@@ -1,6 +1,10 @@
 //! The quotation mark that somebody forgot to close. To a reader it is closed by the next one, some lines below, and what follows makes no sense;
 //! to people the text ends where its line does.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 /// Line and column, both from 1, of the first quotation mark that is not closed before an option begins in a later line, or before the end.
 pub fn unclosed(text: &str) -> Option<(usize, usize)> {
     let mut lines = text.lines().enumerate().peekable();
@@ -28,6 +32,19 @@ pub fn unclosed(text: &str) -> Option<(usize, usize)> {
         }
     }
     None
+}
+
+/// Line and column, both from 1, of the first text that ends too early, at a mark of its own kind in it: `'don't care'`.
+pub fn ended_early(text: &str) -> Option<(usize, usize)> {
+    static EARLY: LazyLock<Regex> = LazyLock::new(|| {
+        let before = r"(?:^\s*(?:-\s+)*(?:[\w.-]+:\s+)?|[\[{,]\s*(?:[\w.-]+:\s+)?)";
+        Regex::new(&format!(r#"{before}(?:(?P<single>'(?:[^']|'')*')\w|(?P<double>"(?:[^"\\]|\\.)*")\w)"#)).expect("an expression")
+    });
+    text.lines().enumerate().find_map(|(at, line)| {
+        let found = EARLY.captures(line)?;
+        let mark = found.name("single").or_else(|| found.name("double"))?;
+        Some((at + 1, line[..mark.start()].chars().count() + 1))
+    })
 }
 
 /// The mark that is open at the end of a line, and its column from 0, in characters.
