@@ -20,6 +20,19 @@ pub const ADDRESS: &str = "@@address@@";
 /// The end of a secret's place in a template.
 pub const PLACEHOLDER_CLOSE: &str = "@@";
 
+/// The format of [`Plan`] that this version writes and reads.
+pub const PLAN_FORMAT: u32 = 1;
+
+/// The place of a secret in a template, which `launch` puts its value into.
+pub fn placeholder(name: &str) -> String {
+    format!("{PLACEHOLDER_OPEN}{name}{PLACEHOLDER_CLOSE}")
+}
+
+/// The path of a secret inside a container.
+pub fn secret_path(name: &str) -> String {
+    format!("{SECRETS_DIR}/{name}")
+}
+
 /// Everything `launch` knows about one image.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +61,13 @@ pub struct Secret {
     pub purpose: String,
     /// Where its value comes from.
     pub make: Make,
+}
+
+impl Secret {
+    /// A secret.
+    pub fn new(name: &str, purpose: &str, make: Make) -> Self {
+        Self { name: name.to_owned(), purpose: purpose.to_owned(), make }
+    }
 }
 
 /// Where a secret's value comes from.

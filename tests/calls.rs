@@ -1,10 +1,14 @@
 //! The outside parties of a site, as they are written down: providers, another service for logging in, calls of many, helpers.
 
+mod common;
+
 use serde_json::{Value, json};
 use synapse_site::check::rules;
+use synapse_site::check::unchecked;
+use synapse_site::component;
 use synapse_site::deploy::compose;
+use synapse_site::deployment::{Deployment, Port};
 use synapse_site::launch::Plan;
-use synapse_site::render::{self, Rendered, ports};
 use synapse_site::site::load::{self, Loaded};
 
 const SERVER: &str = "server: {server_name: example.com, public_baseurl: 'https://matrix.example.com/'}\n";
@@ -26,19 +30,19 @@ fn whole(text: &str) -> Loaded {
     loaded
 }
 
-fn rendered(text: &str) -> Rendered {
-    render::render(&loaded(text))
+fn rendered(text: &str) -> Deployment {
+    common::deployment(&loaded(text))
 }
 
-fn text(rendered: &Rendered, image: &str, path: &str) -> String {
+fn text(rendered: &Deployment, image: &str, path: &str) -> String {
     String::from_utf8(rendered.images[image].get(path).unwrap_or_else(|| panic!("{path} in {image}")).clone()).expect("text")
 }
 
-fn yaml(rendered: &Rendered, image: &str, path: &str) -> Value {
+fn yaml(rendered: &Deployment, image: &str, path: &str) -> Value {
     serde_yaml::from_str(&text(rendered, image, path)).expect("YAML")
 }
 
-fn well_known(rendered: &Rendered) -> Value {
+fn well_known(rendered: &Deployment) -> Value {
     serde_json::from_slice(&rendered.well_known["client"]).expect("JSON")
 }
 
@@ -67,7 +71,7 @@ fn authorities_of_the_site_are_trusted_by_every_process_of_synapse() {
     let server = SERVER.replace("}", ", ca_certificates: [authority.pem]}");
     let ldap = "authentication: {method: ldap}\nldap: {uri: 'ldaps://ldap.example.com', base: 'dc=example'}\n";
     std::fs::write(&file, format!("{server}{ldap}workers: {{generic: 1}}\n")).expect("written");
-    let site = render::render(&load::load(&file).unwrap_or_else(|error| panic!("{error}")));
+    let site = common::deployment(&load::load(&file).unwrap_or_else(|error| panic!("{error}")));
     let plan: Plan = serde_json::from_str(&text(&site, "synapse", "/etc/synapse-site/launch.json")).expect("a plan");
     for (name, role) in &plan.roles {
         let trust = role.trust.as_ref().unwrap_or_else(|| panic!("{name} trusts nobody"));
@@ -106,7 +110,7 @@ fn another_service_for_logging_in_is_agreed_with_everywhere() {
 #[test]
 fn calls_of_many_agree_about_one_address() {
     let site = loaded(&format!("{COTURN}rtc:\n{LIVEKIT}  host: calls.example.com\n  external_ip: 203.0.113.11\n  relay: turn\n"));
-    let rendered = render::render(&site);
+    let rendered = common::deployment(&site);
     let url = "https://calls.example.com/livekit/jwt";
     let focus = json!([{ "type": "livekit", "livekit_service_url": url }]);
     assert_eq!(well_known(&rendered)["org.matrix.msc4143.rtc_foci"], focus);
@@ -225,7 +229,7 @@ fn an_address_that_is_missing_is_not_compared() {
 fn an_island_still_says_who_somebody_is() {
     let external = "rtc: {source: external, livekit_service_url: 'https://calls.example.com/livekit/jwt'}\n";
     let with = |more: &str| rendered(&format!("{external}{more}"));
-    let resources = |site: &Rendered| yaml(site, "synapse", "/etc/matrix-synapse/homeserver.yaml")["listeners"][0]["resources"][0]["names"].clone();
+    let resources = |site: &Deployment| yaml(site, "synapse", "/etc/matrix-synapse/homeserver.yaml")["listeners"][0]["resources"][0]["names"].clone();
     let island = with("listeners: {federation: false}\n");
     assert_eq!(resources(&island), json!(["client", "openid"]));
     let nginx = text(&island, "gateway", "/etc/nginx/nginx.conf");
@@ -241,8 +245,8 @@ fn images_of_others_start_with_launch_and_files_beside_the_manifest() {
     let site = loaded(&format!(
         "{COTURN}rtc:\n{LIVEKIT}  relay: livekit\nadmin_ui: {{image: 'ghcr.io/etkecc/ketesa:v1.0.0', host: admin.example.com, allow: [192.0.2.0/24]}}\ndraupnir: {{image: 'docker.io/gnuxie/draupnir:v2.7.0', management_room: '#m:example.com'}}\n"
     ));
-    let rendered = render::render(&site);
-    let manifest: Value = serde_yaml::from_str(&compose::manifest(&site.site, &rendered, &std::collections::BTreeMap::new())).expect("YAML");
+    let rendered = common::deployment(&site);
+    let manifest: Value = serde_yaml::from_str(&compose::manifest(&rendered, &common::images(&rendered)).expect("a manifest")).expect("YAML");
     let livekit = &manifest["services"]["livekit"];
     assert_eq!(livekit["image"], "docker.io/livekit/livekit-server:v1.13.0");
     assert_eq!(livekit["entrypoint"], json!(["/launch"]));
@@ -263,7 +267,7 @@ fn images_of_others_start_with_launch_and_files_beside_the_manifest() {
     let draupnir = &manifest["services"]["draupnir"];
     assert!(draupnir.get("entrypoint").is_none() && draupnir.get("user").is_none());
     assert_eq!(draupnir["command"][4], "/run/secrets/draupnir_access_token");
-    assert_eq!(rendered.foreign_images().len(), 4);
+    assert_eq!(rendered.external_images().len(), 4);
     for service in ["livekit", "livekit-authorisation", "draupnir", "admin-ui"] {
         assert_eq!(manifest["services"][service]["read_only"], true, "{service}");
         assert_eq!(manifest["services"][service]["cap_drop"], json!(["ALL"]), "{service}");
@@ -298,9 +302,11 @@ fn no_two_services_take_one_port() {
     assert_eq!(found("  relay: livekit\n  relay_min_port: 49200\n  relay_max_port: 49300\n"), ["S0302 rtc.relay_min_port"]);
     assert_eq!(found("  relay: livekit\n  relay_port: 3478\n"), ["S0302 rtc.relay_port"]);
     assert_eq!(found("  relay: livekit\n  udp_port: 30005\n"), ["S0302 rtc.udp_port"]);
+    let with_relay = loaded(COTURN);
     // TCP and UDP do not meet, and neither do two addresses.
     assert_eq!(found("  tcp_port: 49160\n"), Vec::<String>::new());
-    let port = |address: Option<&str>| ports::Port { address: address.map(str::to_owned), ..ports::all(&loaded(COTURN).site)[1].clone() };
+    let ports = component::ports(&unchecked(&with_relay));
+    let port = |address: Option<&str>| Port { address: address.map(str::to_owned), ..ports[1].clone() };
     assert!(port(None).meets(&port(Some("192.0.2.1"))) && port(Some("::")).meets(&port(Some("192.0.2.1"))));
     assert!(!port(Some("192.0.2.1")).meets(&port(Some("192.0.2.2"))));
 }
@@ -325,8 +331,8 @@ fn bot(settings: &str) -> String {
 fn draupnirs_antispam_password_is_a_file_that_both_ends_can_share() {
     let settings = "{web: {enabled: true, synapseHTTPAntispam: {enabled: true, authorization: {_secret: draupnir_antispam}}}}";
     let alone = loaded(&bot(settings));
-    let site = render::render(&alone);
-    let manifest: Value = serde_yaml::from_str(&compose::manifest(&alone.site, &site, &std::collections::BTreeMap::new())).expect("YAML");
+    let site = common::deployment(&alone);
+    let manifest: Value = serde_yaml::from_str(&compose::manifest(&site, &common::images(&site)).expect("a manifest")).expect("YAML");
     let draupnir = &manifest["services"]["draupnir"];
     assert_eq!(draupnir["secrets"], json!(["draupnir_access_token", "draupnir_antispam"]));
     let command: Vec<&str> = draupnir["command"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
@@ -335,7 +341,7 @@ fn draupnirs_antispam_password_is_a_file_that_both_ends_can_share() {
     assert_eq!(written["web"]["synapseHTTPAntispam"], json!({ "enabled": true }));
     assert!(site.secrets.iter().any(|secret| secret.name == "draupnir_antispam"));
 
-    let main = |site: &Rendered| {
+    let main = |site: &Deployment| {
         let plan: Plan = serde_json::from_str(&text(site, "synapse", "/etc/synapse-site/launch.json")).expect("a plan");
         plan.roles["main"].secrets.clone()
     };
@@ -414,7 +420,7 @@ fn administrators_are_logged_in_by_the_service_that_logs_in_everybody() {
 
 #[test]
 fn whoever_goes_to_an_address_is_shown_a_certificate() {
-    let nginx = |server: &str| text(&render::render(&whole(&format!("{server}gateway: {{tls: files}}\n"))), "gateway", "/etc/nginx/nginx.conf");
+    let nginx = |server: &str| text(&common::deployment(&whole(&format!("{server}gateway: {{tls: files}}\n"))), "gateway", "/etc/nginx/nginx.conf");
     let address = "server: {server_name: 192.0.2.7, public_baseurl: 'https://192.0.2.7/'}\n";
     assert!(!nginx(address).contains("ssl_reject_handshake"));
     assert!(nginx("server: {server_name: example.com, public_baseurl: 'https://matrix.example.com/'}\n").contains("ssl_reject_handshake on;"));

@@ -1,10 +1,11 @@
 //! Descriptions, good and bad: three languages of one site are one site, and every mistake is found at once, with its place.
 
+mod common;
+
 use std::path::Path;
 
 use synapse_site::check::rules;
 use synapse_site::error::Error;
-use synapse_site::render;
 use synapse_site::site::load::{self, Loaded};
 
 fn load_text(format: &str, text: &str) -> Result<Loaded, Error> {
@@ -40,7 +41,7 @@ fn three_languages_of_one_site_render_alike() {
     let yaml = load_text("yaml", &serde_yaml::to_string(&value).expect("as YAML")).expect("loads");
     assert_eq!(nix.site, json.site);
     assert_eq!(nix.site, yaml.site);
-    let images = |loaded: &Loaded| render::render(loaded).images;
+    let images = |loaded: &Loaded| common::deployment(loaded).images;
     assert_eq!(images(&nix), images(&json));
     assert_eq!(images(&nix), images(&yaml));
 }
@@ -600,7 +601,7 @@ fn a_project_has_a_name_that_compose_takes() {
     for bad in ["Matrix", "-x", "a.b", "a b", "", &"x".repeat(41)] {
         assert_eq!(codes(&with(bad)), ["S0005"], "{bad}");
     }
-    let environment = |text: &str| synapse_site::deploy::compose::environment(&load_text("yaml", text).expect("loads").site);
+    let environment = |text: &str| synapse_site::deploy::compose::environment(&common::deployment(&load_text("yaml", text).expect("loads")));
     assert!(environment(GOOD).ends_with("COMPOSE_PROJECT_NAME=matrix-example-com\n"), "the name that volumes have had so far");
     assert!(environment(&with("matrix-17")).ends_with("COMPOSE_PROJECT_NAME=matrix-17\n"));
 }
@@ -612,7 +613,7 @@ fn half_a_rate_limit_and_no_limit_at_all_are_sound() {
         let loaded = load_text("yaml", &format!("{GOOD}{text}")).unwrap_or_else(|error| panic!("{text}\n{error}"));
         assert_eq!(rules::apply(&loaded).list.len(), 0, "{text}: {}", rules::apply(&loaded));
         let path = "/etc/matrix-synapse/conf.d/rate_limits.yaml";
-        render::render(&loaded).images["synapse"].get(path).map(|text| String::from_utf8(text.clone()).expect("text"))
+        common::deployment(&loaded).images["synapse"].get(path).map(|text| String::from_utf8(text.clone()).expect("text"))
     };
     let half = limits("rate_limits: { rc_message: { per_second: 0.5 } }\n").expect("a file");
     assert!(half.contains("per_second: 0.5") && !half.contains("burst_count"), "{half}");

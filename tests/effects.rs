@@ -1,17 +1,19 @@
 //! Options do what their documentation says, where that is more than a line of the same name in Synapse's configuration: what
 //! clients are told, and what the gateway lets through.
 
-use synapse_site::render::{self, Rendered};
+mod common;
+
+use synapse_site::deployment::Deployment;
 use synapse_site::site::load;
 
-fn rendered(more: &str) -> Rendered {
+fn rendered(more: &str) -> Deployment {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("site.yaml");
     std::fs::write(&file, format!("server:\n  server_name: example.com\n  public_baseurl: https://matrix.example.com/\n{more}")).expect("written");
-    render::render(&load::load(&file).unwrap_or_else(|error| panic!("{error}")))
+    common::deployment(&load::load(&file).unwrap_or_else(|error| panic!("{error}")))
 }
 
-fn nginx(rendered: &Rendered) -> String {
+fn nginx(rendered: &Deployment) -> String {
     String::from_utf8(rendered.images["gateway"]["/etc/nginx/nginx.conf"].clone()).expect("text")
 }
 

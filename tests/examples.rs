@@ -2,14 +2,15 @@
 //! from an example is kept as plain files under `tests/snapshots/<example>/`; `make snapshots` writes them again, and the diff
 //! is the review.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 use synapse_site::check::rules;
-use synapse_site::deploy::compose::{self, ImageFacts};
-use synapse_site::render;
+use synapse_site::deploy::{self, compose};
 use synapse_site::site::load::{self, Loaded};
 use synapse_site::site::schema;
 
@@ -30,18 +31,16 @@ fn load(example: &Path) -> Loaded {
 
 /// Everything that follows from a description, by path: the files of the images, the documents, the manifest.
 fn rendered(loaded: &Loaded) -> BTreeMap<String, Vec<u8>> {
-    let rendered = render::render(loaded);
+    let rendered = common::deployment(loaded);
     // Tag and user follow from packages, which no description decides.
-    let facts = rendered.services.iter().map(|service| (service.image.to_owned(), ImageFacts { reference: format!("{}:TAG", service.image), user: 1 }));
-    let facts: BTreeMap<String, ImageFacts> = facts.collect();
     let mut files = BTreeMap::new();
     for (image, content) in &rendered.images {
         files.extend(content.iter().map(|(path, bytes)| (format!("{image}{path}"), bytes.clone())));
     }
     files.extend(rendered.well_known.iter().map(|(name, bytes)| (format!("well-known/{name}"), bytes.clone())));
-    files.insert("compose.yaml".to_owned(), compose::manifest(&loaded.site, &rendered, &facts).into_bytes());
-    files.insert("env".to_owned(), compose::environment(&loaded.site).into_bytes());
-    files.insert("secrets.txt".to_owned(), compose::secrets_page(&loaded.site, &rendered.secrets).into_bytes());
+    files.insert("compose.yaml".to_owned(), compose::manifest(&rendered, &common::images(&rendered)).expect("a manifest").into_bytes());
+    files.insert("env".to_owned(), compose::environment(&rendered).into_bytes());
+    files.insert("secrets.txt".to_owned(), deploy::secrets_page(&rendered).into_bytes());
     files
 }
 

@@ -1,12 +1,12 @@
 //! Sites as people write them who run a server: each has one mistake that somebody made, or one thing that works only where everything
 //! fits together. What `check` says about them, and what is written for them.
 
-use std::collections::BTreeMap;
+mod common;
 
 use synapse_site::check::rules;
-use synapse_site::deploy::compose::{ImageFacts, manifest};
+use synapse_site::deploy::compose::manifest;
+use synapse_site::deployment::Deployment;
 use synapse_site::error::Error;
-use synapse_site::render::{Rendered, render};
 use synapse_site::site::load::{self, Loaded};
 
 fn text(more: &str) -> String {
@@ -36,22 +36,19 @@ fn settings(settings: &str) -> Vec<String> {
     found(&format!("synapse: {{ settings: {{ {settings} }} }}\n"))
 }
 
-fn rendered(more: &str) -> (Loaded, Rendered) {
+fn rendered(more: &str) -> Deployment {
     let loaded = loaded(more).expect("a site");
     assert_eq!(rules::apply(&loaded).list, [], "{more}");
-    let rendered = render(&loaded);
-    (loaded, rendered)
+    common::deployment(&loaded)
 }
 
-fn file(rendered: &Rendered, image: &str, path: &str) -> String {
+fn file(rendered: &Deployment, image: &str, path: &str) -> String {
     String::from_utf8(rendered.images[image][path].clone()).expect("text")
 }
 
 /// The manifest's services that know the target by its name.
-fn asks_target(loaded: &Loaded, rendered: &Rendered) -> Vec<String> {
-    let facts = |image: &str| (image.to_owned(), ImageFacts { reference: format!("{image}:1"), user: 10_001 });
-    let images: BTreeMap<String, ImageFacts> = ["synapse", "postgres", "redis", "gateway", "coturn"].map(facts).into();
-    let manifest: serde_json::Value = serde_yaml::from_str(&manifest(&loaded.site, rendered, &images)).expect("YAML");
+fn asks_target(rendered: &Deployment) -> Vec<String> {
+    let manifest: serde_json::Value = serde_yaml::from_str(&manifest(rendered, &common::images(rendered)).expect("a manifest")).expect("YAML");
     let services = manifest["services"].as_object().expect("services");
     let named = services.iter().filter(|(_, service)| !service["extra_hosts"].is_null());
     named
@@ -220,21 +217,21 @@ fn a_proxy_that_is_not_believed_is_told() {
     assert_eq!(gateway("trusted_proxies: [127.0.0.1]"), ["S0310 gateway.trusted_proxies"]);
     assert_eq!(gateway("bind_address: 192.168.1.10, trusted_proxies: [\"::/0\"]"), ["S0310 gateway.trusted_proxies[0]"]);
     // Whoever is on a loopback address of the target is a proxy there, on each of them.
-    let nginx = file(&rendered("gateway: { bind_address: 127.0.0.2 }\n").1, "gateway", "/etc/nginx/nginx.conf");
+    let nginx = file(&rendered("gateway: { bind_address: 127.0.0.2 }\n"), "gateway", "/etc/nginx/nginx.conf");
     assert!(nginx.contains("set_real_ip_from 172.16.0.0/12;"), "{nginx}");
 }
 
 #[test]
 fn a_service_on_the_target_is_reached_by_a_name_that_the_manifest_gives() {
-    let (loaded, with_mail) = rendered("email: { smtp_host: host.docker.internal, smtp_port: 25, enable_tls: false, notif_from: noreply@example.org }\n");
-    assert_eq!(asks_target(&loaded, &with_mail), ["synapse"]);
-    let (loaded, in_capitals) = rendered("synapse: { settings: { http_proxy: \"http://Host.Docker.Internal:3128\" } }\n");
-    assert_eq!(asks_target(&loaded, &in_capitals), ["synapse"]);
+    let with_mail = rendered("email: { smtp_host: host.docker.internal, smtp_port: 25, enable_tls: false, notif_from: noreply@example.org }\n");
+    assert_eq!(asks_target(&with_mail), ["synapse"]);
+    let in_capitals = rendered("synapse: { settings: { http_proxy: \"http://Host.Docker.Internal:3128\" } }\n");
+    assert_eq!(asks_target(&in_capitals), ["synapse"]);
     let workers = "workers: { generic: 1 }\nsynapse: { settings: { http_proxy: \"http://host.docker.internal:3128\" } }\n";
-    let (loaded, with_proxy) = rendered(workers);
-    assert_eq!(asks_target(&loaded, &with_proxy), ["synapse", "synapse-generic-worker-1"]);
-    let (loaded, without) = rendered("workers: { generic: 1 }\n");
-    assert_eq!(asks_target(&loaded, &without), [""; 0]);
+    let with_proxy = rendered(workers);
+    assert_eq!(asks_target(&with_proxy), ["synapse", "synapse-generic-worker-1"]);
+    let without = rendered("workers: { generic: 1 }\n");
+    assert_eq!(asks_target(&without), [""; 0]);
     for host in ["host.containers.internal", "gateway.docker.internal", "host.lima.internal"] {
         assert_eq!(
             found(&format!("email: {{ smtp_host: \"{host}\", smtp_port: 25, notif_from: noreply@example.org }}\n")),
@@ -262,7 +259,7 @@ fn a_bridge_on_the_target_is_reached_so_too() {
     };
     let loaded = registration("http://host.docker.internal:9993");
     assert_eq!(rules::apply(&loaded).list, []);
-    assert_eq!(asks_target(&loaded, &render(&loaded)), ["synapse"]);
+    assert_eq!(asks_target(&common::deployment(&loaded)), ["synapse"]);
     let codes: Vec<_> = rules::apply(&registration("http://host.containers.internal:9993")).list.into_iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["S0442"]);
 }
@@ -275,7 +272,7 @@ fn delegated(endpoint: &str, issuer: &str) -> String {
 }
 
 fn nginx(endpoint: &str, issuer: &str) -> String {
-    file(&rendered(&delegated(endpoint, issuer)).1, "gateway", "/etc/nginx/nginx.conf")
+    file(&rendered(&delegated(endpoint, issuer)), "gateway", "/etc/nginx/nginx.conf")
 }
 
 #[test]
@@ -307,11 +304,11 @@ fn an_issuer_that_nobody_answers_for_is_told() {
 
 #[test]
 fn a_service_on_the_target_that_logs_people_in_is_found_without_the_engines_resolver() {
-    let (loaded, rendered) = rendered(&delegated("http://host.docker.internal:8080/", "https://account.example.org/"));
+    let rendered = rendered(&delegated("http://host.docker.internal:8080/", "https://account.example.org/"));
     let conf = file(&rendered, "gateway", "/etc/nginx/nginx.conf");
     assert!(conf.contains("upstream delegated {\n        server host.docker.internal:8080;\n    }"), "{conf}");
     assert!(conf.contains("set $delegated delegated;") && conf.contains("proxy_set_header Host host.docker.internal:8080;"), "{conf}");
-    assert_eq!(asks_target(&loaded, &rendered), ["gateway", "synapse", "well-known"]);
+    assert_eq!(asks_target(&rendered), ["gateway", "synapse", "well-known"]);
 }
 
 /// What help says to a description, all of it.

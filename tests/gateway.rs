@@ -1,6 +1,7 @@
 //! Whose word the gateway takes for a client's address, in the configuration that nginx gets.
 
-use synapse_site::render;
+mod common;
+
 use synapse_site::site::load;
 
 fn nginx(gateway: &str) -> String {
@@ -9,7 +10,7 @@ fn nginx(gateway: &str) -> String {
     let text = format!("server: {{server_name: example.com, public_baseurl: 'https://matrix.example.com/'}}\ngateway: {gateway}\n");
     std::fs::write(&file, text).expect("written");
     let loaded = load::load(&file).unwrap_or_else(|error| panic!("{error}"));
-    let rendered = render::render(&loaded);
+    let rendered = common::deployment(&loaded);
     String::from_utf8(rendered.images["gateway"]["/etc/nginx/nginx.conf"].clone()).expect("text")
 }
 

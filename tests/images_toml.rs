@@ -1,6 +1,8 @@
 //! The definitions under `images/`: each parses, and what holds between them holds. Reads the files of the repository; needs
 //! neither network nor Docker.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -288,8 +290,8 @@ fn a_site_has_an_image_when_its_definition_says() {
     assert!(sites.len() > 100, "only {} sites", sites.len());
     for file in sites {
         let loaded = synapse_site::site::load::load(&file).unwrap_or_else(|error| panic!("{error}"));
-        let rendered = synapse_site::render::render(&loaded);
-        let has: BTreeSet<&str> = rendered.services.iter().filter(|service| service.from.is_none()).map(|service| service.image).collect();
+        let rendered = common::deployment(&loaded);
+        let has: BTreeSet<&str> = rendered.services.iter().filter(|service| service.external.is_none()).map(|service| service.image).collect();
         let site = serde_json::to_value(&loaded.site).unwrap();
         let value = |path: &str| path.split('.').fold(&site, |at, name| &at[name]).as_str().unwrap_or_else(|| panic!("no text at {path}"));
         let said: BTreeSet<&str> = images

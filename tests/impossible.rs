@@ -1,16 +1,18 @@
 //! What src/check/impossible.toml says cannot be written: a site that tries to is refused by the code that is named there, and everything
 //! else holds in what every example and every good site renders.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Map, Value, json};
 use synapse_site::check::impossible::lists;
-use synapse_site::deploy::compose::{self, ImageFacts};
+use synapse_site::component::gateway::delegation::{Issuer, issuer_of};
+use synapse_site::deploy::compose;
+use synapse_site::deployment::Deployment;
 use synapse_site::launch::{Plan, Role};
-use synapse_site::render::gateway::delegation::{Issuer, issuer_of};
-use synapse_site::render::{self, Rendered};
 use synapse_site::site::load::{self, Loaded};
 
 const DIRECTORY: &str = "tests/impossible";
@@ -21,7 +23,7 @@ const NEVER: [&str; 5] = ["127.0.0.0/8", "10.0.0.0/8", "169.254.0.0/16", "::1/12
 struct Seen {
     file: PathBuf,
     loaded: Loaded,
-    rendered: Rendered,
+    rendered: Deployment,
     manifest: Value,
     plan: Plan,
     /// The options of each process of Synapse, by role: the files that have each, and its last value.
@@ -31,9 +33,8 @@ struct Seen {
 impl Seen {
     fn new(file: PathBuf) -> Self {
         let loaded = load::load(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let rendered = render::render(&loaded);
-        let facts = rendered.services.iter().map(|service| (service.image.to_owned(), ImageFacts { reference: format!("{}:TAG", service.image), user: 1 }));
-        let manifest = compose::manifest(&loaded.site, &rendered, &facts.collect());
+        let rendered = common::deployment(&loaded);
+        let manifest = compose::manifest(&rendered, &common::images(&rendered)).expect("a manifest");
         let plan: Plan = serde_json::from_slice(&rendered.images["synapse"]["/etc/synapse-site/launch.json"]).expect("a plan");
         let processes = plan.roles.iter().filter(|(_, role)| role.exec.first().is_some_and(|program| program.starts_with("synapse_")));
         let processes = processes.map(|(name, role)| (name.clone(), options(role, &rendered))).collect();
@@ -104,7 +105,7 @@ fn names(listener: &Value) -> Vec<&str> {
 }
 
 /// What a process reads, file by file, as Synapse does: a directory's files in order, those that `launch` completes in their own.
-fn options(role: &Role, rendered: &Rendered) -> BTreeMap<String, (Vec<String>, Value)> {
+fn options(role: &Role, rendered: &Deployment) -> BTreeMap<String, (Vec<String>, Value)> {
     let image = &rendered.images["synapse"];
     let mut files: BTreeMap<&str, &Vec<u8>> = image.iter().map(|(path, content)| (path.as_str(), content)).collect();
     for template in &role.files {

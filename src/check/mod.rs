@@ -13,9 +13,38 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use crate::checked::CheckedSite;
+use crate::error::{Error, Result};
 use crate::site::checks::{Acceptance, covering};
+use crate::site::load::Loaded;
 use crate::site::reveal::Hidden;
 use crate::site::schema::OptionPath;
+
+/// Applies every rule to a description, and gives it in the form that everything else is made from, with the warnings.
+///
+/// # Errors
+/// [`Error::Site`] with all findings, if there is an error among them. [`Error::Environment`] if the rules let something through that
+/// cannot be: a mistake of this program.
+pub fn validate(loaded: &Loaded) -> Result<(CheckedSite<'_>, Findings)> {
+    let findings = rules::apply(loaded);
+    if findings.has_errors() {
+        return Err(Error::Site(findings));
+    }
+    let (checked, missing) = CheckedSite::of(loaded);
+    if missing.is_empty() {
+        return Ok((checked, findings));
+    }
+    Err(Error::environment(
+        format!("the check found nothing wrong, and yet a value is missing: {}", missing.join(", ")),
+        "this is a mistake in synapse-site: please report it with the description, without its secrets",
+    ))
+}
+
+/// A description in that form whatever the rules say: for the rules themselves, and for `render` when it shows what Synapse would
+/// have been given. What is missing counts as not being there.
+pub fn unchecked(loaded: &Loaded) -> CheckedSite<'_> {
+    CheckedSite::of(loaded).0
+}
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -149,7 +178,7 @@ impl From<Finding> for Findings {
 }
 
 impl serde::Serialize for Findings {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         use serde::ser::SerializeSeq as _;
         let mut sequence = serializer.serialize_seq(Some(self.list.len() + self.accepted.len()))?;
         self.list.iter().try_for_each(|finding| sequence.serialize_element(finding))?;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::render::postgres::written;
+use crate::component::postgres::written;
 use crate::site::text::amount::{self, Unit};
 
 /// The type of a setting.

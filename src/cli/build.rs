@@ -8,10 +8,12 @@ use std::sync::Arc;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
+use super::TARGET;
 use super::progress::Shown;
 use super::render::write;
 use super::sources::{From, Sources};
-use crate::deploy::compose::{self, ImageFacts};
+use crate::deploy::{self, BESIDE, Commands, ImageFacts, Images, Target as _};
+use crate::deployment::Deployment;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::image::build::build_archive;
@@ -23,7 +25,6 @@ use crate::image::spec::{ImageSpec, LayerSpec};
 use crate::image::store::LayerStore;
 use crate::package::cache::Cache;
 use crate::package::fetch;
-use crate::render::{Rendered, ports};
 use crate::site::Site;
 
 /// Build the images and the manifest of a site.
@@ -81,10 +82,10 @@ pub const OUTPUTS: [&str; 8] = [".env", "images.tar", "compose.yaml", "site.json
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let asked = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.from.running()?);
-    let (loaded, _) = super::checked(asked, false)?;
+    let loaded = asked.load()?;
+    let deployment = super::deployment(&loaded)?;
     let orderly = crate::interrupt::orderly()?;
     let site = &loaded.site;
-    let rendered = crate::render::render(&loaded);
     let cache = Cache::open(arguments.machine.cache.cache.clone())?;
     let shown = Arc::new(Shown::new());
     let mut sources = arguments.from.load()?;
@@ -92,7 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     outdir::check_kind(&arguments.out, "build")?;
     let out = OutDir::create(&arguments.out, &OUTPUTS)?;
 
-    let wanted = wanted(&sources, &rendered)?;
+    let wanted = wanted(&sources, &deployment)?;
     let gone = missing_packages(&cache, &sources, &wanted, &shown)?;
     if !gone.is_empty() {
         if !arguments.relock_if_gone {
@@ -108,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 
     let launch = arguments.machine.launch()?;
-    let contents = contents(&rendered);
+    let contents = contents(&deployment);
     let packages = super::packages::Packages::new(&cache, &sources, Arc::clone(&shown));
     let plans = plan(
         &plan::Site {
@@ -132,14 +133,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let origin = json!({ "debian": sources.debian.values().next().map(|lock| lock.release.clone()) });
     let bill = |image: &Image| super::packages::bill_of_materials(&sources, image);
-    let text = write_beside(out.path(), site, &rendered, (&images, &sources.specs, &launch), &origin, &bill)?;
+    let text = write_beside(out.path(), site, &deployment, (&images, &sources.specs, &launch), &origin, &bill)?;
     out.commit()?;
     drop(orderly);
 
     if arguments.json {
         super::print::answer(&crate::printable::printable_json(&text))?;
     }
-    tell(site, &rendered, &images, bytes, &shown, &arguments.out);
+    tell(&deployment, &images, bytes, &shown, &arguments.out);
     Ok(())
 }
 
@@ -148,46 +149,46 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 pub(super) fn write_beside(
     out: &Path,
     site: &Site,
-    rendered: &Rendered,
+    deployment: &Deployment,
     (images, specs, launch): (&[Image], &BTreeMap<String, ImageSpec>, &Path),
     origin: &Value,
     bill: &dyn Fn(&Image) -> Result<Vec<u8>>,
 ) -> Result<String> {
-    let facts: BTreeMap<String, ImageFacts> = images
-        .iter()
-        .filter_map(|image| {
-            let user = specs.get(&image.name)?.user.as_ref()?.id;
-            Some((image.name.clone(), ImageFacts { reference: image.reference.to_string(), user }))
-        })
-        .collect();
-    write(&out.join("compose.yaml"), compose::manifest(site, rendered, &facts).as_bytes())?;
-    write(&out.join(".env"), compose::environment(site).as_bytes())?;
-    let services = out.join(compose::BESIDE);
-    for (path, content) in rendered.beside() {
+    let mut facts = Images::new();
+    for image in images {
+        let user = specs.get(&image.name).and_then(|spec| spec.user.as_ref());
+        let reference = image.reference.to_string();
+        // The image below the others runs nothing by itself.
+        facts.extend(user.map(|user| (image.name.clone(), ImageFacts { reference, user: user.id })));
+    }
+    for (name, content) in TARGET.files(deployment, &facts)? {
+        write(&out.join(name), &content)?;
+    }
+    let services = out.join(BESIDE);
+    for (path, content) in deployment.beside() {
         write(&services.join(path), &content)?;
     }
-    if rendered.mounts_launch() {
+    if deployment.mounts_launch() {
         let copy = services.join("launch");
         files::copy(launch, &copy)?;
         std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).map_err(|error| Error::io("change the permissions of", &copy, &error))?;
     }
-    for (name, content) in &rendered.well_known {
+    for (name, content) in &deployment.well_known {
         write(&out.join("well-known").join(name), content)?;
     }
-    write(&out.join("secrets.example/README.txt"), compose::secrets_page(site, &rendered.secrets).as_bytes())?;
+    write(&out.join("secrets.example/README.txt"), deploy::secrets_page(deployment).as_bytes())?;
     for image in images {
         write(&out.join("sbom").join(format!("{}.cdx.json", image.name)), &bill(image)?)?;
     }
-    let mut text = serde_json::to_string_pretty(&report(site, rendered, images, origin)).unwrap_or_default();
-    text.push('\n');
+    let text = format!("{:#}\n", report(site, deployment, images, origin));
     write(&out.join("site.json"), text.as_bytes())?;
     Ok(text)
 }
 
 /// The images that the site's services run, and those below them.
-fn wanted(sources: &Sources, rendered: &Rendered) -> Result<BTreeSet<String>> {
+fn wanted(sources: &Sources, deployment: &Deployment) -> Result<BTreeSet<String>> {
     let mut wanted = BTreeSet::new();
-    for service in rendered.services.iter().filter(|service| service.from.is_none()) {
+    for service in deployment.services.iter().filter(|service| service.external.is_none()) {
         let mut next = Some(service.image.to_owned());
         while let Some(name) = next.filter(|name| !wanted.contains(name)) {
             let spec = sources.specs.get(&name).ok_or_else(|| {
@@ -233,15 +234,15 @@ fn replaced_damaged(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>,
 }
 
 /// What each image holds besides its definition.
-pub(super) fn contents(rendered: &Rendered) -> BTreeMap<String, Content> {
+pub(super) fn contents(deployment: &Deployment) -> BTreeMap<String, Content> {
     let mut contents: BTreeMap<String, Content> = BTreeMap::new();
-    for service in rendered.services.iter().filter(|service| service.from.is_none()) {
+    for service in deployment.services.iter().filter(|service| service.external.is_none()) {
         let content = contents.entry(service.image.to_owned()).or_default();
         if content.cmd.is_empty() {
             content.cmd.clone_from(&service.command);
         }
     }
-    for (image, files) in &rendered.images {
+    for (image, files) in &deployment.images {
         if let Some(content) = contents.get_mut(image) {
             content.files = files.iter().map(|(path, bytes)| (path.clone(), FileContent { bytes: bytes.clone(), mode: 0o644 })).collect();
         }
@@ -250,7 +251,7 @@ pub(super) fn contents(rendered: &Rendered) -> BTreeMap<String, Content> {
 }
 
 /// `site.json`: what was built, for programs.
-fn report(site: &Site, rendered: &Rendered, images: &[Image], origin: &Value) -> Value {
+fn report(site: &Site, deployment: &Deployment, images: &[Image], origin: &Value) -> Value {
     let packages = |image: &Image| -> Vec<Value> {
         image
             .layers
@@ -271,15 +272,15 @@ fn report(site: &Site, rendered: &Rendered, images: &[Image], origin: &Value) ->
             "size": image.size(),
             "layers": packages(image),
         })).collect::<Vec<_>>(),
-        "services": rendered.services.iter().map(|service| json!({ "name": service.name, "image": service.image })).collect::<Vec<_>>(),
-        "secrets": rendered.secrets,
+        "services": deployment.services.iter().map(|service| json!({ "name": service.name, "image": service.image })).collect::<Vec<_>>(),
+        "secrets": deployment.secrets,
         // What was known and accepted when these images were built.
         "accepted_warnings": site.checks.accept,
-        "ports": ports::all(site),
+        "ports": deployment.ports().collect::<Vec<_>>(),
     });
-    let foreign = rendered.foreign_images();
-    if !foreign.is_empty() {
-        report["images_from_elsewhere"] = json!(foreign);
+    let external = deployment.external_images();
+    if !external.is_empty() {
+        report["images_from_elsewhere"] = json!(external);
     }
     if let (Value::Object(report), Value::Object(origin)) = (&mut report, origin) {
         report.extend(origin.clone());
@@ -287,7 +288,7 @@ fn report(site: &Site, rendered: &Rendered, images: &[Image], origin: &Value) ->
     report
 }
 
-fn tell(site: &Site, rendered: &Rendered, images: &[Image], bytes: u64, shown: &Shown, out: &Path) {
+fn tell(deployment: &Deployment, images: &[Image], bytes: u64, shown: &Shown, out: &Path) {
     let sizes: Vec<String> = images.iter().map(|image| format!("{} {}", image.name, HumanBytes(image.size()))).collect();
     let reused = match shown.reused() {
         0 => String::new(),
@@ -295,20 +296,21 @@ fn tell(site: &Site, rendered: &Rendered, images: &[Image], bytes: u64, shown: &
         number => format!(", {number} layers from the cache"),
     };
     shown.step(&format!("images.tar: {} ({}){reused}", HumanBytes(bytes), sizes.join(", ")));
-    let foreign = rendered.foreign_images();
-    if !foreign.is_empty() {
-        let list = foreign.join(" ");
+    let Commands { load, make_secrets, start, pull } = TARGET.commands();
+    let external = deployment.external_images();
+    if !external.is_empty() {
+        let list = external.join(" ");
         shown.step(&format!(
-            "The target needs these images from elsewhere; `docker compose pull` fetches them. Without a way out, on a machine with one:\n  docker pull each of them; docker save -o others.tar {list}\n  and on the target: docker load -i others.tar"
+            "The target needs these images from elsewhere; `{pull}` fetches them. Without a way out, on a machine with one:\n  docker pull each of them; docker save -o others.tar {list}\n  and on the target: docker load -i others.tar"
         ));
     }
     let out = out.display();
     shown.step(&format!(
-        "\n{} is built. Carry {out} to the target, and there:\n  cd {out}\n  docker load -i images.tar\n  synapse-site secrets init .      (or: docker compose run --rm secrets)\n  docker compose up -d --remove-orphans",
-        site.server.server_name
+        "\n{} is built. Carry {out} to the target, and there:\n  cd {out}\n  {load}\n  synapse-site secrets init .      (or: {make_secrets})\n  {start}",
+        deployment.server_name
     ));
-    if !site.administering().is_empty() {
-        shown.step("  docker compose run --rm admin");
+    for job in deployment.services.iter().filter(|service| service.is_job) {
+        shown.step(&format!("  {}", TARGET.run_job(&job.name)));
     }
 }
 

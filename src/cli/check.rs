@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::description::Asked;
 use super::{explain, print};
+use crate::deploy::Target as _;
 use crate::error::{Error, Result};
 
 /// Say everything that is wrong with a description, all at once.
@@ -34,7 +35,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Some(site) = &arguments.site else {
         return Err(Error::Usage("name a description, or a code with --explain".to_owned()));
     };
-    let outcome = super::checked(Asked::from((site.as_path(), &arguments.nix)).on(arguments.synapse.running()?), arguments.json);
+    let asked = Asked::from((site.as_path(), &arguments.nix)).on(arguments.synapse.running()?);
+    let outcome = asked.load().and_then(|loaded| {
+        let (checked, findings) = super::checked(&loaded, arguments.json)?;
+        // What the parts of a site say against each other is found where they are put together.
+        crate::component::resolve(&checked, super::TARGET.facts())?;
+        Ok((loaded.site.server.server_name.clone(), findings))
+    });
     if arguments.json {
         let findings = match &outcome {
             Ok((_, findings)) => Some(findings),
@@ -44,8 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         if let Some(findings) = findings {
             print::answer_json(findings)?;
         }
-    } else if let Ok((loaded, findings)) = &outcome {
-        let server_name = &loaded.site.server.server_name;
+    } else if let Ok((server_name, findings)) = &outcome {
         let outcome = match findings.list.len() {
             0 => "nothing is wrong".to_owned(),
             1 => "1 warning".to_owned(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::sources::From as Images;
 use crate::error::{Error, Result};
+use crate::site::load::{self, Loaded};
 use crate::site::nix::Evaluator;
 use crate::synapse::{Release, Running};
 
@@ -61,6 +62,11 @@ impl Asked<'_> {
     /// The same, judged for that Synapse.
     pub fn on(self, synapse: Running) -> Self {
         Self { synapse, ..self }
+    }
+
+    /// Loads it, as far as the types of its options go.
+    pub fn load(&self) -> Result<Loaded> {
+        load::load_for(self.site, &self.evaluator, self.synapse.clone())
     }
 }
 

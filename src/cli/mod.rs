@@ -23,11 +23,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::check::{Findings, rules};
+use crate::check::{Findings, validate};
+use crate::checked::CheckedSite;
+use crate::component;
+use crate::deploy::Target as _;
+use crate::deploy::compose::Compose;
+use crate::deployment::Deployment;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::printable::printable_lines;
-use crate::site::load::{self, Loaded};
+use crate::site::load::Loaded;
 
 /// One description of a Matrix site in; reproducible container images and a compose manifest out.
 #[derive(Debug, Parser)]
@@ -107,16 +112,19 @@ fn tell(told: &clap::Error) -> Result<()> {
     if told.use_stderr() { Err(Error::Usage(text.trim_start_matches("error: ").trim_end().to_owned())) } else { print::answer(&text) }
 }
 
-/// Loads a description and applies the rules; warnings go to standard error unless they are asked for as data.
-fn checked<'a>(site: impl Into<description::Asked<'a>>, quiet: bool) -> Result<(Loaded, Findings)> {
-    let asked = site.into();
-    let loaded = load::load_for(asked.site, &asked.evaluator, asked.synapse)?;
-    let findings = rules::apply(&loaded);
-    if findings.has_errors() {
-        return Err(Error::Site(findings));
-    }
+/// Applies the rules to a description; warnings go to standard error unless they are asked for as data.
+fn checked(loaded: &Loaded, quiet: bool) -> Result<(CheckedSite<'_>, Findings)> {
+    let (checked, findings) = validate(loaded)?;
     if !quiet && !findings.list.is_empty() {
         print::tell(&findings.to_string());
     }
-    Ok((loaded, findings))
+    Ok((checked, findings))
 }
+
+/// What runs a description, which is checked first; its warnings are shown.
+fn deployment(loaded: &Loaded) -> Result<Deployment> {
+    component::resolve(&checked(loaded, false)?.0, TARGET.facts())
+}
+
+/// The target that outputs are for.
+const TARGET: Compose = Compose;

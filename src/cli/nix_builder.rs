@@ -124,13 +124,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     });
     let loaded = description(&top, &request, running)?;
     let site = &loaded.site;
-    let mut rendered = crate::render::render(&loaded);
+    let mut deployment = super::deployment(&loaded)?;
     if request.part == Part::Configuration {
         std::fs::create_dir(&out).map_err(|error| Error::io("create", &out, &error))?;
-        return super::render::write_all(&rendered, &out);
+        return super::render::write_all(&deployment, &out);
     }
     if request.part == Part::Image {
-        rendered.services.retain(|service| service.image == crate::render::synapse::IMAGE);
+        deployment.services.retain(|service| service.image == crate::component::synapse::IMAGE);
     }
     let specs = From { images: Some(request.definitions.clone()) }.specs()?;
     let found: Found = request
@@ -138,7 +138,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .iter()
         .map(|(image, packages)| (image.clone(), packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect()))
         .collect();
-    let wanted: BTreeSet<String> = rendered.services.iter().filter(|service| service.from.is_none()).map(|service| service.image.to_owned()).collect();
+    let wanted: BTreeSet<String> = deployment.services.iter().filter(|service| service.external.is_none()).map(|service| service.image.to_owned()).collect();
     let stacks = strata::divide(&graph, &needs(&specs, &found, &wanted)?, strata::MOST)?;
     let specs = definitions(&specs, &found, &stacks)?;
     let launch = request.launch.clone().map_or_else(launch_beside, Ok)?;
@@ -147,7 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             server_name: site.server.server_name.as_str(),
             repository: site.images.repository.as_str(),
             specs: &specs,
-            contents: &contents(&rendered),
+            contents: &contents(&deployment),
             launch: &launch,
             architecture: architecture(&request.system)?,
         },
@@ -164,7 +164,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if bundle {
         let origin = json!({ "nix": { "system": request.system, "versions": versions(&request) } });
         let bill = |image: &Image| bill_of_materials(&graph, &stacks, image);
-        write_beside(&out, site, &rendered, (&images, &specs, &launch), &origin, &bill)?;
+        write_beside(&out, site, &deployment, (&images, &specs, &launch), &origin, &bill)?;
     }
     Ok(())
 }
@@ -197,7 +197,7 @@ fn directory(variable: &str) -> Result<PathBuf> {
     })
 }
 
-/// Loads and checks the description from a place where its files lie beside it.
+/// Loads the description from a place where its files lie beside it.
 fn description(top: &Path, request: &Request, synapse: Running) -> Result<crate::site::load::Loaded> {
     let place = top.join("description");
     let file = place.join("site.json");
@@ -209,7 +209,7 @@ fn description(top: &Path, request: &Request, synapse: Running) -> Result<crate:
         }
         copy(source, &place.join(relative))?;
     }
-    super::checked(Asked::from(&file).on(synapse), false).map(|(loaded, _)| loaded)
+    Asked::from(&file).on(synapse).load()
 }
 
 /// Copies a file, or the plain files of a directory.

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::deploy::Target as _;
+use crate::deployment::Deployment;
 use crate::error::{Error, Result};
 use crate::image::outdir::{self, OutDir};
-use crate::render::Rendered;
 
 /// Write every configuration file that a description leads to, without building images.
 #[derive(Debug, clap::Args)]
@@ -28,18 +29,20 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let asked = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.synapse.running()?);
-    let loaded =
-        if arguments.in_spite_of_errors { crate::site::load::load_for(asked.site, &asked.evaluator, asked.synapse)? } else { super::checked(asked, false)?.0 };
+    let loaded = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.synapse.running()?).load()?;
+    let deployment = if arguments.in_spite_of_errors {
+        crate::component::resolve(&crate::check::unchecked(&loaded), super::TARGET.facts())?
+    } else {
+        super::deployment(&loaded)?
+    };
     let orderly = crate::interrupt::orderly()?;
-    let rendered = crate::render::render(&loaded);
     outdir::check_kind(&arguments.out, "render")?;
     let out = {
-        let mut outputs: Vec<&str> = rendered.images.keys().map(String::as_str).collect();
+        let mut outputs: Vec<&str> = deployment.images.keys().map(String::as_str).collect();
         outputs.extend(["well-known", "site.json"]);
         OutDir::create(&arguments.out, &outputs)?
     };
-    write_all(&rendered, out.path())?;
+    write_all(&deployment, out.path())?;
     // The mark of a directory of ours, which a later run may replace.
     let mark = serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" });
     write(&out.path().join("site.json"), format!("{mark:#}\n").as_bytes())?;
@@ -50,13 +53,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Writes what was rendered: a directory for each image, and `well-known`.
-pub(super) fn write_all(rendered: &Rendered, directory: &Path) -> Result<()> {
-    for (image, files) in &rendered.images {
+pub(super) fn write_all(deployment: &Deployment, directory: &Path) -> Result<()> {
+    for (image, files) in &deployment.images {
         for (path, content) in files {
             write(&directory.join(image).join(path.trim_start_matches('/')), content)?;
         }
     }
-    for (name, content) in &rendered.well_known {
+    for (name, content) in &deployment.well_known {
         write(&directory.join("well-known").join(name), content)?;
     }
     Ok(())

@@ -1,11 +1,15 @@
 //! Everything that follows from a site as a set of settings: file, name, value. Two such sets differ in what an option changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::deploy::compose::{self, ImageFacts};
-use crate::render::{self, Rendered};
+use crate::check::unchecked;
+use crate::component;
+use crate::deploy::compose::Compose;
+use crate::deploy::{ImageFacts, Images, Target as _};
+use crate::deployment::Deployment;
+use crate::error::Result;
 use crate::site::load::Loaded;
 
 /// One setting of one service.
@@ -21,36 +25,47 @@ pub struct Setting {
 
 /// Every setting that follows from a site.
 pub fn settings(loaded: &Loaded) -> BTreeSet<Setting> {
-    let rendered = render::render(loaded);
     let mut found = BTreeSet::new();
-    for (image, files) in &rendered.images {
-        for (path, content) in files {
-            file(whose(image, path), path, content, &mut found);
-        }
-    }
-    for (name, content) in &rendered.well_known {
-        file(well_known(name), name, content, &mut found);
-    }
-    manifest(loaded, &rendered, &mut found);
-    for secret in &rendered.secrets {
-        found.insert(Setting { whose: "secrets", name: secret.name.clone(), value: format!("{secret:?}") });
+    if let Err(error) = component::resolve(&unchecked(loaded), Compose.facts()).and_then(|deployment| of_deployment(loaded, &deployment, &mut found)) {
+        found.insert(Setting { whose: "this program", name: "mistake".to_owned(), value: error.to_string() });
     }
     found
 }
 
-fn manifest(loaded: &Loaded, rendered: &Rendered, found: &mut BTreeSet<Setting>) {
-    // Tag and user follow from packages, which no option decides.
-    let facts = |image: &str| ImageFacts { reference: format!("{}/{image}", loaded.site.images.repository), user: 1 };
-    let facts: BTreeMap<String, ImageFacts> = rendered.services.iter().map(|service| (service.image.to_owned(), facts(service.image))).collect();
-    let text = compose::manifest(&loaded.site, rendered, &facts);
-    let value: Value = serde_yaml::from_str(&text).unwrap_or_default();
-    for (name, service) in value["services"].as_object().into_iter().flatten() {
-        // Mounts and secrets follow from other settings, which are named by themselves.
-        for (key, value) in service.as_object().into_iter().flatten().filter(|(key, _)| !["depends_on", "secrets"].contains(&key.as_str())) {
-            nested("the manifest", &format!("{name}.{key}"), value, found);
+fn of_deployment(loaded: &Loaded, deployment: &Deployment, found: &mut BTreeSet<Setting>) -> Result<()> {
+    for (image, files) in &deployment.images {
+        for (path, content) in files {
+            file(whose(image, path), path, content, found);
         }
     }
-    file("the manifest", ".env", compose::environment(&loaded.site).as_bytes(), found);
+    for (name, content) in &deployment.well_known {
+        file(well_known(name), name, content, found);
+    }
+    manifest(loaded, deployment, found)?;
+    for secret in &deployment.secrets {
+        found.insert(Setting { whose: "secrets", name: secret.name.clone(), value: format!("{secret:?}") });
+    }
+    Ok(())
+}
+
+fn manifest(loaded: &Loaded, deployment: &Deployment, found: &mut BTreeSet<Setting>) -> Result<()> {
+    // Tag and user follow from packages, which no option decides.
+    let facts = |image: &str| ImageFacts { reference: format!("{}/{image}", loaded.site.images.repository), user: 1 };
+    let facts: Images = deployment.services.iter().map(|service| (service.image.to_owned(), facts(service.image))).collect();
+    for (name, content) in Compose.files(deployment, &facts)? {
+        let value: Value = serde_yaml::from_slice(&content).unwrap_or_default();
+        let Some(services) = value["services"].as_object() else {
+            file("the manifest", &name, &content, found);
+            continue;
+        };
+        for (name, service) in services {
+            // Mounts and secrets follow from other settings, which are named by themselves.
+            for (key, value) in service.as_object().into_iter().flatten().filter(|(key, _)| !["depends_on", "secrets"].contains(&key.as_str())) {
+                nested("the manifest", &format!("{name}.{key}"), value, found);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whose file it is.

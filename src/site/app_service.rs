@@ -6,9 +6,11 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
+use super::load::Loaded;
+use super::secret::reference;
 use super::text::ServerName;
 use super::{python_regex, reveal};
-use crate::render::secrets;
+use crate::launch::placeholder;
 
 /// What Synapse reads at a registration's top. Others it does not look at, and programs write some (`push_ephemeral`).
 const NAMES: &[&str] =
@@ -58,7 +60,7 @@ impl Registration {
     pub fn rendered(&self) -> Value {
         let mut content = self.content.clone();
         for token in &self.tokens {
-            content.insert(token.member.to_owned(), Value::String(secrets::placeholder(&token.secret)));
+            content.insert(token.member.to_owned(), Value::String(placeholder(&token.secret)));
         }
         Value::Object(content)
     }
@@ -79,6 +81,12 @@ pub fn matches(expression: &str, localpart: &str, server: &ServerName) -> bool {
     // Python's re.match begins at the beginning and ends anywhere; the end of the text has another letter there.
     let expression = expression.replace(r"\Z", r"\z");
     regex::Regex::new(&format!("^(?:{expression})")).is_ok_and(|regex| regex.is_match(&format!("@{localpart}:{server}")))
+}
+
+/// Every registration of a site, or what is wrong with it, in the order of the description.
+pub fn of_site(loaded: &Loaded) -> Vec<Result<Registration, Vec<(String, String)>>> {
+    let content = |path: &str| loaded.files.get(path).map(Vec::as_slice).unwrap_or_default();
+    loaded.site.app_services.iter().map(|path| parse(content(path.as_str()))).collect()
 }
 
 /// Reads a registration.
@@ -154,7 +162,7 @@ pub fn parse(bytes: &[u8]) -> Result<Registration, Vec<(String, String)>> {
         let member = token.member;
         match content.remove(member) {
             None | Some(Value::Null) => {}
-            Some(value) => match secrets::reference(&value) {
+            Some(value) => match reference(&value) {
                 Some(Ok(name)) => {
                     token.secret = name.to_owned();
                     token.brought = true;

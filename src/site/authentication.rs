@@ -67,6 +67,18 @@ pub enum Method {
     None,
 }
 
+impl Authentication {
+    /// Whether people log in with passwords in Synapse's own database.
+    pub fn is_local(&self) -> bool {
+        self.method == Method::Local
+    }
+
+    /// Whether local passwords are hashed with a pepper.
+    pub fn has_pepper(&self) -> bool {
+        self.is_local() && self.pepper
+    }
+}
+
 /// What a local password has to look like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -36,6 +36,7 @@ pub mod reveal;
 pub mod rooms;
 pub mod rtc;
 pub mod schema;
+pub mod secret;
 pub mod server;
 pub mod server_notices;
 mod sound;

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use serde_json::{Value, json};
 
+use super::common;
 use synapse_site::check::rules;
-use synapse_site::render;
 use synapse_site::site::load;
 
 /// The file that the example names.
@@ -33,7 +33,7 @@ fn through(name: &str, text: &str) -> Option<Value> {
     if findings.has_errors() {
         return None;
     }
-    let rendered = render::render(&loaded);
+    let rendered = common::deployment(&loaded);
     // Synapse merges its files by their top-level options.
     let mut merged = serde_json::Map::new();
     for (path, content) in rendered.images["synapse"].iter().filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("log.yaml")) {

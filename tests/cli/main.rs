@@ -1,5 +1,8 @@
 //! The program as people use and misuse it: whole runs, their exit codes, their words, and what they leave behind.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod accepted;
 mod answers;
 mod cache_damage;

@@ -14,9 +14,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Number, Value, json};
 
+use super::common;
 use synapse_site::check::rules;
 use synapse_site::deploy::compose;
-use synapse_site::render;
 use synapse_site::site::load;
 
 use super::generated::{any_value, config};
@@ -177,7 +177,7 @@ fn any_site_of_the_schema_is_checked_and_rendered_to_an_end() {
         }
         *good.borrow_mut() += usize::from(!findings.has_errors());
         // `render --in-spite-of-errors` renders all that can be read.
-        let rendered = render::render(&loaded);
+        let rendered = common::deployment(&loaded);
         for (path, content) in rendered.images.values().flatten().chain(&rendered.beside()) {
             let Ok(text) = std::str::from_utf8(content) else { continue };
             if is_yaml(path) && !text.contains("@@") {
@@ -188,7 +188,7 @@ fn any_site_of_the_schema_is_checked_and_rendered_to_an_end() {
                 documents.borrow_mut().insert(text.to_owned(), meant);
             }
         }
-        let manifest = compose::manifest(&loaded.site, &rendered, &BTreeMap::new());
+        let manifest = compose::manifest(&rendered, &common::images(&rendered)).expect("a manifest");
         let meant: Value = serde_yaml::from_str(&manifest).expect("the manifest is YAML");
         documents.borrow_mut().insert(manifest, meant);
     });

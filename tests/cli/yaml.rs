@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use synapse_site::render::yaml::document;
+use synapse_site::yaml::document;
 
 use super::generated::any_value;
 

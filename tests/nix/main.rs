@@ -3,6 +3,8 @@
 //! SKIPPED, and `make unit` counts those that did.
 
 mod builder;
+#[path = "../common/mod.rs"]
+mod common;
 mod examples;
 mod flake;
 mod mistakes;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::common;
 use serde_json::{Value, json};
 use synapse_site::check::rules;
-use synapse_site::render;
 use synapse_site::site::load::Loaded;
 
 use crate::support::{self, lib_or_skip};
@@ -45,7 +45,7 @@ fn every_example_means_the_same_as_a_module() {
             serde_json::to_string_pretty(&loaded.site).expect("plain data").replace(&base, "")
         };
         assert_eq!(text(&plain, &example), text(&module, dir.path()), "{}", example.display());
-        assert_eq!(render::render(&plain).images, render::render(&module).images, "{}", example.display());
+        assert_eq!(common::deployment(&plain).images, common::deployment(&module).images, "{}", example.display());
     }
 }
 
@@ -132,7 +132,7 @@ fn numbers_are_the_same_in_every_language_and_with_every_nix() {
     ]);
     for file in ["plain.nix", "site.yaml"] {
         let other = support::load(&dir.path().join(file), &lib).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(render::render(&module).images, render::render(&other).images, "{file}");
+        assert_eq!(common::deployment(&module).images, common::deployment(&other).images, "{file}");
     }
 }
 

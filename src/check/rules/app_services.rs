@@ -2,7 +2,7 @@
 
 use super::{Breach, Rule};
 use crate::check::Severity::Error;
-use crate::render::synapse::app_services::registrations;
+use crate::site::app_service::of_site as registrations;
 use crate::site::app_service::{self, Registration};
 use crate::site::load::Loaded;
 use crate::site::schema::OptionPath;

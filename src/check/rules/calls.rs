@@ -5,13 +5,15 @@ use serde_json::Value;
 use super::delegation::is_everybody;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::render::helpers::{DRAUPNIR_OWNED, antispam_authorization};
-use crate::render::secrets::reference;
-use crate::render::synapse::rtc::FEATURES;
+use crate::check::unchecked;
+use crate::component;
+use crate::component::draupnir::{DRAUPNIR_OWNED, antispam_authorization};
+use crate::component::synapse::rtc::FEATURES;
 use crate::site::helpers::DRAUPNIR_SECRETS;
 use crate::site::load::Loaded;
 use crate::site::rtc::{Relay, RtcSource};
 use crate::site::schema;
+use crate::site::secret::reference;
 use crate::site::synapse::{has_password, is_written, names_secret};
 use crate::site::turn::TurnSource;
 
@@ -271,7 +273,7 @@ fn secrets(path: &str, name: &str, value: &Value, file: Option<&Value>, breaches
 
 /// Two services on one port of the target.
 pub(super) fn overlaps(loaded: &Loaded) -> Vec<Breach> {
-    let ports = crate::render::ports::all(&loaded.site);
+    let ports = component::ports(&unchecked(loaded));
     let said = serde_json::to_value(&loaded.site).unwrap_or_default();
     let pointer = |option: &str| format!("/{}", option.replace('.', "/"));
     let mut breaches: Vec<Breach> = Vec::new();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::places::each;
 use super::{Breach, Rule, modules};
 use crate::check::Severity::{Error, Warning};
-use crate::render::synapse::taken_ports;
+use crate::component::synapse::taken_ports;
 use crate::site::Site;
 use crate::site::load::Loaded;
 use crate::site::reveal;

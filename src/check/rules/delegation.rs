@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::render::gateway::delegation::{Issuer, issuer_of};
+use crate::component::gateway::delegation::{Issuer, issuer_of};
 use crate::site::authentication::Method;
 use crate::site::load::Loaded;
 

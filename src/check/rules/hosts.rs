@@ -8,7 +8,8 @@ use super::mail::is_local;
 use super::places::{each, each_of, texts};
 use super::{Breach, Rule, modules};
 use crate::check::Severity::{Error, Warning};
-use crate::render::synapse::{PORT, app_services::registrations};
+use crate::component::synapse::PORT;
+use crate::site::app_service;
 use crate::site::load::Loaded;
 use crate::site::schema::OptionPath;
 
@@ -122,7 +123,7 @@ fn asked(loaded: &Loaded) -> Vec<(OptionPath, String)> {
     for name in ASKED_BY_SYNAPSE.iter().filter(|name| super::settings::is_used(&loaded.site, name)) {
         found.extend(hosts_in(each(&loaded.site.synapse.settings, name)));
     }
-    for (place, service) in registrations(loaded).into_iter().enumerate() {
+    for (place, service) in app_service::of_site(loaded).into_iter().enumerate() {
         let url = service.ok().and_then(|service| service.url).map(|url| host_of(&url));
         found.extend(url.filter(|host| !is_local(host)).map(|host| (OptionPath::dotted("app_services").index(place), host)));
     }

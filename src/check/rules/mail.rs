@@ -2,7 +2,7 @@
 
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::render::synapse::{email, percent};
+use crate::component::synapse::{email, percent};
 use crate::site::email::Email;
 use crate::site::load::Loaded;
 

@@ -4,9 +4,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::render::consent::{Form, form, html, text};
-use crate::render::synapse::notices::MARKS;
-use crate::render::synapse::{app_services, percent};
+use crate::component::synapse::consent::{Form, form, html, text};
+use crate::component::synapse::notices::MARKS;
+use crate::component::synapse::percent;
+use crate::site::app_service;
 use crate::site::authentication::Method;
 use crate::site::consent::{Consent, Document};
 use crate::site::load::Loaded;
@@ -250,7 +251,7 @@ pub(super) const RULES: &[Rule] = &[
             let Some(notices) = &loaded.site.server_notices else { return Vec::new() };
             let name = &notices.system_mxid_localpart;
             let people = loaded.site.named_accounts();
-            let services: Vec<_> = app_services::registrations(loaded).into_iter().flatten().collect();
+            let services: Vec<_> = app_service::of_site(loaded).into_iter().flatten().collect();
             let person = people.iter().find(|(person, _)| *person == name).map(|(_, who)| format!("{who}'s"));
             let service = services.iter().find(|service| service.sender_localpart == name.as_str());
             let Some(whose) = person.or(service.map(|service| format!("the application service {}'s", service.id))) else { return Vec::new() };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::delegation::is_everybody;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::render::gateway::ENGINE_NETWORKS;
+use crate::deployment::Facts;
 use crate::site::Site;
 use crate::site::gateway::{Gateway, Tls};
 use crate::site::text::Cidr;
@@ -200,7 +200,7 @@ fn not_believed(gateway: &Gateway) -> Option<Breach> {
         return at("gateway.bind_address", message.to_owned(), remedy);
     }
     let loopback = |network: &Cidr| network.overlaps("127.0.0.0/8") || network.overlaps("::1/128");
-    let of_engine = proxies.iter().any(|network| ENGINE_NETWORKS.iter().any(|engine| network.overlaps(engine)));
+    let of_engine = proxies.iter().any(|network| Facts::DOCKER.networks.iter().any(|engine| network.overlaps(engine)));
     if proxies.iter().all(loopback) || local && !of_engine {
         let message =
             "names no network that a proxy on the target comes from: the gateway sees it at an address of the engine's network, not of loopback".to_owned();

@@ -10,9 +10,10 @@ use super::places::{each, texts};
 use super::templates::{FIXED_TEMPLATES, TEMPLATES};
 use super::{Breach, Rule, modules};
 use crate::check::Severity::{Error, Warning};
+use crate::check::unchecked;
+use crate::component::synapse::{IMAGE, STATE, resolve};
+use crate::deployment::Part;
 use crate::launch::{RUN_DIR, SECRETS_DIR};
-use crate::render::synapse::{IMAGE, STATE};
-use crate::render::{Rendered, render};
 use crate::site::load::Loaded;
 use crate::site::reveal;
 use crate::site::schema::OptionPath;
@@ -126,7 +127,7 @@ fn remedy(name: &str, use_: Use) -> String {
 
 /// What is in a container of Synapse.
 struct Container<'a> {
-    rendered: Rendered,
+    part: Part,
     templates: Vec<&'a str>,
 }
 
@@ -134,7 +135,7 @@ impl<'a> Container<'a> {
     fn of(loaded: &'a Loaded) -> Self {
         let own = loaded.site.templates.custom_template_directory.as_ref().map(|directory| directory.as_str());
         let named = loaded.files.keys().filter_map(|file| file.strip_prefix(own?)).map(|file| file.trim_start_matches('/'));
-        Self { rendered: render(loaded), templates: named.collect() }
+        Self { part: resolve(&unchecked(loaded)), templates: named.collect() }
     }
 
     /// What is wrong with a path, and whether Synapse cannot do with it.
@@ -164,8 +165,8 @@ impl<'a> Container<'a> {
 
     /// Whether a file, or a directory with files, is written into the image or mounted as a secret.
     fn has(&self, path: &Path) -> bool {
-        let files = self.rendered.images.get(IMAGE).into_iter().flat_map(BTreeMap::keys);
-        let roles = self.rendered.services.iter().filter(|service| service.image == IMAGE).filter_map(|service| service.role.as_ref());
+        let files = self.part.files.get(IMAGE).into_iter().flat_map(BTreeMap::keys);
+        let roles = self.part.services.iter().filter(|service| service.image == IMAGE).filter_map(|service| service.role.as_ref());
         let mut secrets = roles.flat_map(|(_, role)| &role.secrets);
         files.map(Path::new).any(|file| file.starts_with(path)) || secrets.any(|name| path == Path::new(SECRETS_DIR).join(name))
     }

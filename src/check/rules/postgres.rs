@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
 use crate::check::postgres::{self, Kind, Setting};
-use crate::render::postgres::{HEADROOM, written};
+use crate::component::postgres::{HEADROOM, written};
 use crate::site::Site;
 use crate::site::database::Source;
 use crate::site::load::Loaded;

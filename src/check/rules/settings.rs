@@ -6,9 +6,9 @@ use super::{Breach, Rule, modules};
 use crate::check::Severity::Error;
 use crate::check::{names, said, translate};
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
-use crate::render::secrets::reference;
 use crate::site::Site;
 use crate::site::schema::{OptionPath, nearest};
+use crate::site::secret::reference;
 use crate::site::synapse::{LOADED, SECRET_MEMBERS, has_password, is_written, names_secret};
 use crate::synapse;
 

@@ -15,11 +15,11 @@ use serde_json::Value;
 use super::settings::{is_inline, is_refused};
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::render::secrets::reference;
-use crate::render::synapse::workers;
+use crate::component::synapse::workers;
 use crate::site::load::Loaded;
 use crate::site::reveal;
 use crate::site::schema::{MOST_MISTAKES, OptionPath, Step, nearest};
+use crate::site::secret::reference;
 use crate::site::text::Scale;
 use crate::synapse::{self, Entry, Kind, Release, Running};
 

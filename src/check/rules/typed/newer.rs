@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::check::names;
 use crate::check::rules::Breach;
-use crate::render::synapse::written;
+use crate::check::unchecked;
+use crate::component::synapse::written;
 use crate::site::load::Loaded;
 use crate::synapse::{Release, Running, Spell, spell};
 
@@ -26,7 +27,7 @@ pub(super) fn of_sections(loaded: &Loaded) -> Vec<Breach> {
         return Vec::new();
     }
     let mut names = Vec::new();
-    written(loaded).iter().for_each(|options| collect(options, "", &mut names));
+    written(&unchecked(loaded)).iter().for_each(|options| collect(options, "", &mut names));
     names.sort();
     names.dedup();
     let said = |name: &String| super::itself_and_outer(name).any(|outer| loaded.site.synapse.settings.contains_key(outer));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::secret_path;
+use crate::launch::secret_path;
 use crate::site::Site;
 
 /// The secret that Synapse and the service share.

@@ -4,20 +4,21 @@
 use serde_json::{Value, json};
 
 use super::{CONFIG, IMAGE, SERVICE, workers};
-use crate::render::{Rendered, yaml};
+use crate::deployment::Part;
 use crate::site::Site;
 use crate::site::logging::Format;
+use crate::yaml;
 
 /// Where the files are: the volume's place in the container, and its name.
 pub(super) const VOLUME: (&str, &str) = ("synapse_logs", "/var/log/matrix-synapse");
 
-pub(super) fn render(site: &Site, rendered: &mut Rendered) {
+pub(super) fn add(site: &Site, part: &mut Part) {
     if site.logging.files.is_none() {
-        rendered.add(IMAGE, &path(site, SERVICE), yaml::document("Python logging configuration of every process.", &options(site, SERVICE)));
+        part.add(IMAGE, &path(site, SERVICE), yaml::document("Python logging configuration of every process.", &options(site, SERVICE)));
         return;
     }
     for process in std::iter::once(SERVICE.to_owned()).chain(workers::names(site)) {
-        rendered.add(IMAGE, &path(site, &process), yaml::document(&format!("Python logging configuration of {process}."), &options(site, &process)));
+        part.add(IMAGE, &path(site, &process), yaml::document(&format!("Python logging configuration of {process}."), &options(site, &process)));
     }
 }
 

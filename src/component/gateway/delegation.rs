@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 
-use crate::render::{TARGET, synapse};
+use crate::component::authorities;
+use crate::deployment::Facts;
 use crate::site::Site;
 use crate::site::delegation::MatrixAuthenticationService;
 
@@ -55,7 +56,7 @@ fn path(text: &str) -> &str {
 }
 
 /// What the template needs to know; the service's address may be that of a proxy, which goes by the name.
-pub(super) fn variables(site: &Site) -> Option<Value> {
+pub(super) fn variables(site: &Site, facts: &Facts) -> Option<Value> {
     let service = site.matrix_authentication_service.as_ref()?;
     let endpoint = &service.endpoint;
     let prefix = path(endpoint.path());
@@ -71,9 +72,9 @@ pub(super) fn variables(site: &Site) -> Option<Value> {
         "prefix": prefix,
         "below": below,
         // The engine's resolver does not know the name that the manifest gives to the target; the container's own list does.
-        "server": (endpoint.host() == TARGET).then_some(server),
+        "server": (endpoint.host() == facts.own_name).then_some(server),
         "allow": service.allow,
-        "authorities": synapse::bundle(site),
+        "authorities": authorities::bundle(site),
     }))
 }
 

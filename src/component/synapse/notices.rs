@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{CONFIG, IMAGE, percent};
-use crate::render::{Rendered, consent};
-use crate::site::consent::Consent;
-use crate::site::load::{Loaded, in_directory};
+use super::{CONFIG, IMAGE, consent, percent};
+use crate::checked::{CheckedSite, Policy};
+use crate::deployment::Part;
 use crate::site::server_notices::ServerNotices;
 
 /// The only mark in texts about the policy.
@@ -13,15 +12,14 @@ pub const MARKS: &[&str] = &["consent_uri"];
 
 /// Puts every version's page into the image, and gives the options. Synapse looks for pages in the directory `en`, whatever their
 /// language.
-pub(super) fn consent(consent: &Consent, loaded: &Loaded, rendered: &mut Rendered) -> Value {
+pub(super) fn consent(policy: &Policy<'_>, part: &mut Part) -> Value {
+    let consent = policy.consent;
     let directory = format!("{CONFIG}/consent");
-    for (version, document) in &consent.documents {
-        let file = document.file.as_str();
-        let content = loaded.files.get(file).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
-        let html = consent::text(consent::form(file).unwrap_or(consent::Form::Markdown), &content);
-        rendered.add(IMAGE, &format!("{directory}/en/{version}.html"), consent::page(consent, version, &html));
+    for (version, file, content) in &policy.documents {
+        let html = consent::text(consent::form(file).unwrap_or(consent::Form::Markdown), &String::from_utf8_lossy(content));
+        part.add(IMAGE, &format!("{directory}/en/{version}.html"), consent::page(consent, version, &html));
     }
-    rendered.add(IMAGE, &format!("{directory}/en/success.html"), consent::success(consent));
+    part.add(IMAGE, &format!("{directory}/en/success.html"), consent::success(consent));
 
     let mut options = json!({
         "policy_name": consent.policy_name,
@@ -48,12 +46,11 @@ pub(super) fn server_notices(notices: &ServerNotices) -> Value {
 }
 
 /// Puts the site's own templates into the image.
-pub(super) fn templates(loaded: &Loaded, rendered: &mut Rendered) -> Option<Value> {
-    let named = loaded.site.templates.custom_template_directory.as_ref()?;
+pub(super) fn templates(checked: &CheckedSite<'_>, part: &mut Part) -> Option<Value> {
+    let templates = checked.templates.as_ref()?;
     let directory = format!("{CONFIG}/own-templates");
-    let before = in_directory(named.as_str(), "");
-    for (name, content) in loaded.files.range(before.clone()..).take_while(|(name, _)| name.starts_with(&before)) {
-        rendered.add(IMAGE, &format!("{directory}/{}", &name[before.len()..]), content.clone());
+    for (name, content) in templates {
+        part.add(IMAGE, &format!("{directory}/{name}"), *content);
     }
     Some(json!({ "templates": { "custom_template_directory": directory } }))
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::percent;
-use crate::render::secrets::placeholder;
+use super::{percent, secrets};
+use crate::launch::placeholder;
 use crate::site::email::{Email, MARKS};
 
 pub(super) fn options(email: &Email) -> Value {
@@ -22,7 +22,7 @@ pub(super) fn options(email: &Email) -> Value {
     });
     if let Some(user) = &email.smtp_user {
         options["smtp_user"] = json!(user);
-        options["smtp_pass"] = json!(placeholder("smtp_password"));
+        options["smtp_pass"] = json!(placeholder(secrets::SMTP_PASSWORD));
     }
     for (name, value) in [
         ("tlsname", email.tlsname.as_ref().map(|name| name.as_str())),

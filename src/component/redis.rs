@@ -1,19 +1,18 @@
 //! The bundled Redis: a bus and a cache between Synapse's processes, so nothing of it is kept.
 
-use super::secrets::placeholder;
-use super::{Network, Rendered, Service};
-use crate::launch::{Escape, Health, RUN_DIR, Role, Template};
-use crate::site::Site;
-use crate::site::database::Source;
+use crate::checked::{CheckedSite, Redis};
+use crate::deployment::{Network, Part, Service};
+use crate::launch::{Escape, Health, Make, RUN_DIR, Role, Secret, Template, placeholder};
 
 const IMAGE: &str = "redis";
 /// The service, which is also its host name.
 pub const SERVICE: &str = "redis";
+/// The secret with Synapse's password, at any Redis.
+pub const PASSWORD: &str = "redis_password";
 
-pub(super) fn render(site: &Site, rendered: &mut Rendered) {
-    if site.redis.source == Source::External {
-        return;
-    }
+pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
+    let Redis::Bundled = checked.redis else { return None };
+    let mut part = Part { secrets: vec![Secret::new(PASSWORD, "Synapse's password at the bundled Redis", Make::Random)], ..Part::default() };
     let config = format!(
         "# A message bus: nothing is kept.\n\
          bind * -::*\n\
@@ -28,18 +27,18 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
          logfile \"\"\n\
          loglevel notice\n\
          hide-user-data-from-log yes\n",
-        placeholder("redis_password")
+        placeholder(PASSWORD)
     );
-    rendered.add(IMAGE, "/etc/redis/redis.conf", config);
+    part.add(IMAGE, "/etc/redis/redis.conf", config);
     let completed = format!("{RUN_DIR}/redis.conf");
     let role = Role {
-        secrets: vec!["redis_password".to_owned()],
+        secrets: vec![PASSWORD.to_owned()],
         files: vec![Template { source: "/etc/redis/redis.conf".to_owned(), target: completed.clone(), escape: Escape::Plain }],
         exec: vec!["redis-server".to_owned(), completed],
-        health: Some(Health::Redis { port: 6379, password_secret: Some("redis_password".to_owned()) }),
+        health: Some(Health::Redis { port: 6379, password_secret: Some(PASSWORD.to_owned()) }),
         ..Role::default()
     };
-    rendered.services.push(Service {
+    part.services.push(Service {
         name: SERVICE.to_owned(),
         image: IMAGE,
         command: vec!["run".to_owned(), "redis".to_owned()],
@@ -48,4 +47,5 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         stop_grace_seconds: 10,
         ..Service::default()
     });
+    Some(part)
 }

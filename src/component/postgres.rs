@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Network, Rendered, Service};
-use crate::launch::{Health, Prepare, Role};
+use crate::checked::{CheckedSite, Database};
+use crate::deployment::{Network, Part, Service};
+use crate::launch::{Health, Make, Prepare, Role, Secret};
 use crate::site::Site;
-use crate::site::database::Source;
 
 /// The image.
 pub const IMAGE: &str = "postgres";
@@ -16,16 +16,18 @@ pub const IMAGE: &str = "postgres";
 pub const SERVICE: &str = "postgres";
 /// The major version that the image's definition holds.
 pub const MAJOR: u32 = 17;
+/// The secret with Synapse's password, at any PostgreSQL.
+pub const PASSWORD: &str = "postgres_password";
 const VOLUME: &str = "/var/lib/postgresql";
 const CONFIG: &str = "/etc/postgresql";
 const SOCKETS: &str = "/run/postgresql";
 /// Connections for an administrator's tools, beside those of Synapse's processes.
 pub(crate) const HEADROOM: u32 = 20;
 
-pub(super) fn render(site: &Site, rendered: &mut Rendered) {
-    if site.database.source == Source::External {
-        return;
-    }
+pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
+    let Database::Bundled = checked.database else { return None };
+    let site = checked.site;
+    let mut part = Part { secrets: vec![Secret::new(PASSWORD, "Synapse's password at the bundled PostgreSQL", Make::Random)], ..Part::default() };
     let processes = processes(site);
     let connections = connections(site);
     // Statements, their parameters and the details of an error (`Failing row contains …`) hold what people write, so the log has
@@ -71,37 +73,38 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         database = hba(database),
         user = hba(user),
     );
-    rendered.add(IMAGE, &format!("{CONFIG}/postgresql.conf"), config);
-    rendered.add(IMAGE, &format!("{CONFIG}/pg_hba.conf"), access);
+    part.add(IMAGE, &format!("{CONFIG}/postgresql.conf"), config);
+    part.add(IMAGE, &format!("{CONFIG}/pg_hba.conf"), access);
     let role = Role {
-        secrets: vec!["postgres_password".to_owned()],
+        secrets: vec![PASSWORD.to_owned()],
         writable: vec![VOLUME.to_owned(), SOCKETS.to_owned()],
         prepare: Some(Prepare::Postgres {
             volume: VOLUME.to_owned(),
             major: MAJOR,
             user: user.to_owned(),
             database: database.to_owned(),
-            password_secret: "postgres_password".to_owned(),
+            password_secret: PASSWORD.to_owned(),
         }),
         exec: ["postgres", "-D", &format!("{VOLUME}/data"), "-c", &format!("config_file={CONFIG}/postgresql.conf")].map(str::to_owned).to_vec(),
         space: super::space(VOLUME),
         health: Some(Health::Postgres { socket: SOCKETS.to_owned(), port: 5432 }),
         ..Role::default()
     };
-    rendered.services.push(Service {
+    part.services.push(Service {
         name: SERVICE.to_owned(),
         image: IMAGE,
         command: vec!["run".to_owned(), "postgres".to_owned()],
         role: Some(("postgres".to_owned(), role)),
         volumes: vec![("postgres", VOLUME.to_owned())],
-        tmpfs: vec![SOCKETS.to_owned()],
+        in_memory: vec![SOCKETS.to_owned()],
         networks: vec![Network::Back],
         // "Fast shutdown": the default signal would wait for every client to go by itself.
         stop_signal: Some("SIGINT"),
         stop_grace_seconds: 60,
-        shm_size: Some("256m"),
+        shared_memory_megabytes: Some(256),
         ..Service::default()
     });
+    Some(part)
 }
 
 /// Synapse's processes.

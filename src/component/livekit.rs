@@ -6,13 +6,13 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::secrets::placeholder;
-use super::{Foreign, Network, Rendered, Service, ports, synapse, yaml};
-use crate::launch::{Escape, Health, RUN_DIR, Role, SECRETS_DIR, Template};
-use crate::site::Site;
-use crate::site::load::Loaded;
-use crate::site::rtc::{Relay, RtcSource};
-use crate::site::turn::{Turn, TurnSource};
+use super::authorities;
+use crate::checked::{CheckedSite, Rtc, Turn};
+use crate::deployment::{ExternalImage, Network, Part, Port, Service, Transport};
+use crate::launch::{Escape, Health, Make, RUN_DIR, Role, Secret, Template, placeholder, secret_path};
+use crate::site::rtc::{self, Relay};
+use crate::site::text::RelayAddress;
+use crate::yaml;
 
 /// LiveKit's service and the directory of its files.
 pub const LIVEKIT: &str = "livekit";
@@ -22,20 +22,22 @@ pub const AUTHORISATION: &str = "livekit-authorisation";
 pub const SIGNAL_PORT: u16 = 7880;
 /// The authorisation service's port.
 pub const AUTHORISATION_PORT: u16 = 8080;
+/// The secret that both know.
+const SECRET: &str = "livekit_secret";
 /// The name of the key that both know; the secret belongs to it.
 const KEY: &str = "synapse-site";
 /// Numeric users of the containers, beside those of the site's own images.
 const USERS: (u32, u32) = (10006, 10007);
 
-pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
-    let site = &loaded.site;
-    let rtc = &site.rtc;
-    let (RtcSource::Bundled, Some(livekit), Some(authorisation)) = (rtc.source, &rtc.livekit_image, &rtc.authorisation_image) else { return };
+pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
+    let Rtc::Bundled { livekit, authorisation, host, address } = checked.rtc else { return None };
+    let (site, rtc) = (checked.site, &checked.site.rtc);
+    let mut part = Part { secrets: vec![Secret::new(SECRET, "lets the authorisation service let people into calls", Make::Random)], ..Part::default() };
     let source = "/etc/livekit/livekit.yaml".to_owned();
     let completed = format!("{RUN_DIR}/livekit.yaml");
     let about = format!("LiveKit's configuration for {}, written by synapse-site.", site.server.server_name);
-    rendered.add(LIVEKIT, &source, yaml::document(&about, &configuration(site)));
-    let mut secrets = vec!["livekit_secret".to_owned()];
+    part.add(LIVEKIT, &source, yaml::document(&about, &configuration(checked, host, address)));
+    let mut secrets = vec![SECRET.to_owned()];
     if rtc.relay == Relay::Turn {
         secrets.push(site.turn.secret().to_owned());
     }
@@ -46,14 +48,14 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
         health: Some(Health::Http { port: SIGNAL_PORT, path: "/".to_owned() }),
         ..Role::default()
     };
-    rendered.services.push(Service {
+    part.services.push(Service {
         name: LIVEKIT.to_owned(),
         image: LIVEKIT,
-        from: Some(Foreign { reference: livekit.to_string(), user: Some(USERS.0) }),
+        external: Some(ExternalImage { reference: livekit.to_string(), user: Some(USERS.0) }),
         command: vec!["run".to_owned(), LIVEKIT.to_owned()],
         role: Some((LIVEKIT.to_owned(), role)),
         networks: vec![Network::Edge, Network::Front],
-        ports: ports::all(site).iter().filter(|port| port.service == LIVEKIT).map(|port| port.published(None)).collect(),
+        ports: ports(rtc),
         stop_grace_seconds: 20,
         ..Service::default()
     });
@@ -66,25 +68,23 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     let env = [
         ("LIVEKIT_URL", format!("{}/livekit/sfu", site.rtc_origin("ws"))),
         ("LIVEKIT_KEY", KEY.to_owned()),
-        ("LIVEKIT_SECRET_FROM_FILE", format!("{SECRETS_DIR}/livekit_secret")),
+        ("LIVEKIT_SECRET_FROM_FILE", secret_path(SECRET)),
         ("LIVEKIT_FULL_ACCESS_HOMESERVERS", servers.join(",")),
         ("LIVEKIT_JWT_BIND", format!(":{AUTHORISATION_PORT}")),
     ];
-    for (path, content) in synapse::authority_files(loaded) {
-        rendered.add(AUTHORISATION, &path, content);
-    }
+    authorities::add(checked, AUTHORISATION, &mut part);
     let role = Role {
-        secrets: vec!["livekit_secret".to_owned()],
+        secrets: vec![SECRET.to_owned()],
         env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         exec: vec!["/lk-jwt-service".to_owned()],
-        trust: synapse::trust(site),
+        trust: authorities::trust(site),
         health: Some(Health::Http { port: AUTHORISATION_PORT, path: "/healthz".to_owned() }),
         ..Role::default()
     };
-    rendered.services.push(Service {
+    part.services.push(Service {
         name: AUTHORISATION.to_owned(),
         image: AUTHORISATION,
-        from: Some(Foreign { reference: authorisation.to_string(), user: Some(USERS.1) }),
+        external: Some(ExternalImage { reference: authorisation.to_string(), user: Some(USERS.1) }),
         command: vec!["run".to_owned(), AUTHORISATION.to_owned()],
         role: Some((AUTHORISATION.to_owned(), role)),
         // Outward, because it asks each person's own server who that person is, and LiveKit under its public name.
@@ -93,10 +93,24 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
         stop_grace_seconds: 10,
         ..Service::default()
     });
+    Some(part)
 }
 
-fn configuration(site: &Site) -> Value {
-    let rtc = &site.rtc;
+fn ports(rtc: &rtc::Rtc) -> Vec<Port> {
+    let port = |option, first, last, transport, purpose| Port { service: LIVEKIT, option, address: None, first, last, transport, purpose, inside: None };
+    let mut ports = vec![
+        port("rtc.tcp_port", rtc.tcp_port, rtc.tcp_port, Transport::Tcp, "calls of many: media where UDP is blocked"),
+        port("rtc.udp_port", rtc.udp_port, rtc.udp_port, Transport::Udp, "calls of many: media"),
+    ];
+    if rtc.relay == Relay::Livekit {
+        ports.push(port("rtc.relay_port", rtc.relay_port, rtc.relay_port, Transport::Udp, "calls of many: TURN"));
+        ports.push(port("rtc.relay_min_port", rtc.relay_min_port, rtc.relay_max_port, Transport::Udp, "calls of many: relayed media"));
+    }
+    ports
+}
+
+fn configuration(checked: &CheckedSite<'_>, host: &str, address: Option<&RelayAddress>) -> Value {
+    let rtc = &checked.site.rtc;
     let mut config = json!({
         "port": SIGNAL_PORT,
         "rtc": {
@@ -108,32 +122,32 @@ fn configuration(site: &Site) -> Value {
         },
         // Rooms are made by the authorisation service, for people who may; otherwise its refusal has no effect.
         "room": { "auto_create": false },
-        "keys": { (KEY): placeholder("livekit_secret") },
+        "keys": { (KEY): placeholder(SECRET) },
         // How the authorisation service learns that somebody has gone. Releases up to 0.5.0 have no such address and answer 404, which LiveKit
         // takes as heard.
         "webhook": { "api_key": KEY, "urls": [format!("http://{AUTHORISATION}:{AUTHORISATION_PORT}/sfu_webhook")] },
         "logging": { "level": "info", "json": true },
     });
-    if let Some(address) = rtc.external_ip.as_ref().or(site.turn.external_ip.as_ref()) {
+    if let Some(address) = address {
         config["rtc"]["node_ip"] = json!(address);
     }
-    let stun = stun_servers(site);
+    let stun = stun_servers(checked);
     if !stun.is_empty() {
         config["rtc"]["stun_servers"] = json!(stun);
     }
     match rtc.relay {
         Relay::None => {}
-        Relay::Turn => config["rtc"]["turn_servers"] = json!(turn_servers(&site.turn)),
+        Relay::Turn => config["rtc"]["turn_servers"] = json!(turn_servers(checked)),
         Relay::Livekit => {
             config["turn"] = json!({
                 "enabled": true,
-                "domain": site.rtc_host(),
+                "domain": host,
                 "udp_port": rtc.relay_port,
                 "relay_range_start": rtc.relay_min_port,
                 "relay_range_end": rtc.relay_max_port,
             });
             // Since 1.12 it relays to no private address, its own among them, unless it is named.
-            if let Some(address) = rtc.external_ip.as_ref().or(site.turn.external_ip.as_ref()).filter(|address| is_private(address.as_str())) {
+            if let Some(address) = address.filter(|address| is_private(address.as_str())) {
                 config["turn"]["allow_restricted_peer_cidrs"] = json!([format!("{address}/32")]);
             }
         }
@@ -145,34 +159,35 @@ fn is_private(address: &str) -> bool {
     address.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private() || address.is_loopback() || address.is_link_local())
 }
 
-fn stun_servers(site: &Site) -> Vec<String> {
-    let turn = &site.turn;
-    match (&turn.host, turn.source) {
+fn stun_servers(checked: &CheckedSite<'_>) -> Vec<String> {
+    let site = checked.site;
+    match checked.turn {
         _ if !site.rtc.stun_servers.is_empty() => site.rtc.stun_servers.iter().map(ToString::to_string).collect(),
-        (Some(host), TurnSource::Bundled) => vec![format!("{host}:{}", turn.port)],
-        _ => Vec::new(),
+        Turn::Bundled { host, .. } => vec![format!("{host}:{}", site.turn.port)],
+        Turn::None | Turn::External { .. } => Vec::new(),
     }
 }
 
 /// The TURN servers of the section `turn`, with credentials that LiveKit makes from the secret as Synapse does, or with those of the
 /// one user that the server has.
-fn turn_servers(turn: &Turn) -> Vec<Value> {
+fn turn_servers(checked: &CheckedSite<'_>) -> Vec<Value> {
+    let turn = &checked.site.turn;
     let secret = placeholder(turn.secret());
     let server = |host: &str, port: u16, protocol: &str| {
         let mut server = json!({ "host": host, "port": port, "protocol": protocol });
-        match turn.fixed_user() {
-            Some(user) => (server["username"], server["credential"]) = (json!(user), json!(secret)),
-            None => server["secret"] = json!(secret),
+        match checked.turn {
+            Turn::External { user: Some(user), .. } => (server["username"], server["credential"]) = (json!(user), json!(secret)),
+            Turn::None | Turn::Bundled { .. } | Turn::External { .. } => server["secret"] = json!(secret),
         }
         server
     };
-    match (&turn.host, turn.source) {
-        (Some(host), TurnSource::Bundled) => {
+    match checked.turn {
+        Turn::None => Vec::new(),
+        Turn::Bundled { host, .. } => {
             let secure = turn.tls.then_some((turn.tls_port, "tls"));
             [(turn.port, "udp"), (turn.port, "tcp")].into_iter().chain(secure).map(|(port, protocol)| server(host.as_str(), port, protocol)).collect()
         }
-        _ => turn
-            .turn_uris
+        Turn::External { uris, .. } => uris
             .iter()
             .map(|uri| {
                 let protocol = match (uri.is_tls(), uri.is_tcp()) {

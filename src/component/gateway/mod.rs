@@ -1,5 +1,5 @@
-//! The gateway: nginx in front of Synapse, and a second one that serves the well-known documents. Rules for a proxy in front of
-//! Synapse are from its documentation, "Using a reverse proxy"; the routes from [`crate::render::synapse::routes`].
+//! The gateway: nginx in front of Synapse. Rules for a proxy in front of
+//! Synapse are from its documentation, "Using a reverse proxy"; the routes from [`crate::component::synapse::routes`].
 
 pub mod delegation;
 
@@ -9,104 +9,104 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use super::synapse::{self, routes};
-use super::{Network, Rendered, Service, helpers, ports, rtc};
-use crate::launch::{Health, Role, SCRATCH_DIR};
+use super::{admin_ui, authorities, livekit, mistake, well_known};
+use crate::checked::{CheckedSite, Rtc};
+use crate::deployment::{Facts, Network, Part, Port, Service, Transport};
+use crate::error::Result;
+use crate::launch::{Health, Make, Role, SCRATCH_DIR, Secret};
 use crate::site::Site;
-use crate::site::gateway::Tls;
-use crate::site::load::Loaded;
-use crate::site::rtc::RtcSource;
+use crate::site::gateway::{Gateway, Tls};
 
 /// The image.
 pub const IMAGE: &str = "gateway";
-const WELL_KNOWN: &str = "well-known";
 const CONFIG: &str = "/etc/nginx/nginx.conf";
-const DOCUMENTS_CONFIG: &str = "/etc/nginx/well-known.conf";
-const DOCUMENTS: &str = "/etc/nginx/well-known";
-const ADMIN_UI: &str = "/etc/nginx/admin-ui";
+const CERTIFICATE: &str = "tls_certificate";
+const CERTIFICATE_KEY: &str = "tls_certificate_key";
 /// Ports inside the container; a service that is not root has those above 1023.
 const HTTP_PORT: u16 = 8080;
 const HTTPS_PORT: u16 = 8443;
 /// The largest body that Synapse takes where no media are uploaded: 200 events of 64 KiB (app/_base.py, max_request_body_size).
 const JSON_LIMIT: u64 = 200 * 65_536;
-/// Where container engines put their networks. When the gateway is published to the target itself only, whoever comes from
-/// there is a proxy on the target.
-pub const ENGINE_NETWORKS: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 
-pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
-    let site = &loaded.site;
-    rendered.add(IMAGE, CONFIG, template("nginx.conf", include_str!("nginx.conf.j2"), variables(site)));
-    if let Some(configuration) = helpers::page_configuration(site) {
-        rendered.add(IMAGE, &format!("{ADMIN_UI}/config.json"), configuration.to_string() + "\n");
+pub(super) fn resolve(checked: &CheckedSite<'_>, facts: &Facts) -> Result<Part> {
+    let site = checked.site;
+    let mut part = Part::default();
+    part.add(IMAGE, CONFIG, template("nginx.conf", include_str!("nginx.conf.j2"), variables(checked, facts))?);
+    let mut secrets = Vec::new();
+    if site.gateway.tls == Tls::Files {
+        part.secrets.push(Secret::new(CERTIFICATE, "the gateway's certificate with its chain, PEM", Make::Bring));
+        part.secrets.push(Secret::new(CERTIFICATE_KEY, "the private key of the gateway's certificate, PEM", Make::Bring));
+        secrets.extend([CERTIFICATE.to_owned(), CERTIFICATE_KEY.to_owned()]);
     }
-    let names: Vec<String> = rendered.well_known.keys().cloned().collect();
-    let documents = json!({ "server_name": site.server.server_name, "documents": names, "directory": DOCUMENTS });
-    let config = template("well-known.conf", include_str!("well-known.conf.j2"), documents);
-    for (name, content) in rendered.well_known.clone() {
-        rendered.add(IMAGE, &format!("{DOCUMENTS}/{name}"), content);
-    }
-    rendered.add(IMAGE, DOCUMENTS_CONFIG, config);
-
-    let role = |config: &str, secrets: Vec<String>| Role {
-        secrets,
-        writable: vec![SCRATCH_DIR.to_owned()],
-        exec: ["nginx", "-e", "stderr", "-c", config].map(str::to_owned).to_vec(),
-        health: Some(Health::Http { port: 8081, path: "/health".to_owned() }),
-        ..Role::default()
-    };
-    if site.well_known.serve {
-        rendered.services.push(Service {
-            name: WELL_KNOWN.to_owned(),
-            image: IMAGE,
-            command: vec!["run".to_owned(), WELL_KNOWN.to_owned()],
-            role: Some((WELL_KNOWN.to_owned(), role(DOCUMENTS_CONFIG, Vec::new()))),
-            networks: vec![Network::Front],
-            stop_signal: Some("SIGQUIT"),
-            stop_grace_seconds: 10,
-            ..Service::default()
-        });
-    }
-    let secrets = match site.gateway.tls {
-        Tls::Off => Vec::new(),
-        Tls::Files => vec!["tls_certificate".to_owned(), "tls_certificate_key".to_owned()],
-    };
-    let mut main = role(CONFIG, secrets);
+    let mut role = role(CONFIG, secrets);
     if site.matrix_authentication_service.as_ref().is_some_and(|service| service.endpoint.is_https()) {
-        main.trust = synapse::trust(site);
-        for (path, content) in synapse::authority_files(loaded) {
-            rendered.add(IMAGE, &path, content);
-        }
+        role.trust = authorities::trust(site);
+        authorities::add(checked, IMAGE, &mut part);
     }
     let mut after = vec![synapse::SERVICE.to_owned()];
     after.extend(synapse::workers::generic(site));
-    rendered.services.push(Service {
+    part.services.push(Service {
         name: IMAGE.to_owned(),
         image: IMAGE,
         command: vec!["run".to_owned(), IMAGE.to_owned()],
-        role: Some((IMAGE.to_owned(), main)),
+        role: Some((IMAGE.to_owned(), role)),
         networks: vec![Network::Edge, Network::Front],
-        ports: published(site),
+        ports: ports(&site.gateway),
         after,
         stop_signal: Some("SIGQUIT"),
         stop_grace_seconds: 20,
         ..Service::default()
     });
+    Ok(part)
 }
 
-fn published(site: &Site) -> Vec<String> {
-    let ports = ports::all(site);
-    let inside = |port: &ports::Port| if port.option == "gateway.http_port" { HTTP_PORT } else { HTTPS_PORT };
-    ports.iter().filter(|port| port.service == IMAGE).map(|port| port.published(Some(inside(port)))).collect()
+/// An nginx with that configuration.
+pub(super) fn role(config: &str, secrets: Vec<String>) -> Role {
+    Role {
+        secrets,
+        writable: vec![SCRATCH_DIR.to_owned()],
+        exec: ["nginx", "-e", "stderr", "-c", config].map(str::to_owned).to_vec(),
+        health: Some(Health::Http { port: 8081, path: "/health".to_owned() }),
+        ..Role::default()
+    }
 }
 
-fn variables(site: &Site) -> Value {
+pub(super) fn ports(gateway: &Gateway) -> Vec<Port> {
+    // Behind another proxy the gateway is for the target itself.
+    let address = gateway.bind_address.as_ref().map(ToString::to_string).or_else(|| (gateway.tls == Tls::Off).then(|| "127.0.0.1".to_owned()));
+    let port = |option, number, inside, purpose| Port {
+        service: IMAGE,
+        option,
+        address: address.clone(),
+        first: number,
+        last: number,
+        transport: Transport::Tcp,
+        purpose,
+        inside: Some(inside),
+    };
+    let purpose = if gateway.tls == Tls::Off { "HTTP, for the proxy in front" } else { "HTTP, redirects to HTTPS" };
+    let mut ports = vec![port("gateway.http_port", gateway.http_port, HTTP_PORT, purpose)];
+    if gateway.tls == Tls::Files {
+        ports.push(port("gateway.https_port", gateway.https_port, HTTPS_PORT, "HTTPS: clients and other servers"));
+        ports.extend(gateway.federation_port.map(|number| port("gateway.federation_port", number, HTTPS_PORT, "HTTPS: other servers")));
+    }
+    ports
+}
+
+fn variables(checked: &CheckedSite<'_>, facts: &Facts) -> Value {
+    let site = checked.site;
     let (server, gateway) = (&site.server, &site.gateway);
+    let rtc_host = match checked.rtc {
+        Rtc::Bundled { host, .. } => Some(host),
+        Rtc::None | Rtc::External => None,
+    };
     let (matrix, serve) = (server.public_baseurl.host(), site.well_known.serve);
     let host = |name: &&str| {
         json!({
             "name": name,
             "matrix": *name == matrix,
             "well_known": serve && *name == server.server_name.host(),
-            "rtc": site.rtc_host() == Some(*name),
+            "rtc": rtc_host == Some(*name),
             "admin": false,
             "delegated": delegation::passed(site, name, *name == matrix),
         })
@@ -124,7 +124,7 @@ fn variables(site: &Site) -> Value {
         .map(|group| json!({ "name": group.name, "variable": variable(group), "paths": group.paths }))
         .collect();
     let trusted: Vec<&str> = match gateway.trusted_proxies.as_slice() {
-        [] if gateway.tls == Tls::Off && gateway.is_local() => ENGINE_NETWORKS.to_vec(),
+        [] if gateway.tls == Tls::Off && gateway.is_local() => facts.networks.to_vec(),
         networks => networks.iter().map(|network| network.as_str()).collect(),
     };
     json!({
@@ -149,14 +149,15 @@ fn variables(site: &Site) -> Value {
         "json_limit": JSON_LIMIT,
         "main": synapse::SERVICE,
         "port": synapse::PORT,
-        "well_known": WELL_KNOWN,
-        "rtc": rtc_variables(site),
+        "well_known": well_known::SERVICE,
+        "rtc": rtc_variables(checked),
         "admin_ui": site.admin_ui.as_ref().map(|page| json!({
-            "service": helpers::ADMIN_UI,
+            "service": admin_ui::SERVICE,
             "port": page.port,
-            "directory": ADMIN_UI,
+            "directory": admin_ui::DIRECTORY,
         })),
-        "delegation": delegation::variables(site),
+        "delegation": delegation::variables(site, facts),
+        "resolver": facts.resolver,
         "workers": !workers.is_empty(),
         "balances": [("by_device", "$device"), ("by_room", "$room"), ("by_origin", "$remote_addr"), ("any", "$request_id")],
         "shares": shares(&workers),
@@ -176,15 +177,15 @@ fn people(site: &Site) -> Vec<&str> {
     names
 }
 
-fn rtc_variables(site: &Site) -> Value {
+fn rtc_variables(checked: &CheckedSite<'_>) -> Value {
     json!({
-        "bundled": site.rtc_host().is_some(),
+        "bundled": matches!(checked.rtc, Rtc::Bundled { .. }),
         // An island answers this one question of the federation API: who somebody is.
-        "openid": site.rtc.source != RtcSource::None && !site.listeners.federation,
-        "authorisation": rtc::AUTHORISATION,
-        "authorisation_port": rtc::AUTHORISATION_PORT,
-        "livekit": rtc::LIVEKIT,
-        "signal_port": rtc::SIGNAL_PORT,
+        "openid": !matches!(checked.rtc, Rtc::None) && !checked.site.listeners.federation,
+        "authorisation": livekit::AUTHORISATION,
+        "authorisation_port": livekit::AUTHORISATION_PORT,
+        "livekit": livekit::LIVEKIT,
+        "signal_port": livekit::SIGNAL_PORT,
     })
 }
 
@@ -205,13 +206,13 @@ fn shares(workers: &[String]) -> Vec<(String, &String)> {
     workers.iter().enumerate().map(|(at, worker)| (if at == last { "*".to_owned() } else { format!("{}.{:02}%", each / 100, each % 100) }, worker)).collect()
 }
 
-/// Fills a template of this room. The templates are part of the program, and every variable is given: a failure is a mistake
-/// in them that the tests of this room find, and shows as a configuration that nginx refuses.
-fn template(name: &str, source: &str, variables: Value) -> String {
+/// Fills a template of nginx. The templates are part of the program, and every variable is given.
+///
+/// # Errors
+/// [`crate::error::Error::Environment`] for a mistake in the template.
+pub(super) fn template(name: &str, source: &str, variables: Value) -> Result<String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    match environment.render_named_str(name, source, minijinja::value::Serde(variables)) {
-        Ok(text) => text.trim_end().to_owned() + "\n",
-        Err(error) => format!("# {error:#}\n"),
-    }
+    let text = environment.render_named_str(name, source, minijinja::value::Serde(variables)).map_err(|error| mistake(&format!("{error:#}")))?;
+    Ok(text.trim_end().to_owned() + "\n")
 }

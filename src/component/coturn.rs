@@ -4,15 +4,16 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::secrets::{self, placeholder};
-use super::{Network, Rendered, Service, ports};
-use crate::launch::{ADDRESS, Escape, Health, RUN_DIR, Role, SCRATCH_DIR, Template};
-use crate::site::Site;
+use crate::checked::{CheckedSite, Turn};
+use crate::deployment::{Network, Part, Port, Service, Transport};
+use crate::launch::{ADDRESS, Escape, Health, Make, RUN_DIR, Role, SCRATCH_DIR, Secret, Template, placeholder, secret_path};
 use crate::site::rtc::Relay;
-use crate::site::turn::TurnSource;
+use crate::site::turn;
 
 const IMAGE: &str = "coturn";
-const TLS_SECRETS: [&str; 2] = ["turn_tls_certificate", "turn_tls_certificate_key"];
+const SHARED_SECRET: &str = "turn_shared_secret";
+const CERTIFICATE: &str = "turn_tls_certificate";
+const CERTIFICATE_KEY: &str = "turn_tls_certificate_key";
 
 /// Ranges in which a relay reaches what it should not: the site's own containers, the operator's network, the target itself.
 const DENIED_PEERS: &[&str] = &[
@@ -40,9 +41,9 @@ const DENIED_PEERS: &[&str] = &[
     "fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 ];
 
-pub(super) fn render(site: &Site, rendered: &mut Rendered) {
-    let turn = &site.turn;
-    let (TurnSource::Bundled, Some(host), Some(external)) = (turn.source, &turn.host, &turn.external_ip) else { return };
+pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
+    let Turn::Bundled { host, external_ip: external } = checked.turn else { return None };
+    let (site, turn) = (checked.site, &checked.site.turn);
     // The relay has to know its own address beside the public one, or two people who both need it cannot reach each other.
     let mut config = format!(
         "# The relay of {server}.\n\
@@ -73,16 +74,10 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
         port = turn.port,
         min = turn.min_port,
         max = turn.max_port,
-        secret = placeholder("turn_shared_secret"),
+        secret = placeholder(SHARED_SECRET),
     );
     if turn.tls {
-        let _ = write!(
-            config,
-            "tls-listening-port={}\ncert={}\npkey={}\n",
-            turn.tls_port,
-            secrets::path("turn_tls_certificate"),
-            secrets::path("turn_tls_certificate_key")
-        );
+        let _ = write!(config, "tls-listening-port={}\ncert={}\npkey={}\n", turn.tls_port, secret_path(CERTIFICATE), secret_path(CERTIFICATE_KEY));
     } else {
         config.push_str("no-tls\n");
     }
@@ -101,28 +96,48 @@ pub(super) fn render(site: &Site, rendered: &mut Rendered) {
     for network in &turn.allowed_peer_ip {
         let _ = writeln!(config, "allowed-peer-ip={}", span(network.as_str()));
     }
-    rendered.add(IMAGE, "/etc/coturn/turnserver.conf", config);
+    let mut part = Part::default();
+    part.add(IMAGE, "/etc/coturn/turnserver.conf", config);
     let completed = format!("{RUN_DIR}/turnserver.conf");
     let role = Role {
-        secrets: TLS_SECRETS.iter().filter(|_| turn.tls).chain(&["turn_shared_secret"]).map(|name| (*name).to_owned()).collect(),
+        secrets: [CERTIFICATE, CERTIFICATE_KEY].iter().filter(|_| turn.tls).chain(&[SHARED_SECRET]).map(|name| (*name).to_owned()).collect(),
         files: vec![Template { source: "/etc/coturn/turnserver.conf".to_owned(), target: completed.clone(), escape: Escape::Plain }],
         writable: vec![SCRATCH_DIR.to_owned()],
         exec: vec!["turnserver".to_owned(), "-c".to_owned(), completed],
         health: Some(Health::Stun { host: "127.0.0.1".to_owned(), port: turn.port }),
         ..Role::default()
     };
-    rendered.services.push(Service {
+    part.services.push(Service {
         name: IMAGE.to_owned(),
         image: IMAGE,
         command: vec!["run".to_owned(), "coturn".to_owned()],
         role: Some(("coturn".to_owned(), role)),
         networks: vec![Network::Edge],
-        ports: ports::all(site).iter().filter(|port| port.service == IMAGE).map(|port| port.published(None)).collect(),
+        ports: ports(turn),
         // As process 1 it would ignore the signal to end.
         init: true,
         stop_grace_seconds: 5,
         ..Service::default()
     });
+    part.secrets.push(Secret::new(SHARED_SECRET, "lets Synapse make credentials for the bundled coturn", Make::Random));
+    if turn.tls {
+        part.secrets.push(Secret::new(CERTIFICATE, "the relay's certificate with its chain, PEM", Make::Bring));
+        part.secrets.push(Secret::new(CERTIFICATE_KEY, "the private key of the relay's certificate, PEM", Make::Bring));
+    }
+    Some(part)
+}
+
+fn ports(turn: &turn::Turn) -> Vec<Port> {
+    let port = |option, first, last, transport, purpose| Port { service: IMAGE, option, address: None, first, last, transport, purpose, inside: None };
+    let mut ports = vec![
+        port("turn.port", turn.port, turn.port, Transport::Tcp, "calls of two: TURN"),
+        port("turn.port", turn.port, turn.port, Transport::Udp, "calls of two: TURN and STUN"),
+    ];
+    if turn.tls {
+        ports.push(port("turn.tls_port", turn.tls_port, turn.tls_port, Transport::Tcp, "calls of two: TURN over TLS"));
+    }
+    ports.push(port("turn.min_port", turn.min_port, turn.max_port, Transport::Udp, "calls of two: relayed media"));
+    ports
 }
 
 /// coturn knows ranges from address to address only.

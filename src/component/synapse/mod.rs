@@ -3,6 +3,7 @@
 //! `launch` completes into a conf.d of its own.
 
 pub mod app_services;
+pub mod consent;
 pub mod delegation;
 pub mod email;
 mod homeserver;
@@ -14,19 +15,22 @@ pub mod percent;
 mod policy;
 pub mod routes;
 pub mod rtc;
+mod secrets;
 pub mod workers;
 
 use serde_json::{Value, json};
 
-use super::secrets::{self, placeholder};
-use super::{Network, Rendered, Service, yaml};
+use super::{authorities, postgres, redis, space};
+use crate::checked::{CheckedSite, Redis};
+use crate::deployment::{Keeper, Network, Part, Service};
 use crate::launch::{
-    Admin, AdminUser, Database, Escape, Guarded, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SECRETS_DIR, SiteDatabase, Template, Trust, Wait,
+    Admin, AdminUser, Database, Escape, Guarded, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SiteDatabase, Template, Wait, placeholder,
 };
 use crate::site::Site;
-use crate::site::authentication::Method;
-use crate::site::database::{Source, SslMode};
-use crate::site::load::Loaded;
+use crate::site::database::SslMode;
+use crate::site::secret::with_placeholders;
+use crate::yaml;
+use crate::{checked, launch};
 
 /// The image.
 pub const IMAGE: &str = "synapse";
@@ -44,10 +48,6 @@ pub const STATE: &str = "/var/lib/synapse";
 /// How long a process waits for what it needs, in seconds. A first start makes the whole database schema.
 const DEADLINE: u64 = 300;
 const PASSFILE: &str = "pgpass";
-/// The certificate authorities that the image comes with.
-const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// The same and those of the description, which launch puts together.
-const WHOLE_BUNDLE: &str = "/run/synapse-site/ca-certificates.crt";
 
 /// A configuration file: its name below conf.d, what it is about, and its options.
 struct Fragment {
@@ -57,36 +57,44 @@ struct Fragment {
 }
 
 /// The options that a site's main process is given, file by file; secrets are not in their places yet.
-pub fn written(loaded: &Loaded) -> Vec<Value> {
-    let fragments = fragments(loaded, &mut Vec::new(), &mut Rendered::default());
-    std::iter::once(homeserver::options(&loaded.site)).chain(fragments.into_iter().map(|fragment| fragment.options)).collect()
+pub fn written(checked: &CheckedSite<'_>) -> Vec<Value> {
+    let fragments = fragments(checked, &mut Vec::new(), &mut Part::default());
+    std::iter::once(homeserver::options(checked.site)).chain(fragments.into_iter().map(|fragment| fragment.options)).collect()
 }
 
-pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
-    let site = &loaded.site;
-    rendered.add(IMAGE, &format!("{CONFIG}/homeserver.yaml"), yaml::document(&homeserver::about(site), &homeserver::options(site)));
-    logging::render(site, rendered);
-    rendered.add(
+/// What the processes of Synapse have in common.
+struct Common {
+    /// Files and directories of configuration, in the order in which they are read.
+    config: Vec<String>,
+    /// Files to complete at start.
+    templates: Vec<Template>,
+    /// Secrets to read.
+    secrets: Vec<String>,
+}
+
+pub(crate) fn resolve(checked: &CheckedSite<'_>) -> Part {
+    let site = checked.site;
+    let mut part = Part { secrets: secrets::own(checked), named_secrets: secrets::named(checked), ..Part::default() };
+    part.add(IMAGE, &format!("{CONFIG}/homeserver.yaml"), yaml::document(&homeserver::about(site), &homeserver::options(site)));
+    logging::add(site, &mut part);
+    part.add(
         IMAGE,
         &format!("{CONFIG}/{PASSFILE}"),
-        format!("*:*:{}:{}:{}\n", pgpass(site.database.dbname.as_str()), pgpass(site.database.user.as_str()), placeholder("postgres_password")),
+        format!("*:*:{}:{}:{}\n", pgpass(site.database.dbname.as_str()), pgpass(site.database.user.as_str()), placeholder(postgres::PASSWORD)),
     );
-
-    for (path, content) in authority_files(loaded) {
-        rendered.add(IMAGE, &path, content);
-    }
+    authorities::add(checked, IMAGE, &mut part);
     let mut templates = vec![Template { source: format!("{CONFIG}/{PASSFILE}"), target: format!("{RUN_DIR}/{PASSFILE}"), escape: Escape::PgPass }];
     let (mut plain, mut completed) = (false, false);
-    for fragment in fragments(loaded, &mut templates, rendered) {
+    for fragment in fragments(checked, &mut templates, &mut part) {
         let text = yaml::document(fragment.about, &fragment.options);
-        if text.contains(crate::launch::PLACEHOLDER_OPEN) {
+        if text.contains(launch::PLACEHOLDER_OPEN) {
             completed = true;
             let source = format!("{CONFIG}/templates/{}", fragment.name);
             templates.push(Template { source: source.clone(), target: format!("{RUN_DIR}/conf.d/{}", fragment.name), escape: Escape::Json });
-            rendered.add(IMAGE, &source, text);
+            part.add(IMAGE, &source, text);
         } else {
             plain = true;
-            rendered.add(IMAGE, &format!("{CONFIG}/conf.d/{}", fragment.name), text);
+            part.add(IMAGE, &format!("{CONFIG}/conf.d/{}", fragment.name), text);
         }
     }
     let mut config = vec![format!("{CONFIG}/homeserver.yaml")];
@@ -96,25 +104,30 @@ pub(super) fn render(loaded: &Loaded, rendered: &mut Rendered) {
     if completed {
         config.push(format!("{RUN_DIR}/conf.d"));
     }
-    rendered.services.push(main_process(site, &config, &templates, rendered));
-    workers::render(site, &config, &templates, rendered);
-    if !site.administering().is_empty() {
-        rendered.services.push(admin_service(site));
+    let common = Common { config, templates, secrets: secrets::read(checked) };
+    part.services.push(main_process(checked, &common));
+    workers::add(checked, &common, &mut part);
+    let admin = admin(site);
+    if let Some(admin) = &admin {
+        part.services.push(admin_job(admin));
+        part.secrets.extend(secrets::of_administrators(checked));
     }
+    part.keeper = Some(Keeper { image: IMAGE, admin });
+    part
 }
 
 /// Who administers the site, for `launch admin`.
-pub(super) fn admin(site: &Site) -> Option<Admin> {
+fn admin(site: &Site) -> Option<Admin> {
     let people = site.administering();
     if people.is_empty() {
         return None;
     }
-    let local = secrets::local_passwords(site);
+    let local = site.authentication.is_local();
     let bot = site.draupnir.as_ref().map(|draupnir| &draupnir.localpart);
     Some(Admin {
         host: SERVICE.to_owned(),
         port: PORT,
-        registration_secret: "registration_shared_secret".to_owned(),
+        registration_secret: secrets::REGISTRATION.to_owned(),
         users: people
             .into_iter()
             .map(|person| AdminUser {
@@ -126,21 +139,21 @@ pub(super) fn admin(site: &Site) -> Option<Admin> {
     })
 }
 
-fn fragments(loaded: &Loaded, templates: &mut Vec<Template>, rendered: &mut Rendered) -> Vec<Fragment> {
-    let site = &loaded.site;
+fn fragments(checked: &CheckedSite<'_>, templates: &mut Vec<Template>, part: &mut Part) -> Vec<Fragment> {
+    let site = checked.site;
     let mut fragments = vec![
         Fragment { name: "authentication.yaml", about: "Who may log in, and how.", options: homeserver::authentication(site) },
         Fragment {
             name: "database.yaml",
             about: "PostgreSQL. The password is in a file for libpq, which launch writes.",
-            options: homeserver::database(site, &format!("{RUN_DIR}/{PASSFILE}")),
+            options: homeserver::database(checked, &format!("{RUN_DIR}/{PASSFILE}")),
         },
         Fragment { name: "media.yaml", about: "The media store and URL previews.", options: homeserver::media(site, STATE) },
-        Fragment { name: "redis.yaml", about: "The bus between processes.", options: homeserver::redis(site) },
+        Fragment { name: "redis.yaml", about: "The bus between processes.", options: homeserver::redis(checked) },
         Fragment { name: "registration.yaml", about: "Who may make an account, and what people may change.", options: homeserver::registration(site) },
     ];
-    fragments.extend(policy::fragments(loaded, rendered));
-    if let Some(options) = homeserver::turn(site) {
+    fragments.extend(policy::fragments(checked, part));
+    if let Some(options) = homeserver::turn(checked) {
         fragments.push(Fragment { name: "turn.yaml", about: "The relay for one-to-one calls.", options });
     }
     if let Some(options) = oidc::options(site) {
@@ -158,97 +171,101 @@ fn fragments(loaded: &Loaded, templates: &mut Vec<Template>, rendered: &mut Rend
     if let Some(email) = &site.email {
         fragments.push(Fragment { name: "email.yaml", about: "The mail server, and what is mailed.", options: email::options(email) });
     }
-    if let Some(consent) = &site.consent {
-        fragments.push(Fragment { name: "consent.yaml", about: "The policy that people agree to.", options: notices::consent(consent, loaded, rendered) });
+    if let Some(policy) = &checked.policy {
+        fragments.push(Fragment { name: "consent.yaml", about: "The policy that people agree to.", options: notices::consent(policy, part) });
     }
     if let Some(notices) = &site.server_notices {
         fragments.push(Fragment { name: "server_notices.yaml", about: "Messages from the server itself.", options: notices::server_notices(notices) });
     }
-    if let Some(options) = notices::templates(loaded, rendered) {
+    if let Some(options) = notices::templates(checked, part) {
         fragments.push(Fragment { name: "templates.yaml", about: "Pages and mails in place of Synapse's own.", options });
     }
-    if let Some(options) = app_services::render(loaded, templates, rendered) {
+    if let Some(options) = app_services::add(checked, templates, part) {
         fragments.push(Fragment { name: "app_services.yaml", about: "Application services: bridges and bots.", options });
     }
     let mut settings = site.synapse.settings.clone();
     rtc::add_features(site, &mut settings);
-    if let Some(directory) = site.ldap.as_ref().filter(|_| site.authentication.method == Method::Ldap) {
-        let certificate = directory.ca_certificate.as_ref().and_then(|path| loaded.files.get(path.as_str())).map(|content| {
+    if let Some(directory) = checked.directory {
+        let certificate = directory.authority.map(|content| {
             let path = format!("{CONFIG}/ldap-ca.pem");
-            rendered.add(IMAGE, &path, content.clone());
+            part.add(IMAGE, &path, content);
             path
         });
         // Other modules come from the site's own settings; one top-level option stands in one file.
-        let module = ldap::module(directory, certificate.as_deref().unwrap_or(bundle(site)));
-        rendered.add(IMAGE, ldap::PROGRAM_PATH, ldap::PROGRAM);
+        let module = ldap::module(directory.ldap, certificate.as_deref().unwrap_or(authorities::bundle(site)));
+        part.add(IMAGE, ldap::PROGRAM_PATH, ldap::PROGRAM);
         let modules = settings.entry("modules".to_owned()).or_insert_with(|| json!([]));
         if let Some(list) = modules.as_array_mut() {
             list.insert(0, module);
         }
     }
     if let Some(modules) = settings.remove("modules") {
-        let options = secrets::with_placeholders(&json!({ "modules": modules }));
+        let options = with_placeholders(&json!({ "modules": modules }));
         fragments.push(Fragment { name: "modules.yaml", about: "Modules, the one for the directory first.", options });
     }
     if !settings.is_empty() {
-        let options = secrets::with_placeholders(&json!(settings));
+        let options = with_placeholders(&json!(settings));
         fragments.push(Fragment { name: "settings.yaml", about: "What the description has under synapse.settings.", options });
     }
     fragments
 }
 
 /// What every process of Synapse has in common.
-fn process(site: &Site, rendered: &Rendered, config: &[String], templates: &[Template], program: &str) -> Role {
+fn process(checked: &CheckedSite<'_>, common: &Common, config: &[String], program: &str) -> Role {
     let mut exec: Vec<String> = vec![program.to_owned()];
     for path in config {
         exec.extend(["--config-path".to_owned(), path.clone()]);
     }
-    let mut names: Vec<String> = rendered.secrets.iter().map(|secret| secret.name.clone()).filter(|name| !secrets::is_for_others(site, name)).collect();
-    names.sort();
     Role {
-        secrets: names,
+        secrets: common.secrets.clone(),
         // Bodies of uploads, by Python's tempfile.
         writable: vec![SCRATCH_DIR.to_owned()],
-        files: templates.to_vec(),
-        trust: trust(site),
+        files: common.templates.clone(),
+        trust: authorities::trust(checked.site),
         deadline_seconds: DEADLINE,
-        needs: waits(site),
+        needs: waits(checked),
         exec,
         health: Some(Health::Http { port: PORT, path: "/health".to_owned() }),
         ..Role::default()
     }
 }
 
-fn main_process(site: &Site, config: &[String], templates: &[Template], rendered: &Rendered) -> Service {
-    let mut role = process(site, rendered, config, templates, "synapse_homeserver");
+fn main_process(checked: &CheckedSite<'_>, common: &Common) -> Service {
+    let site = checked.site;
+    let mut role = process(checked, common, &common.config, "synapse_homeserver");
     let volumes: Vec<(&str, String)> = std::iter::once(("synapse", STATE.to_owned())).chain(logging::volume(site)).collect();
     role.writable.extend(volumes.iter().map(|(_, path)| path.clone()));
-    role.wait = waits(site);
-    role.space = crate::render::space(STATE);
-    role.database = bundled_database(site);
+    role.wait = waits(checked);
+    role.space = space(STATE);
+    role.database = bundled_database(checked);
     role.prepare = Some(Prepare::Synapse(Guarded {
         state: STATE.to_owned(),
-        signing_key_secret: "signing_key".to_owned(),
-        pepper_secret: secrets::pepper(site).then(|| "password_pepper".to_owned()),
-        local_passwords: secrets::local_passwords(site),
+        signing_key_secret: secrets::SIGNING_KEY.to_owned(),
+        pepper_secret: site.authentication.has_pepper().then(|| secrets::PEPPER.to_owned()),
+        local_passwords: site.authentication.is_local(),
         old_signing_keys: site.server.old_signing_keys.keys().cloned().collect(),
-        database: database_to_look_into(site),
+        database: database_to_look_into(checked),
     }));
+    let database = matches!(checked.database, checked::Database::Bundled).then(|| postgres::SERVICE.to_owned());
+    let redis = matches!(checked.redis, Redis::Bundled).then(|| redis::SERVICE.to_owned());
     Service {
         name: SERVICE.to_owned(),
         command: vec!["run".to_owned(), "main".to_owned()],
         role: Some(("main".to_owned(), role)),
         volumes,
-        after: rendered.services.iter().map(|service| service.name.clone()).collect(),
-        ..base_service(site)
+        after: database.into_iter().chain(redis).collect(),
+        ..base_service(checked)
     }
 }
 
-fn base_service(site: &Site) -> Service {
-    let socket = site.database.host.as_ref().map(|host| host.as_str()).filter(|host| site.database.source == Source::External && host.starts_with('/'));
+fn base_service(checked: &CheckedSite<'_>) -> Service {
+    let socket = match checked.database {
+        checked::Database::External { host } if host.as_str().starts_with('/') => Some(host.to_string()),
+        checked::Database::External { .. } | checked::Database::Bundled => None,
+    };
     Service {
         image: IMAGE,
-        binds: socket.map(str::to_owned).into_iter().collect(),
+        directories: socket.into_iter().collect(),
         networks: vec![Network::Front, Network::Back, Network::Outbound],
         stop_grace_seconds: 60,
         ..Service::default()
@@ -256,90 +273,70 @@ fn base_service(site: &Site) -> Service {
 }
 
 /// What the main process waits for.
-fn waits(site: &Site) -> Vec<Wait> {
-    let (host, port) = database_address(site);
+fn waits(checked: &CheckedSite<'_>) -> Vec<Wait> {
+    let site = checked.site;
+    let (host, port) = database_address(checked);
     let mut waits = vec![Wait {
         name: "PostgreSQL".to_owned(),
         probe: Probe::Postgres { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string() },
     }];
-    let (host, port) = redis_address(site);
+    let (host, port) = redis_address(checked);
     waits.push(Wait { name: "Redis".to_owned(), probe: Probe::Tcp { host, port } });
     waits
 }
 
 /// Where `launch` can write as Synapse does, to see whether the database takes it. An external one may ask for TLS or for other
 /// proofs, and gets only the question whether it answers.
-fn bundled_database(site: &Site) -> Option<Database> {
-    (site.database.source == Source::Bundled).then(|| login(site))
+fn bundled_database(checked: &CheckedSite<'_>) -> Option<Database> {
+    matches!(checked.database, checked::Database::Bundled).then(|| login(checked))
 }
 
 /// Where `launch` looks for what is known of the site. The modes are libpq's, whose default is `prefer`.
-fn database_to_look_into(site: &Site) -> Option<SiteDatabase> {
-    let bundled = site.database.source == Source::Bundled;
-    let socket = site.database.host.as_ref().is_some_and(|host| host.as_str().starts_with('/'));
-    let prefer_tls = match site.database.sslmode {
-        _ if bundled || socket => false,
-        Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => return None,
-        Some(SslMode::Disable | SslMode::Allow) => false,
-        Some(SslMode::Prefer) | None => true,
+fn database_to_look_into(checked: &CheckedSite<'_>) -> Option<SiteDatabase> {
+    let (bundled, prefer_tls) = match (checked.database, checked.site.database.sslmode) {
+        (checked::Database::Bundled, _) => (true, false),
+        (checked::Database::External { host }, _) if host.as_str().starts_with('/') => (false, false),
+        (checked::Database::External { .. }, Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull)) => return None,
+        (checked::Database::External { .. }, Some(SslMode::Disable | SslMode::Allow)) => (false, false),
+        (checked::Database::External { .. }, Some(SslMode::Prefer) | None) => (false, true),
     };
-    Some(SiteDatabase { at: login(site), bundled, prefer_tls })
+    Some(SiteDatabase { at: login(checked), bundled, prefer_tls })
 }
 
-fn login(site: &Site) -> Database {
-    let (host, port) = database_address(site);
-    Database { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string(), password_secret: "postgres_password".to_owned() }
+fn login(checked: &CheckedSite<'_>) -> Database {
+    let (host, port) = database_address(checked);
+    let database = &checked.site.database;
+    Database { host, port, user: database.user.to_string(), database: database.dbname.to_string(), password_secret: postgres::PASSWORD.to_owned() }
 }
 
-fn database_address(site: &Site) -> (String, u16) {
-    match (&site.database.host, site.database.source) {
-        (Some(host), Source::External) => (host.to_string(), site.database.port),
-        _ => (super::postgres::SERVICE.to_owned(), 5432),
+fn database_address(checked: &CheckedSite<'_>) -> (String, u16) {
+    match checked.database {
+        checked::Database::Bundled => (postgres::SERVICE.to_owned(), 5432),
+        checked::Database::External { host } => (host.to_string(), checked.site.database.port),
     }
 }
 
-fn redis_address(site: &Site) -> (String, u16) {
-    match (&site.redis.host, site.redis.source) {
-        (Some(host), Source::External) => (host.to_string(), site.redis.port),
-        _ => (super::redis::SERVICE.to_owned(), 6379),
+fn redis_address(checked: &CheckedSite<'_>) -> (String, u16) {
+    match checked.redis {
+        Redis::Bundled => (redis::SERVICE.to_owned(), 6379),
+        Redis::External { host } => (host.to_string(), checked.site.redis.port),
     }
 }
 
-fn admin_service(site: &Site) -> Service {
-    let passwords = admin(site).into_iter().flat_map(|admin| admin.users).filter_map(|user| user.password_secret);
+/// Makes the administrators' accounts.
+fn admin_job(admin: &Admin) -> Service {
+    let passwords = admin.users.iter().filter_map(|user| user.password_secret.clone());
     Service {
         name: "admin".to_owned(),
         image: IMAGE,
         command: vec!["admin".to_owned()],
         networks: vec![Network::Front],
-        secrets: std::iter::once("registration_shared_secret".to_owned()).chain(passwords).collect(),
+        secrets: std::iter::once(secrets::REGISTRATION.to_owned()).chain(passwords).collect(),
         after: vec![SERVICE.to_owned()],
         stop_grace_seconds: 10,
-        profile: Some("admin"),
+        is_job: true,
         ..Service::default()
     }
-}
-
-/// Where the description's certificate authorities lie in the image.
-fn authorities(site: &Site) -> Vec<String> {
-    (1..=site.server.ca_certificates.len()).map(|number| format!("{CONFIG}/authorities/{number}.pem")).collect()
-}
-
-/// The description's certificate authorities, by their paths.
-pub(super) fn authority_files(loaded: &Loaded) -> Vec<(String, Vec<u8>)> {
-    let contents = loaded.site.server.ca_certificates.iter().map(|file| loaded.files.get(file.as_str()).cloned().unwrap_or_default());
-    authorities(&loaded.site).into_iter().zip(contents).collect()
-}
-
-/// What makes a service trust them.
-pub(super) fn trust(site: &Site) -> Option<Trust> {
-    let certificates = authorities(site);
-    (!certificates.is_empty()).then(|| Trust { bundle: BUNDLE.to_owned(), certificates, target: WHOLE_BUNDLE.to_owned() })
-}
-
-/// The file with every certificate authority that Synapse trusts.
-pub(super) fn bundle(site: &Site) -> &'static str {
-    if site.server.ca_certificates.is_empty() { BUNDLE } else { WHOLE_BUNDLE }
 }
 
 /// The ports that Synapse listens at inside its containers, each with what it is for.
@@ -354,9 +351,4 @@ pub fn taken_ports(site: &Site) -> Vec<(u16, &'static str)> {
 /// A field of libpq's password file, outside of a placeholder.
 fn pgpass(field: &str) -> String {
     field.replace('\\', "\\\\").replace(':', "\\:")
-}
-
-/// The path of a secret inside a container.
-fn secret_path(name: &str) -> String {
-    format!("{SECRETS_DIR}/{name}")
 }

@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::{CONFIG, IMAGE, PORT, SERVICE, base_service, homeserver, logging, process, secret_path};
-use crate::launch::{Probe, Template, Wait};
-use crate::render::{Rendered, Service, yaml};
+use super::{CONFIG, Common, IMAGE, PORT, SERVICE, base_service, homeserver, logging, process, secrets};
+use crate::checked::CheckedSite;
+use crate::deployment::{Part, Service};
+use crate::launch::{Probe, Wait, secret_path};
 use crate::site::Site;
+use crate::yaml;
 
 /// The names of the generic workers, which are also their host names. Their order decides which requests each gets.
 pub fn generic(site: &Site) -> Vec<String> {
@@ -29,7 +31,7 @@ pub(super) fn options(site: &Site) -> Option<Value> {
     }
     let mut options = json!({
         "instance_map": { "main": { "host": SERVICE, "port": super::REPLICATION_PORT } },
-        "worker_replication_secret_path": secret_path("worker_replication_secret"),
+        "worker_replication_secret_path": secret_path(secrets::REPLICATION),
     });
     let senders = senders(site);
     if !senders.is_empty() {
@@ -38,20 +40,22 @@ pub(super) fn options(site: &Site) -> Option<Value> {
     Some(options)
 }
 
-pub(super) fn render(site: &Site, config: &[String], templates: &[Template], rendered: &mut Rendered) {
+pub(super) fn add(checked: &CheckedSite<'_>, common: &Common, part: &mut Part) {
+    let site = checked.site;
     let mut resources = vec!["client"];
     if site.listeners.federation {
         resources.push("federation");
     }
     for name in generic(site) {
-        worker(site, &name, &resources, config, templates, rendered);
+        worker(checked, &name, &resources, common, part);
     }
     for name in senders(site) {
-        worker(site, &name, &["health"], config, templates, rendered);
+        worker(checked, &name, &["health"], common, part);
     }
 }
 
-fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templates: &[Template], rendered: &mut Rendered) {
+fn worker(checked: &CheckedSite<'_>, name: &str, resources: &[&str], common: &Common, part: &mut Part) {
+    let site = checked.site;
     let mut listeners = vec![homeserver::http_listener(resources, site.listeners.compress)];
     if site.listeners.metrics {
         listeners.push(homeserver::metrics_listener());
@@ -65,20 +69,20 @@ fn worker(site: &Site, name: &str, resources: &[&str], config: &[String], templa
         "worker_log_config": logging::path(site, name),
     });
     let path = format!("{CONFIG}/workers/{name}.yaml");
-    rendered.add(IMAGE, &path, yaml::document(&format!("What makes a process the worker {name}."), &options));
-    let mut config = config.to_vec();
+    part.add(IMAGE, &path, yaml::document(&format!("What makes a process the worker {name}."), &options));
+    let mut config = common.config.clone();
     config.push(path);
-    let mut role = process(site, rendered, &config, templates, "synapse_worker");
+    let mut role = process(checked, common, &config, "synapse_worker");
     role.writable.extend(logging::volume(site).into_iter().map(|(_, path)| path));
     // The main process makes and migrates the database; it answers only after that.
     role.wait =
         vec![Wait { name: "Synapse's main process".to_owned(), probe: Probe::Http { host: SERVICE.to_owned(), port: PORT, path: "/health".to_owned() } }];
-    rendered.services.push(Service {
+    part.services.push(Service {
         name: name.to_owned(),
         command: vec!["run".to_owned(), name.to_owned()],
         role: Some((name.to_owned(), role)),
         volumes: logging::volume(site).into_iter().collect(),
         after: vec![SERVICE.to_owned()],
-        ..base_service(site)
+        ..base_service(checked)
     });
 }

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{METRICS_PORT, PORT, REPLICATION_PORT, database_address, logging, policy, redis_address, secret_path};
-use crate::render::secrets::{self, placeholder};
+use super::{METRICS_PORT, PORT, REPLICATION_PORT, database_address, logging, policy, redis_address, secrets};
+use crate::checked::{CheckedSite, Database, Redis, Turn};
+use crate::component::{authorities, redis};
+use crate::launch::{placeholder, secret_path};
 use crate::site::Site;
 use crate::site::authentication::Method;
-use crate::site::database::Source;
 use crate::site::rtc::RtcSource;
-use crate::site::turn::TurnSource;
 
 pub(super) fn about(site: &Site) -> String {
     format!(
@@ -53,10 +53,10 @@ pub(super) fn options(site: &Site) -> Value {
         "serve_server_wellknown": false,
         "listeners": listeners,
         "log_config": logging::path(site, super::SERVICE),
-        "signing_key_path": secret_path("signing_key"),
-        "macaroon_secret_key_path": secret_path("macaroon_secret_key"),
-        "form_secret_path": secret_path("form_secret"),
-        "registration_shared_secret_path": secret_path("registration_shared_secret"),
+        "signing_key_path": secret_path(secrets::SIGNING_KEY),
+        "macaroon_secret_key_path": secret_path(secrets::MACAROONS),
+        "form_secret_path": secret_path(secrets::FORMS),
+        "registration_shared_secret_path": secret_path(secrets::REGISTRATION),
     });
     if site.listeners.metrics {
         options["enable_metrics"] = json!(true);
@@ -111,8 +111,8 @@ pub(super) fn authentication(site: &Site) -> Value {
     if authentication.method == Method::Local {
         config.insert("policy".to_owned(), json!(authentication.policy));
     }
-    if secrets::pepper(site) {
-        config.insert("pepper".to_owned(), json!(placeholder("password_pepper")));
+    if authentication.has_pepper() {
+        config.insert("pepper".to_owned(), json!(placeholder(secrets::PEPPER)));
     }
     let mut options = policy::said(authentication);
     for name in ["method", "policy", "pepper"] {
@@ -122,9 +122,9 @@ pub(super) fn authentication(site: &Site) -> Value {
     Value::Object(options)
 }
 
-pub(super) fn database(site: &Site, passfile: &str) -> Value {
-    let database = &site.database;
-    let (host, port) = database_address(site);
+pub(super) fn database(checked: &CheckedSite<'_>, passfile: &str) -> Value {
+    let database = &checked.site.database;
+    let (host, port) = database_address(checked);
     let mut args = json!({
         "user": database.user,
         "dbname": database.dbname,
@@ -134,20 +134,21 @@ pub(super) fn database(site: &Site, passfile: &str) -> Value {
         "cp_min": database.cp_min,
         "cp_max": database.cp_max,
     });
-    if database.source == Source::External && !host.starts_with('/') {
+    let is_external = matches!(checked.database, Database::External { .. });
+    if is_external && !host.starts_with('/') {
         // A peer that vanished without a word is noticed within a minute, as Synapse's documentation recommends.
         for (name, value) in [("keepalives_idle", 10), ("keepalives_interval", 10), ("keepalives_count", 3)] {
             args[name] = json!(value);
         }
     }
-    if database.source == Source::External && database.hosts().len() > 1 {
+    if is_external && database.hosts().len() > 1 {
         // Otherwise libpq takes the first that answers, which may be a standby.
         args["target_session_attrs"] = json!("read-write");
     }
     if let Some(mode) = database.sslmode {
         args["sslmode"] = json!(mode.as_str());
         if mode.as_str().starts_with("verify") {
-            args["sslrootcert"] = json!(super::bundle(site));
+            args["sslrootcert"] = json!(authorities::bundle(checked.site));
         }
     }
     let mut block = json!({ "name": "psycopg2", "args": args });
@@ -161,16 +162,18 @@ pub(super) fn database(site: &Site, passfile: &str) -> Value {
     json!({ "database": block })
 }
 
-pub(super) fn redis(site: &Site) -> Value {
-    let (host, port) = redis_address(site);
-    let mut redis = json!({ "enabled": true, "host": host, "port": port });
-    if site.redis.source == Source::Bundled || site.redis.password {
-        redis["password_path"] = json!(secret_path("redis_password"));
+pub(super) fn redis(checked: &CheckedSite<'_>) -> Value {
+    let site = checked.site;
+    let (host, port) = redis_address(checked);
+    let mut options = json!({ "enabled": true, "host": host, "port": port });
+    let is_external = matches!(checked.redis, Redis::External { .. });
+    if !is_external || site.redis.password {
+        options["password_path"] = json!(secret_path(redis::PASSWORD));
     }
-    if site.redis.source == Source::External {
-        redis["dbid"] = json!(site.redis.dbid);
+    if is_external {
+        options["dbid"] = json!(site.redis.dbid);
     }
-    json!({ "redis": redis })
+    json!({ "redis": options })
 }
 
 pub(super) fn registration(site: &Site) -> Value {
@@ -205,13 +208,12 @@ pub(super) fn media(site: &Site, state: &str) -> Value {
     Value::Object(options)
 }
 
-pub(super) fn turn(site: &Site) -> Option<Value> {
-    let turn = &site.turn;
-    let uris: Vec<String> = match turn.source {
-        TurnSource::None => return None,
-        TurnSource::External => turn.turn_uris.iter().map(ToString::to_string).collect(),
-        TurnSource::Bundled => {
-            let host = turn.host.as_ref()?;
+pub(super) fn turn(checked: &CheckedSite<'_>) -> Option<Value> {
+    let turn = &checked.site.turn;
+    let uris: Vec<String> = match checked.turn {
+        Turn::None => return None,
+        Turn::External { uris, .. } => uris.iter().map(ToString::to_string).collect(),
+        Turn::Bundled { host, .. } => {
             let port = if turn.port == 3478 { String::new() } else { format!(":{}", turn.port) };
             let mut uris: Vec<String> = ["udp", "tcp"].iter().map(|transport| format!("turn:{host}{port}?transport={transport}")).collect();
             if turn.tls {
@@ -226,13 +228,13 @@ pub(super) fn turn(site: &Site) -> Option<Value> {
         "turn_user_lifetime": turn.turn_user_lifetime,
         "turn_allow_guests": turn.turn_allow_guests,
     });
-    match turn.fixed_user() {
+    match checked.turn {
         // Synapse reads this password from no file.
-        Some(user) => {
+        Turn::External { user: Some(user), .. } => {
             options["turn_username"] = json!(user);
-            options["turn_password"] = json!(placeholder("turn_password"));
+            options["turn_password"] = json!(placeholder(turn.secret()));
         }
-        None => options["turn_shared_secret_path"] = json!(secret_path("turn_shared_secret")),
+        Turn::None | Turn::Bundled { .. } | Turn::External { user: None, .. } => options["turn_shared_secret_path"] = json!(secret_path(turn.secret())),
     }
     Some(options)
 }

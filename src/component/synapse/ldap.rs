@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::secret_path;
+use super::secrets;
+use crate::launch::secret_path;
 use crate::site::ldap::{Ldap, Mode};
 
 /// Where the program below lies: Synapse's image has the directory on Python's module path.
@@ -29,7 +30,7 @@ pub(super) fn module(ldap: &Ldap, ca_certificates: &str) -> Value {
     }
     if let Some(bind_dn) = &ldap.bind_dn {
         config["bind_dn"] = json!(bind_dn);
-        config["bind_password_file"] = json!(secret_path("ldap_bind_password"));
+        config["bind_password_file"] = json!(secret_path(secrets::BIND_PASSWORD));
     }
     if !ldap.further_uris.is_empty() {
         config["uri"] = json!(ldap.uris().map(|(_, uri)| uri).collect::<Vec<_>>());

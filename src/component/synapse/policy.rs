@@ -5,17 +5,17 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Fragment;
-use crate::render::Rendered;
+use crate::checked::CheckedSite;
+use crate::deployment::Part;
 use crate::site::Site;
-use crate::site::load::Loaded;
 use crate::site::media::PRIVATE_NETWORKS;
 use crate::site::text::Cidr;
 
 /// The files of the policy sections that say something.
-pub(super) fn fragments(loaded: &Loaded, rendered: &mut Rendered) -> Vec<Fragment> {
-    let site = &loaded.site;
+pub(super) fn fragments(checked: &CheckedSite<'_>, part: &mut Part) -> Vec<Fragment> {
+    let site = checked.site;
     [
-        ("federation.yaml", "Whom the server talks to, and how patiently.", federation(loaded, rendered)),
+        ("federation.yaml", "Whom the server talks to, and how patiently.", federation(checked, part)),
         ("limits.yaml", "What the server refuses and forgets as a whole.", said(&site.limits)),
         ("presence.yaml", "Who is shown as online.", presence(site)),
         ("profiles.yaml", "Who sees whose name and picture.", said(&site.profiles)),
@@ -82,8 +82,8 @@ const IN_FEDERATION: [&str; 8] = [
     "max_short_retry_delay",
 ];
 
-fn federation(loaded: &Loaded, rendered: &mut Rendered) -> Map<String, Value> {
-    let federation = &loaded.site.federation;
+fn federation(checked: &CheckedSite<'_>, part: &mut Part) -> Map<String, Value> {
+    let federation = &checked.site.federation;
     let mut options = said(federation);
     let block: Map<String, Value> = IN_FEDERATION.iter().filter_map(|name| Some(((*name).to_owned(), options.remove(*name)?))).collect();
     if !block.is_empty() {
@@ -94,21 +94,15 @@ fn federation(loaded: &Loaded, rendered: &mut Rendered) -> Map<String, Value> {
     if !federation.ip_range_blacklist.is_empty() {
         options.insert("ip_range_blacklist".to_owned(), json!(with_private_networks(&federation.ip_range_blacklist)));
     }
-    if !loaded.site.listeners.federation {
+    if !checked.site.listeners.federation {
         // An island neither answers others nor asks them.
         options.insert("federation_domain_whitelist".to_owned(), json!([]));
     }
-    if !federation.federation_custom_ca_list.is_empty() {
-        let paths: Vec<String> = federation
-            .federation_custom_ca_list
-            .iter()
-            .enumerate()
-            .map(|(at, named)| {
-                let path = format!("{}/federation-ca-{}.pem", super::CONFIG, at + 1);
-                rendered.add(super::IMAGE, &path, loaded.files.get(named.as_str()).cloned().unwrap_or_default());
-                path
-            })
-            .collect();
+    if !checked.federation_authorities.is_empty() {
+        let paths: Vec<String> = (1..=checked.federation_authorities.len()).map(|number| format!("{}/federation-ca-{number}.pem", super::CONFIG)).collect();
+        for (path, content) in paths.iter().zip(&checked.federation_authorities) {
+            part.add(super::IMAGE, path, *content);
+        }
         options.insert("federation_custom_ca_list".to_owned(), json!(paths));
     }
     options
