@@ -1,5 +1,6 @@
 //! Puts sites into the program: those under `tests/rules/`, for each code of `check` one that is wrong and one that is right, which
-//! `check --explain` shows, and the examples, on which the option reference tries where an option is written. Cargo looks
+//! `check --explain` shows, the examples, on which the option reference tries where an option is written, and
+//! the definitions of images with their locks. Cargo looks
 //! through the directories for changes by itself.
 
 use std::fmt::Write as _;
@@ -9,7 +10,8 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     write("tests/rules", "sites.rs")?;
-    write("examples", "examples.rs")
+    write("examples", "examples.rs")?;
+    write("images", "images.rs")
 }
 
 /// Writes a list of the directories in a directory, each with its files.

@@ -6,7 +6,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use synapse_site::image::spec::{ImageSpec, LayerSpec};
+use synapse_site::definition::{ImageSpec, LayerSpec};
 
 type Images = BTreeMap<String, ImageSpec>;
 

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::TARGET;
 use super::progress::Shown;
 use super::render::write;
-use super::sources::{From, Sources};
+use super::sources::From;
+use crate::definition::{Definitions, chain};
+use crate::definition::{ImageSpec, LayerSpec};
 use crate::deploy::{self, BESIDE, Commands, ImageFacts, Images, Target as _};
 use crate::deployment::Deployment;
 use crate::error::{Error, Result};
@@ -21,7 +23,6 @@ use crate::image::layer::{FileContent, SharedPackage};
 use crate::image::oci::{Arch, Image};
 use crate::image::outdir::{self, OutDir};
 use crate::image::plan::{self, Content, plan};
-use crate::image::spec::{ImageSpec, LayerSpec};
 use crate::image::store::LayerStore;
 use crate::package::cache::Cache;
 use crate::package::fetch;
@@ -88,7 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let site = &loaded.site;
     let cache = Cache::open(arguments.machine.cache.cache.clone())?;
     let shown = Arc::new(Shown::new());
-    let mut sources = arguments.from.load()?;
+    let mut sources = arguments.from.source().load()?;
     // Claimed before the work, so that a second build into the same directory fails at once.
     outdir::check_kind(&arguments.out, "build")?;
     let out = OutDir::create(&arguments.out, &OUTPUTS)?;
@@ -101,7 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         shown.step(&format!("no longer offered: {}; choosing anew", gone.join(", ")));
         super::lock::relock(&arguments.from, &cache, &shown)?;
-        sources = arguments.from.load()?;
+        sources = arguments.from.source().load()?;
         let gone = missing_packages(&cache, &sources, &wanted, &shown)?;
         if !gone.is_empty() {
             return Err(fetch::gone(&gone));
@@ -186,23 +187,16 @@ pub(super) fn write_beside(
 }
 
 /// The images that the site's services run, and those below them.
-fn wanted(sources: &Sources, deployment: &Deployment) -> Result<BTreeSet<String>> {
+fn wanted(sources: &Definitions, deployment: &Deployment) -> Result<BTreeSet<String>> {
     let mut wanted = BTreeSet::new();
     for service in deployment.services.iter().filter(|service| service.external.is_none()) {
-        let mut next = Some(service.image.to_owned());
-        while let Some(name) = next.filter(|name| !wanted.contains(name)) {
-            let spec = sources.specs.get(&name).ok_or_else(|| {
-                Error::environment(format!("there is no definition of the image {name}"), "name the directory images/ of this version with --images")
-            })?;
-            next = spec.from.clone();
-            wanted.insert(name);
-        }
+        wanted.extend(chain(&sources.specs, service.image)?.into_iter().map(|(name, _)| name.to_owned()));
     }
     Ok(wanted)
 }
 
 /// Fetches what the cache lacks, and gives what cannot be had any more.
-fn missing_packages(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>, shown: &Shown) -> Result<Vec<String>> {
+fn missing_packages(cache: &Cache, sources: &Definitions, wanted: &BTreeSet<String>, shown: &Shown) -> Result<Vec<String>> {
     let debian: Vec<_> = sources.debian.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
     let python: Vec<_> = sources.python.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
     fetch::ensure_or_gone(cache, &debian, &python, shown)
@@ -210,7 +204,7 @@ fn missing_packages(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>,
 
 /// After a build that failed: whether packages in the cache were damaged, which are then fetched again. They are not looked at
 /// before, because a build whose layers are in the cache does not need them.
-fn replaced_damaged(cache: &Cache, sources: &Sources, wanted: &BTreeSet<String>, shown: &Shown) -> Result<bool> {
+fn replaced_damaged(cache: &Cache, sources: &Definitions, wanted: &BTreeSet<String>, shown: &Shown) -> Result<bool> {
     let debian =
         sources.debian.iter().filter(|(name, _)| wanted.contains(*name)).flat_map(|(_, lock)| &lock.packages).map(|package| (&package.name, &package.sha256));
     let python = sources.python.iter().filter(|(name, _)| wanted.contains(*name)).flat_map(|(_, lock)| &lock.wheels).map(|wheel| (&wheel.name, &wheel.sha256));

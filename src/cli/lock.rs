@@ -7,9 +7,9 @@ use super::build::CacheAt;
 use super::print;
 use super::progress::Shown;
 use super::sources::From;
+use crate::definition::LayerSpec;
 use crate::error::{Error, Result};
 use crate::image::exclude::Rules;
-use crate::image::spec::LayerSpec;
 use crate::package::Entry;
 use crate::package::cache::Cache;
 use crate::package::relock::{self, Filter, LockReport};
@@ -88,7 +88,7 @@ fn lock(from: &From, cache: &Cache, shown: &Shown) -> Result<Report> {
         let rules = Rules::new(&layer.exclude, &layer.include)?;
         Ok(Box::new(move |entry: &Entry| rules.keeps(entry)))
     };
-    relock::lock(&from.specs()?, Path::new(dir), cache, &filters, shown).map(Report::of)
+    relock::lock(&from.source().specs()?, Path::new(dir), cache, &filters, shown).map(Report::of)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::build::{contents, launch_beside, write_beside};
 use super::description::Asked;
 use super::progress::Shown;
 use super::sources::From;
+use crate::definition::LayerSpec;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::image::build::build_archive;
@@ -21,7 +22,6 @@ use crate::image::nix::{Found, definitions, needs};
 use crate::image::oci::{Arch, Image};
 use crate::image::plan::{self, plan};
 use crate::image::sbom::{self, Component};
-use crate::image::spec::LayerSpec;
 use crate::image::store::LayerStore;
 use crate::image::strata::{self, Stacks};
 use crate::package::cache::Cache;
@@ -132,7 +132,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if request.part == Part::Image {
         deployment.services.retain(|service| service.image == crate::component::synapse::IMAGE);
     }
-    let specs = From { images: Some(request.definitions.clone()) }.specs()?;
+    let specs = From { images: Some(request.definitions.clone()) }.source().specs()?;
     let found: Found = request
         .packages
         .iter()

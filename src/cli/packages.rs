@@ -4,30 +4,30 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::progress::Shown;
-use super::sources::Sources;
+use crate::definition::lock::{DebianPackage, WheelFile};
+use crate::definition::{Definitions, chain};
+use crate::definition::{ImageSpec, LayerSpec, Python};
 use crate::error::{Error, Result};
 use crate::image::exclude::Rules;
 use crate::image::layer::SharedPackage;
 use crate::image::oci::Image;
 use crate::image::sbom::{self, Component};
-use crate::image::spec::{ImageSpec, LayerSpec, Python};
 use crate::package::Entry;
 use crate::package::bytecode::{Compiled, Compiler};
 use crate::package::cache::Cache;
 use crate::package::deb::Deb;
-use crate::package::lock::{DebianPackage, WheelFile};
 use crate::package::wheel::{Scheme, Wheel};
 
 /// Gives the packages of layers.
 pub struct Packages<'a> {
     cache: &'a Cache,
-    sources: &'a Sources,
+    sources: &'a Definitions,
     shown: Arc<Shown>,
 }
 
 impl<'a> Packages<'a> {
     /// From these sources, as far as the cache holds them.
-    pub fn new(cache: &'a Cache, sources: &'a Sources, shown: Arc<Shown>) -> Self {
+    pub fn new(cache: &'a Cache, sources: &'a Definitions, shown: Arc<Shown>) -> Self {
         Self { cache, sources, shown }
     }
 
@@ -102,15 +102,9 @@ impl<'a> Packages<'a> {
     }
 }
 
-fn locked_deb<'a>(sources: &'a Sources, image: &str, name: &str) -> Result<&'a DebianPackage> {
-    let mut next = Some(image);
-    while let Some(place) = next {
-        if let Some(package) = sources.debian.get(place).and_then(|lock| lock.get(name)) {
-            return Ok(package);
-        }
-        next = sources.specs.get(place).and_then(|spec| spec.from.as_deref());
-    }
-    Err(missing(image, name, "debian.lock"))
+fn locked_deb<'a>(sources: &'a Definitions, image: &str, name: &str) -> Result<&'a DebianPackage> {
+    let chain = chain(&sources.specs, image)?;
+    chain.into_iter().find_map(|(place, _)| sources.debian.get(place)?.get(name)).ok_or_else(|| missing(image, name, "debian.lock"))
 }
 
 fn unlocked(image: &str, file: &str) -> Error {
@@ -125,10 +119,9 @@ fn missing(image: &str, name: &str, file: &str) -> Error {
 }
 
 /// What an image is made of, for scanners.
-pub fn bill_of_materials(sources: &Sources, image: &Image) -> Result<Vec<u8>> {
+pub fn bill_of_materials(sources: &Definitions, image: &Image) -> Result<Vec<u8>> {
     let mut components = Vec::new();
-    let mut next = Some(image.name.as_str());
-    while let Some(name) = next {
+    for (name, _) in chain(&sources.specs, &image.name)? {
         for package in sources.debian.get(name).into_iter().flat_map(|lock| &lock.packages) {
             let version = package.version.replace('+', "%2B").replace(':', "%3A");
             let purl = format!("pkg:deb/debian/{}@{version}?arch={}", package.name.replace('+', "%2B"), package.architecture);
@@ -138,7 +131,6 @@ pub fn bill_of_materials(sources: &Sources, image: &Image) -> Result<Vec<u8>> {
             let purl = format!("pkg:pypi/{}@{}", wheel.name, wheel.version.replace('+', "%2B"));
             components.push(Component { name: wheel.name.clone(), version: wheel.version.clone(), purl, sha256: wheel.sha256.clone() });
         }
-        next = sources.specs.get(name).and_then(|spec| spec.from.as_deref());
     }
     sbom::cyclonedx(image, &components)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::definition::User;
 use crate::error::{Error, Result};
-use crate::image::spec::User;
 
 /// The texts of `/etc/passwd` and `/etc/group`: root, the accounts by number, and nobody (65534, as everywhere on Linux).
 ///

@@ -18,7 +18,7 @@ use crate::image::oci::{Image, canonical, index};
 use crate::image::progress::Progress;
 use crate::image::tarball::{Header, Member, Tarball};
 use crate::interrupt;
-use crate::package::cache::plain;
+use crate::plain;
 
 /// An entry of Docker's `manifest.json`.
 #[derive(Serialize)]

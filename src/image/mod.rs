@@ -18,7 +18,6 @@ pub mod plan;
 pub mod progress;
 pub mod sbom;
 pub mod section;
-pub mod spec;
 pub mod store;
 pub mod strata;
 pub mod tarball;

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::definition::{self, ImageSpec, LayerSpec, Link, Nix};
 use crate::error::{Error, Result};
-use crate::image::spec::{ImageSpec, LayerSpec, Link, Nix};
 use crate::image::strata::{Needs, Stacks};
 
 /// The store paths of an image's packages, by their names in `image.toml`; those of the image that it is built from are apart.
@@ -60,16 +60,7 @@ pub fn definitions(specs: &BTreeMap<String, ImageSpec>, found: &Found, stacks: &
 
 /// An image and those that it is built from, lowest first.
 fn chain<'a>(specs: &'a BTreeMap<String, ImageSpec>, image: &str) -> Result<Vec<(&'a str, &'a ImageSpec)>> {
-    let mut chain: Vec<(&str, &ImageSpec)> = Vec::new();
-    let mut next = Some(image);
-    while let Some(name) = next {
-        if chain.iter().any(|(other, _)| *other == name) {
-            return Err(Error::environment(format!("the image {name} is built from itself"), "correct `from` in its image.toml"));
-        }
-        let (name, spec) = specs.get_key_value(name).map(|(name, spec)| (name.as_str(), spec)).ok_or_else(|| no_definition(specs, name))?;
-        chain.push((name, spec));
-        next = spec.from.as_deref();
-    }
+    let mut chain = definition::chain(specs, image)?;
     chain.reverse();
     match chain.last() {
         Some((_, spec)) if spec.nix.path.is_empty() => Err(Error::environment(

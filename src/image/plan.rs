@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::definition::{ImageSpec, LayerSpec, User, chain};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::image::accounts;
 use crate::image::elf::check_static;
 use crate::image::layer::{FileContent, LayerPlan, SharedPackage};
 use crate::image::oci::{Arch, Settings};
-use crate::image::spec::{ImageSpec, LayerSpec, User};
 use crate::image::tree::{Meta, resolve};
 
 /// Where the launcher lies in every image.
@@ -97,7 +97,7 @@ fn image(
     stacks: &mut BTreeMap<String, Stack>,
     packages: &mut PackagesOf<'_>,
 ) -> Result<ImagePlan> {
-    let stack = stack(site.specs, name, stacks, &mut Vec::new(), packages)?;
+    let stack = stack(site.specs, name, stacks, packages)?;
     let spec = find(site.specs, name)?;
     let mut layers = stack.layers.clone();
     layers.push(Arc::clone(launcher));
@@ -124,40 +124,29 @@ fn image(
 }
 
 /// The layers of an image and of those below it, planned once.
-fn stack(
-    specs: &BTreeMap<String, ImageSpec>,
-    name: &str,
-    stacks: &mut BTreeMap<String, Stack>,
-    above: &mut Vec<String>,
-    packages: &mut PackagesOf<'_>,
-) -> Result<Stack> {
-    if let Some(stack) = stacks.get(name) {
-        return Ok(stack.clone());
+fn stack(specs: &BTreeMap<String, ImageSpec>, image: &str, stacks: &mut BTreeMap<String, Stack>, packages: &mut PackagesOf<'_>) -> Result<Stack> {
+    let mut sum = Stack::default();
+    for (name, spec) in chain(specs, image)?.into_iter().rev() {
+        if let Some(stack) = stacks.get(name) {
+            sum = stack.clone();
+            continue;
+        }
+        sum.env.extend(spec.env.clone());
+        // The service's user has a name in the lowest layer of its own image, unless a layer names it.
+        let mut user = spec.user.as_ref().filter(|user| !sum.accounts.contains(user) && !spec.layers.iter().any(|layer| layer.accounts.contains(user)));
+        for layer in &spec.layers {
+            let packages = packages(name, layer)?;
+            let layer = self::layer(name, layer, user.take(), &mut sum, packages)?;
+            sum.layers.push(Arc::new(layer));
+        }
+        if let Some(user) = user {
+            return Err(Error::environment(
+                format!("the user {} of the image {name} has no account, and the image no layer to put one into", user.name),
+                "add an [[layer.account]] to the image that it is built from",
+            ));
+        }
+        stacks.insert(name.to_owned(), sum.clone());
     }
-    if above.iter().any(|other| other == name) {
-        return Err(Error::environment(format!("the image {name} is built from itself"), "correct `from` in its image.toml"));
-    }
-    above.push(name.to_owned());
-    let spec = find(specs, name)?;
-    let mut sum = match &spec.from {
-        Some(from) => stack(specs, from, stacks, above, packages)?,
-        None => Stack::default(),
-    };
-    sum.env.extend(spec.env.clone());
-    // The service's user has a name in the lowest layer of its own image, unless a layer names it.
-    let mut user = spec.user.as_ref().filter(|user| !sum.accounts.contains(user) && !spec.layers.iter().any(|layer| layer.accounts.contains(user)));
-    for layer in &spec.layers {
-        let packages = packages(name, layer)?;
-        let layer = self::layer(name, layer, user.take(), &mut sum, packages)?;
-        sum.layers.push(Arc::new(layer));
-    }
-    if let Some(user) = user {
-        return Err(Error::environment(
-            format!("the user {} of the image {name} has no account, and the image no layer to put one into", user.name),
-            "add an [[layer.account]] to the image that it is built from",
-        ));
-    }
-    stacks.insert(name.to_owned(), sum.clone());
     Ok(sum)
 }
 

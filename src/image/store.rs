@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::image::digest::Digest;
-use crate::package::cache::{Cache, Pending, plain};
+use crate::package::cache::{Cache, Pending};
+use crate::plain;
 
 /// What layers are called in the cache.
 const KIND: &str = "layers";

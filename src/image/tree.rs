@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 
 use crate::error::{Error, Result};
 use crate::image::tarball::{Failure, Header, Member, Tarball};
-use crate::package::{Entry, Kind, path as names};
+use crate::package::{Entry, Kind};
+use crate::path as names;
 use crate::printable::printable;
 
 /// The most paths that a layer may have, parents that nobody brings included. The largest packages of Debian have about 100,000.

@@ -16,12 +16,12 @@ use self::object::{Failed, Reader, Writer};
 use self::process::{Answer, Process};
 use super::cache::Cache;
 use super::deb::Deb;
-use super::hash::hex;
 use super::interpreter::Interpreter;
 use super::progress::Progress;
 use super::{Entry, Kind, Package, Visit};
+use crate::definition::Python;
 use crate::error::{Error, Result};
-use crate::image::spec::Python;
+use crate::hash::hex;
 use crate::interrupt;
 
 /// Raised whenever the same package and interpreter would give other bytes.

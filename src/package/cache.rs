@@ -3,8 +3,6 @@
 //! It can be deleted at any time and is filled again.
 
 mod claim;
-pub mod plain;
-pub mod temporary;
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,10 +13,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, openat};
 use tempfile::NamedTempFile;
 
-use super::hash;
 use crate::error::{Error, Result};
+use crate::hash;
 
-pub use self::temporary::Scratch;
+use crate::scratch::{self, Scratch};
 
 /// The environment variable that names the cache directory.
 pub const VARIABLE: &str = "SYNAPSE_SITE_CACHE";
@@ -49,7 +47,7 @@ impl Cache {
         let (root, dir) = claim::claim(&root)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let tmp = openat(&dir, TMP, flags, Mode::empty()).map_err(|errno| Error::io("open", &root.join(TMP), &errno.into()))?;
-        temporary::sweep(tmp.as_fd(), temporary::Names::FormerToo);
+        scratch::sweep(tmp.as_fd(), scratch::Names::FormerToo);
         Ok(Self { root })
     }
 
@@ -120,7 +118,7 @@ impl Cache {
     pub fn create(&self, kind: &str, name: &str) -> Result<Pending> {
         let target = self.object_path(kind, name)?;
         self.make_parent(&target)?;
-        let file = temporary::file(&self.root.join(TMP))?;
+        let file = scratch::file(&self.root.join(TMP))?;
         Ok(Pending { file, target })
     }
 

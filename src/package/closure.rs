@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::hash::hex;
 use super::tarball::LIMITS;
-use super::{Entry, Kind, Package, Visit, path as names};
+use super::{Entry, Kind, Package, Visit};
 use crate::error::{Error, Result};
 use crate::files::{self, Links};
+use crate::hash::hex;
+use crate::path as names;
 use crate::printable::printable;
 
 /// Raised whenever equal store paths would give other members than before.
@@ -177,7 +178,7 @@ fn hash(text: &str) -> Option<String> {
         return (bytes.len() == 32).then(|| hex(&bytes));
     }
     let text = text.strip_prefix("sha256:")?;
-    if super::hash::is_sha256(text) {
+    if crate::hash::is_sha256(text) {
         return Some(text.to_owned());
     }
     if text.len() != 52 {

@@ -8,8 +8,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use super::tarball::{self, LIMITS, refuse};
-use super::{Package, Visit, ar, hash};
+use super::{Package, Visit, ar};
 use crate::error::{Error, Result};
+use crate::hash;
 
 /// How much memory an xz decoder may take. `xz -9` needs 65 MiB to decode, and Debian builds with `-6` (9 MiB).
 const XZ_MEMORY: u64 = 96 << 20;

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cache::Cache;
-use super::command::Output;
-use super::hash;
-use super::lock::{DebianLock, DebianPackage, PythonLock, WheelFile};
 use super::progress::Progress;
 use super::resolve::apt::Apt;
 use super::resolve::mirrors::Mirrors;
 use super::resolve::pip;
+use crate::command::Output;
+use crate::definition::lock::{DebianLock, DebianPackage, PythonLock, WheelFile};
 use crate::error::{Error, Result};
+use crate::hash;
 
 /// Where apt keeps the program that fetches single files.
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::cache::{Cache, Scratch};
+use super::cache::Cache;
 use super::confinement::Confinement;
 use super::deb::Deb;
 use super::{Entry, Kind, Package};
 use crate::child::{self, Child, Confine, Limits};
 use crate::error::{Error, Result};
+use crate::scratch::Scratch;
 
 /// The C library's dynamic linkers, of amd64 and arm64.
 const LOADERS: [&str; 2] = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::path;
+use crate::path;
 
 /// What RECORD says of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,15 +13,16 @@ use serde::Serialize;
 use super::cache::Cache;
 use super::deb::Deb;
 use super::elf::{self, Missing, Part};
-use super::lock::{self, DebianLock, DebianPackage, PythonLock};
 use super::progress::Progress;
 use super::resolve::mirrors::Mirrors;
 use super::resolve::{apt, pip};
-use super::wheel::{Scheme, Wheel, normalised};
+use super::wheel::{Scheme, Wheel};
 use super::{Entry, Package, fetch};
+use crate::definition::lock::normalised;
+use crate::definition::lock::{self, DebianLock, DebianPackage, PythonLock};
+use crate::definition::{ImageSpec, LayerSpec, chain};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::image::spec::{ImageSpec, LayerSpec};
 
 /// Whether a member of a package gets into a layer.
 pub type Filter = Box<dyn Fn(&Entry) -> bool>;
@@ -142,21 +143,9 @@ fn vanished() -> Error {
     Error::environment("a package vanished from the cache", "run the command again; something else empties the cache")
 }
 
-/// The images below an image, its own first.
-fn chain<'a>(images: &'a BTreeMap<String, ImageSpec>, name: &'a str) -> Result<Vec<&'a str>> {
-    let mut chain = vec![name];
-    while let Some(from) = chain.last().and_then(|last| images.get(*last)).and_then(|image| image.from.as_deref()) {
-        if !images.contains_key(from) || chain.contains(&from) {
-            return Err(wrong(format!("image {name} comes from {from}, which is no image or comes from it in turn"), "correct `from` in image.toml"));
-        }
-        chain.push(from);
-    }
-    Ok(chain)
-}
-
 /// The Debian packages that an image lists itself.
 fn debian_of(images: &BTreeMap<String, ImageSpec>, name: &str) -> Result<BTreeSet<String>> {
-    let chain = chain(images, name)?;
+    let chain: Vec<&str> = chain(images, name)?.into_iter().map(|(name, _)| name).collect();
     let listed = |image: &str| images[image].layers.iter().flat_map(|layer| layer.debian.clone()).collect::<Vec<_>>();
     let below: BTreeMap<String, &str> = chain[1..].iter().flat_map(|image| listed(image).into_iter().map(|package| (package, *image))).collect();
     let mut own = BTreeSet::new();
@@ -217,8 +206,7 @@ fn missing(images: &BTreeMap<String, ImageSpec>, name: &str, locks: &BTreeMap<St
     let mut packages: Vec<(Box<dyn Package>, Vec<String>, usize)> = Vec::new();
     let mut kept = Vec::new();
     let mut present = BTreeSet::new();
-    for image in chain(images, name)? {
-        let spec = &images[image];
+    for (image, spec) in chain(images, name)? {
         let Locks { debian, python } = &locks[image];
         let named: BTreeSet<&String> = spec.layers.iter().flat_map(|layer| &layer.wheels).collect();
         for layer in &spec.layers {

@@ -8,8 +8,9 @@ use std::io::{self, Read};
 
 use tar::EntryType;
 
-use super::{Entry, Kind, Visit, path};
+use super::{Entry, Kind, Visit};
 use crate::error::{Error, Result};
+use crate::path;
 use crate::printable::printable;
 
 /// What one package may hold.

@@ -14,9 +14,11 @@ use zip::unstable::read::ZipIterable;
 
 use super::record::{self, Record};
 use super::tarball::{Exact, LIMITS, Limits, refuse};
-use super::{Entry, Kind, Package, Visit, entry_points, hash, path};
+use super::{Entry, Kind, Package, Visit, entry_points};
+use crate::definition::Python;
+use crate::definition::lock::normalised;
 use crate::error::Result;
-use crate::image::spec::Python;
+use crate::{hash, path};
 
 /// Raised whenever the same wheel and scheme would give other files.
 const FORMAT: u32 = 1;
@@ -68,21 +70,6 @@ pub struct Wheel {
     pub sha256: String,
     /// Where its files go.
     pub scheme: Scheme,
-}
-
-/// The form of a distribution's name that is compared: lower case, runs of `-`, `_` and `.` as one `-` (PEP 503).
-pub fn normalised(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for character in name.trim().chars() {
-        if matches!(character, '-' | '_' | '.') {
-            if !out.ends_with('-') {
-                out.push('-');
-            }
-        } else {
-            out.extend(character.to_lowercase());
-        }
-    }
-    out
 }
 
 type Zip = ZipArchive<BufReader<File>>;

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::check::{Finding, Findings, Position, Severity};
+use crate::command;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::interrupt;
-use crate::package::command;
 
 /// How Nix is asked; nothing of it changes what a good description means.
 #[derive(Debug, Clone, Default)]

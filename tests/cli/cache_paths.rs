@@ -42,11 +42,11 @@ fn apt_and_pip_fetch_into_a_cache_at_every_path() {
     };
     for image in names(&dir.join("images")) {
         let image = dir.join("images").join(image);
-        for package in synapse_site::package::lock::DebianLock::load(&image.join("debian.lock")).expect("a lock").packages {
+        for package in synapse_site::definition::lock::DebianLock::load(&image.join("debian.lock")).expect("a lock").packages {
             publish(&package.sha256, dir.join("mirror").join(&package.filename));
         }
         if image.join("python.lock").exists() {
-            for wheel in synapse_site::package::lock::PythonLock::load(&image.join("python.lock")).expect("a lock").wheels {
+            for wheel in synapse_site::definition::lock::PythonLock::load(&image.join("python.lock")).expect("a lock").wheels {
                 publish(&wheel.sha256, dir.join("index").join(&wheel.filename));
             }
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use synapse_site::package::lock::{DebianLock, PythonLock};
+use synapse_site::definition::lock::{DebianLock, PythonLock};
 
 use super::support::{SITE, borrow_cache, built, expect, names, tool, with_site};
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use synapse_site::definition::lock::{DebianLock, PythonLock};
 use synapse_site::package::cache::Cache;
-use synapse_site::package::lock::{DebianLock, PythonLock};
 
 use super::support::{SITE, borrowed, built, expect, is_cached, tool, with_site};
 

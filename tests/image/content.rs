@@ -136,7 +136,7 @@ fn extracted_by_gnu_tar() {
 
 #[test]
 fn definitions_that_cannot_be_built() {
-    let message = |change: &dyn Fn(&mut synapse_site::image::spec::ImageSpec)| {
+    let message = |change: &dyn Fn(&mut synapse_site::definition::ImageSpec)| {
         let mut specs = specs();
         change(specs.get_mut("app").unwrap());
         let contents = [("app".to_owned(), Content::default())].into();
@@ -154,7 +154,7 @@ fn definitions_that_cannot_be_built() {
         assert_eq!(error.exit_code(), 3);
         error.to_string()
     };
-    let link = |path: &str| synapse_site::image::spec::Link { path: path.into(), target: "x".into() };
+    let link = |path: &str| synapse_site::definition::Link { path: path.into(), target: "x".into() };
     assert!(message(&|app| app.from = Some("app".into())).contains("the image app is built from itself"));
     assert!(message(&|app| app.from = Some("bose".into())).contains("no image called bose; there are app, base, other"));
     assert!(message(&|app| app.layers[0].links.push(link("/usr/bin/app"))).contains("usr/bin/app comes from"));
@@ -162,13 +162,13 @@ fn definitions_that_cannot_be_built() {
     assert!(message(&|app| app.layers[0].ca_bundle = Some("/etc/ca".into())).contains("no package in it has certificates"));
     assert!(message(&|app| app.layers[0].exclude.push("/usr".into())).contains("is no pattern"));
     assert!(
-        message(&|app| app.layers[0].directories.push(synapse_site::image::spec::Directory { path: "/x".into(), mode: Some("4755".into()), owner: 0 }))
+        message(&|app| app.layers[0].directories.push(synapse_site::definition::Directory { path: "/x".into(), mode: Some("4755".into()), owner: 0 }))
             .contains("`4755` is no mode for /x")
     );
     assert!(
         message(&|app| {
             app.layers.clear();
-            app.user = Some(synapse_site::image::spec::User { name: "x".into(), id: 7 });
+            app.user = Some(synapse_site::definition::User { name: "x".into(), id: 7 });
         })
         .contains("the user x of the image app has no account")
     );

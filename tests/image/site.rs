@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use synapse_site::definition::{ImageSpec, LayerSpec};
 use synapse_site::error::Result;
+use synapse_site::hash;
 use synapse_site::image::layer::{FileContent, SharedPackage};
 use synapse_site::image::oci::Arch;
 use synapse_site::image::plan::{Content, ImagePlan, Site, plan};
-use synapse_site::image::spec::{ImageSpec, LayerSpec};
 use synapse_site::package::cache::Cache;
-use synapse_site::package::{Package, Visit, hash, tarball};
+use synapse_site::package::{Package, Visit, tarball};
 
 /// The program that all images start: the real one, built for these tests.
 pub const LAUNCH: &str = env!("CARGO_BIN_EXE_launch");

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use synapse_site::definition::Python;
 use synapse_site::error::Result;
-use synapse_site::image::spec::Python;
 use synapse_site::package::bytecode::{Compiled, Compiler};
 use synapse_site::package::cache::Cache;
 use synapse_site::package::deb::Deb;

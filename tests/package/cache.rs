@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::Write;
 
+use synapse_site::hash;
 use synapse_site::package::cache::Cache;
-use synapse_site::package::hash;
 use tempfile::TempDir;
 
 use crate::make::files_below;

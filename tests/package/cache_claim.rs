@@ -10,8 +10,8 @@ use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use synapse_site::hash;
 use synapse_site::package::cache::{Cache, VARIABLE};
-use synapse_site::package::hash;
 use tempfile::TempDir;
 
 /// The mark as earlier versions wrote it.

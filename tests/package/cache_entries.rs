@@ -8,8 +8,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use synapse_site::hash;
 use synapse_site::package::cache::Cache;
-use synapse_site::package::hash;
 use tempfile::TempDir;
 
 type Put = fn(&Path);

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use synapse_site::package::cache::{Cache, Scratch};
+use synapse_site::package::cache::Cache;
+use synapse_site::scratch::Scratch;
 use tempfile::TempDir;
 
 /// Where the child finds its cache.

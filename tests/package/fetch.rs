@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use synapse_site::definition::lock::{Archive, DebianLock, DebianPackage, PythonLock, WheelFile};
 use synapse_site::package::cache::Cache;
-use synapse_site::package::lock::{Archive, DebianLock, DebianPackage, PythonLock, WheelFile};
 use synapse_site::package::progress::Silent;
 use synapse_site::package::{fetch, hash};
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! Lock files.
 
-use synapse_site::package::lock::{Archive, DebianLock, DebianPackage, PythonLock, WheelFile};
+use synapse_site::definition::lock::{Archive, DebianLock, DebianPackage, PythonLock, WheelFile};
 use tempfile::TempDir;
 
 fn package(name: &str) -> DebianPackage {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use synapse_site::image::spec::Python;
+use synapse_site::definition::Python;
 use synapse_site::package::cache::Cache;
 use synapse_site::package::deb::Deb;
 use synapse_site::package::interpreter::Interpreter;

@@ -4,9 +4,9 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use synapse_site::definition::lock::{PythonLock, WheelFile};
 use synapse_site::package::cache::Cache;
 use synapse_site::package::fetch;
-use synapse_site::package::lock::{PythonLock, WheelFile};
 use synapse_site::package::progress::Silent;
 
 /// The lock's Python, and what it says of a package.

@@ -12,7 +12,7 @@ use tar::EntryType;
 use crate::error::Result;
 use crate::image::members::{Member, Members, Source};
 use crate::interrupt;
-use crate::package::path::WHITEOUT;
+use crate::path::WHITEOUT;
 use crate::printable::printable;
 
 /// The most members of a layer, of which each takes about 40 bytes of memory. Large images have some 100,000.

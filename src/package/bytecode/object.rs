@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::package::cache::{Pending, plain};
+use crate::package::cache::Pending;
+use crate::plain;
 
 /// The length of the sum at the end.
 const SUM: u64 = 32;

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, open, openat, statat};
 use rustix::io::Errno;
 
-use super::{VARIABLE, plain};
+use super::VARIABLE;
 use crate::error::{Error, Result};
+use crate::plain;
 
 /// The mark's file.
 const TAG: &str = "CACHEDIR.TAG";

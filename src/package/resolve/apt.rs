@@ -11,11 +11,12 @@ use std::process::Command;
 
 use super::mirrors::{APT_MISSING, Mirrors};
 use crate::child::Limits;
+use crate::command::{self, LONGEST, Output};
+use crate::definition::lock::{Archive, DebianPackage};
 use crate::error::{Error, Result};
-use crate::package::cache::{Cache, Scratch};
-use crate::package::command::{self, LONGEST, Output};
-use crate::package::hash;
-use crate::package::lock::{Archive, DebianPackage};
+use crate::hash;
+use crate::package::cache::Cache;
+use crate::scratch::Scratch;
 
 /// The Debian release that images are made of; images/base/image.toml says why.
 pub const RELEASE: &str = "trixie";

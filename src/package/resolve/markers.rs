@@ -7,8 +7,8 @@ use std::str::FromStr;
 use pep508_rs::pep440_rs::Version;
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, MarkerTree, Requirement, VerbatimUrl, VersionOrUrl};
 
+use crate::definition::lock::normalised;
 use crate::error::{Error, Result};
-use crate::package::wheel::normalised;
 
 /// What pip says about one distribution that it chose.
 #[derive(Debug, Clone)]

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use crate::command;
+use crate::definition::lock::Archive;
 use crate::error::{Error, Result};
-use crate::package::command;
-use crate::package::lock::Archive;
 
 /// Overrides the root of the Debian archive.
 pub const DEBIAN_VARIABLE: &str = "SYNAPSE_SITE_DEBIAN_MIRROR";

@@ -14,13 +14,14 @@ use zip::write::SimpleFileOptions;
 
 use super::markers::{self, Answer};
 use crate::child::Limits;
+use crate::command::{self, LONGEST, Output};
+use crate::definition::lock::WheelFile;
+use crate::definition::lock::normalised;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::package::cache::{Cache, Scratch};
-use crate::package::command::{self, LONGEST, Output};
-use crate::package::hash;
-use crate::package::lock::WheelFile;
-use crate::package::wheel::normalised;
+use crate::hash;
+use crate::package::cache::Cache;
+use crate::scratch::Scratch;
 
 /// Overrides which pip is run: a path or a name.
 pub const VARIABLE: &str = "SYNAPSE_SITE_PIP";

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::command;
 use crate::error::{Error, Result};
-use crate::package::cache::Scratch;
-use crate::package::command;
+use crate::scratch::Scratch;
 
 /// The files of modules/, as they were when this program was built. The schema is not among them: it is asked of the types.
 const MODULES: &[(&str, &str)] = &[

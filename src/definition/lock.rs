@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
+use pep508_rs::PackageName;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{hash, path, wheel};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::{files, hash, path as names};
 
 /// The file beside `image.toml` that locks Debian packages.
 pub const DEBIAN: &str = "debian.lock";
@@ -19,6 +19,12 @@ pub const PYTHON: &str = "python.lock";
 const FORMAT: u32 = 1;
 
 const HEADER: &str = "# Written by `synapse-site lock`, from image.toml. Do not edit: a change here is a package nobody chose.\n\n";
+
+/// The form of a distribution's name that is compared (PyPA specification, "Names and normalization"); what is no name stays as it is.
+pub fn normalised(name: &str) -> String {
+    let name = name.trim();
+    name.parse::<PackageName>().map_or_else(|_| name.to_owned(), |name| name.to_string())
+}
 
 /// The Debian packages of one image.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -128,7 +134,7 @@ impl DebianLock {
             if !plain(&package.name) || !plain(&package.version) || !plain(&package.architecture) {
                 return Err(wrong("its name, version or architecture is none"));
             }
-            let normal = path::member(package.filename.as_bytes());
+            let normal = names::member(package.filename.as_bytes());
             if normal.as_ref() != Ok(&package.filename) || !package.filename.ends_with(".deb") || package.filename.contains(['%', '?', '#', ':', ' ']) {
                 return Err(wrong("its filename is no path below an archive's root"));
             }
@@ -181,7 +187,7 @@ impl PythonLock {
         for wheel in &lock.wheels {
             let wrong = |what: &str| damaged(path, &format!("wheel {}: {what}", wheel.name));
             let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.!_".contains(&b));
-            if wheel::normalised(&wheel.name) != wheel.name || !plain(&wheel.name) || wheel.name.starts_with('-') {
+            if !wheel.name.parse::<PackageName>().is_ok_and(|name| name.as_ref() == wheel.name) || !plain(&wheel.name) || wheel.name.starts_with('-') {
                 return Err(wrong("its name is not in normalised form"));
             }
             if !plain(&wheel.version) || !plain(&wheel.filename) || !wheel.filename.ends_with(".whl") {

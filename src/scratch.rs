@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use tempfile::{Builder, NamedTempFile, TempDir};
 
-use super::plain;
 use crate::error::{Error, Result};
+use crate::plain;
 
 /// What our names begin with; ten random letters and digits and one of the endings follow.
 const PREFIX: &str = "synapse-site-";
