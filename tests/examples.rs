@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 use synapse_site::check::rules;
 use synapse_site::deploy::{self, compose};
+use synapse_site::deployment::{Deployment, Service};
 use synapse_site::site::load::{self, Loaded};
 use synapse_site::site::schema;
 
@@ -125,4 +126,56 @@ fn snapshots_are_what_the_examples_render() {
         }
     }
     assert!(report.is_empty(), "{report}If this is what was meant: make snapshots, and read git diff tests/snapshots");
+}
+
+/// The secrets that a service reads, by what it is given: its command, its role, and the files that these lead to.
+fn read(service: &Service, deployment: &Deployment) -> BTreeSet<String> {
+    let files = deployment.images.get(service.image).cloned().unwrap_or_default();
+    let mut texts: Vec<String> = service.command.clone();
+    let mut templates = BTreeMap::new();
+    if let Some((_, role)) = &service.role {
+        let mut said = serde_json::to_value(role).expect("JSON");
+        said.as_object_mut().expect("a role").remove("secrets");
+        texts.push(said.to_string());
+        templates.extend(role.files.iter().map(|template| (template.target.clone(), template.source.clone())));
+    }
+    if service.is_job {
+        let plan: serde_json::Value = serde_json::from_slice(&files["/etc/synapse-site/launch.json"]).expect("a plan");
+        texts.push(plan["admin"].to_string());
+    }
+    // A file is read when its name, that of its completed form or that of a directory around it stands in what was read before.
+    let mut open: BTreeSet<&String> = files.keys().filter(|path| *path != "/etc/synapse-site/launch.json").collect();
+    while let Some(path) = open.iter().copied().find(|path| {
+        let completed = templates.iter().filter(|(_, source)| source == path).map(|(target, _)| target);
+        let names = std::iter::once(*path).chain(completed).flat_map(|name| [name.as_str(), name.rsplit_once('/').map_or("", |(directory, _)| directory)]);
+        names
+            .filter(|name| name.matches('/').count() > 1)
+            .any(|name| texts.iter().any(|text| text.contains(&format!("{name}\"")) || text.ends_with(name) || text.contains(&format!("{name}\n"))))
+    }) {
+        open.remove(path);
+        texts.push(String::from_utf8_lossy(&files[path]).into_owned());
+    }
+    let named = |text: &String, name: &str| {
+        let begins = text.contains(&format!("@@secret:{name}@@")) || text.contains(&format!("\"{name}\""));
+        begins
+            || text
+                .match_indices(&format!("/run/secrets/{name}"))
+                .any(|(at, found)| !text[at + found.len()..].starts_with(|c: char| c.is_ascii_lowercase() || c == '_'))
+    };
+    deployment.secrets.iter().filter(|secret| texts.iter().any(|text| named(text, &secret.name))).map(|secret| secret.name.clone()).collect()
+}
+
+#[test]
+fn a_secret_is_mounted_where_it_is_read_and_nowhere_else() {
+    let mut seen = BTreeSet::new();
+    for (name, example) in examples() {
+        let loaded = load(&example);
+        let deployment = common::deployment(&loaded);
+        for service in &deployment.services {
+            let mounted: BTreeSet<String> = service.reads().into_iter().map(str::to_owned).collect();
+            assert_eq!(mounted, read(service, &deployment), "{name}, {}: left, what is mounted; right, what is read", service.name);
+            seen.extend(mounted);
+        }
+    }
+    assert!(seen.len() > 20, "{seen:?}");
 }

@@ -14,9 +14,8 @@ use rustix::fs::{Mode, OFlags, openat};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
-use crate::hash;
-
 use crate::scratch::{self, Scratch};
+use crate::{hash, plain};
 
 /// The environment variable that names the cache directory.
 pub const VARIABLE: &str = "SYNAPSE_SITE_CACHE";

@@ -7,13 +7,14 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use synapse_site::error::Result;
+use synapse_site::hash;
 use synapse_site::image::layer::LayerPlan;
 use synapse_site::image::progress::Silent;
 use synapse_site::image::strata::{self, Needs};
 use synapse_site::package::closure::{Closure, Graph};
 use synapse_site::package::deb::Deb;
 use synapse_site::package::wheel::{Scheme, Wheel};
-use synapse_site::package::{Package, elf, hash};
+use synapse_site::package::{Package, elf};
 use tempfile::TempDir;
 
 use crate::make::{deb_bytes, file, gz, member, record, tar, zip};

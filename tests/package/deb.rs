@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
+use synapse_site::hash;
 use synapse_site::package::deb::Deb;
 use synapse_site::package::tarball::{self, Limits};
-use synapse_site::package::{Kind, Package, hash};
+use synapse_site::package::{Kind, Package};
 use tempfile::TempDir;
 
 use crate::make::{CONTROL, END, ar, deb, deb_bytes, deb_of, gz, member, member_of, refusal, tar, walk, xz};

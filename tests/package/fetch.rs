@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use synapse_site::definition::lock::{Archive, DebianLock, DebianPackage, PythonLock, WheelFile};
+use synapse_site::hash;
 use synapse_site::package::cache::Cache;
+use synapse_site::package::fetch;
 use synapse_site::package::progress::Silent;
-use synapse_site::package::{fetch, hash};
 use tempfile::TempDir;
 
 use crate::make::{deb_bytes, files_below, member, tar, wheel_bytes, xz};

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use synapse_site::error::Result;
+use synapse_site::hash;
 use synapse_site::package::deb::Deb;
-use synapse_site::package::{Entry, Package, hash};
+use synapse_site::package::{Entry, Package};
 use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;

@@ -1,6 +1,7 @@
 //! Wheels.
 
-use synapse_site::package::wheel::{Scheme, Wheel, normalised};
+use synapse_site::definition::lock::normalised;
+use synapse_site::package::wheel::{Scheme, Wheel};
 use synapse_site::package::{Kind, Package};
 
 use crate::make::{Probe, WHEEL, file, probe, record, refusal, walk, wheel_bytes, zip};
