@@ -2,5 +2,5 @@
 # imports what its package was given as plug-ins, and nothing else.
 { python, writeTextDir }:
 python.pkgs.toPythonModule (
-  writeTextDir "${python.sitePackages}/synapse_site_directory.py" (builtins.readFile ../src/render/synapse/directory.py)
+  writeTextDir "${python.sitePackages}/synapse_site_directory.py" (builtins.readFile ../src/component/synapse/directory.py)
 )

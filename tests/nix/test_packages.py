@@ -176,7 +176,7 @@ def test_the_guard_is_exported(flake: World) -> None:
     """For a Synapse that is run without the images: as a package, as a function, and through the overlay."""
     made = flake.output("directory-guard")
     module = (made / "lib/python3.13/site-packages/synapse_site_directory.py").read_text()
-    assert module == (REPOSITORY / "src/render/synapse/directory.py").read_text()
+    assert module == (REPOSITORY / "src/component/synapse/directory.py").read_text()
     overlaid = (
         "let final = prev // flake.overlays.default final prev; prev = pkgs; python = pkgs.python313.pkgs; "
         "added = (builtins.head final.pythonPackagesExtensions) python python; in "
