@@ -13,7 +13,7 @@ use crate::site::schema::nearest;
 pub fn explain(code: &str, as_json: bool) -> Result<String> {
     let wanted: Vec<Explanation> = rules::explanations().filter(|explanation| code == "all" || explanation.code.eq_ignore_ascii_case(code)).collect();
     if as_json && !wanted.is_empty() {
-        return Ok(serde_json::to_string_pretty(&wanted).unwrap_or_default() + "\n");
+        return Ok(super::print::json(&wanted)? + "\n");
     }
     match wanted.as_slice() {
         [] => {

@@ -201,7 +201,7 @@ fn directory(variable: &str) -> Result<PathBuf> {
 fn description(top: &Path, request: &Request, synapse: Running) -> Result<crate::site::load::Loaded> {
     let place = top.join("description");
     let file = place.join("site.json");
-    super::render::write(&file, serde_json::to_string_pretty(&request.description).unwrap_or_default().as_bytes())?;
+    super::render::write(&file, format!("{:#}", request.description).as_bytes())?;
     for (name, source) in &request.files {
         let relative = Path::new(name);
         if !relative.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir)) {

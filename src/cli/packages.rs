@@ -53,7 +53,7 @@ impl<'a> Packages<'a> {
         let interpreter = python.interpreter_packages.iter().map(|name| self.deb(image, name)).collect::<Result<Vec<_>>>()?;
         let compiler = Arc::new(Compiler::new(self.cache.clone(), python, interpreter, self.shown.clone()));
         let rules = Arc::new(Rules::new(&layer.exclude, &layer.include)?);
-        let text = serde_json::to_string(&(&layer.exclude, &layer.include)).unwrap_or_default();
+        let text = serde_json::json!([layer.exclude, layer.include]).to_string();
         Ok(packages
             .into_iter()
             .map(|package| -> SharedPackage {

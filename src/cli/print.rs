@@ -33,8 +33,15 @@ pub fn answer(text: &str) -> Result<()> {
 /// # Errors
 /// As [`answer`].
 pub fn answer_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::environment(format!("no JSON can be made: {error}"), "report this as a defect"))?;
-    answer(&printable_json(&text))
+    answer(&printable_json(&json(value)?))
+}
+
+/// A value as JSON that people can read.
+///
+/// # Errors
+/// [`Error::Environment`] for a value that JSON does not have, which is a mistake of this program.
+pub fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(|error| Error::environment(format!("no JSON can be made: {error}"), "report this as a defect"))
 }
 
 /// Tells something on standard error.
