@@ -24,7 +24,7 @@ const LOADERS: [&str; 2] = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
 pub const MEMORY: u64 = 1536 << 20;
 /// What else it may use. Files of the length 0: none can be written. A stack of always the same size, since how deeply a
 /// source may be nested must not depend on the machine.
-const LIMITS: Limits = Limits { file_size: Some(0), memory: Some(MEMORY), stack: Some(8 << 20), open_files: Some(64), core: Some(0) };
+const LIMITS: Limits = Limits { file_size: Some(0), memory: Some(MEMORY), data: None, stack: Some(8 << 20), open_files: Some(64), core: Some(0) };
 
 /// An unpacked interpreter; its files go with the value.
 pub struct Interpreter {

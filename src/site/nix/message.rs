@@ -223,6 +223,7 @@ fn remedy(message: &str) -> Option<String> {
     let remedies = [
         ("called without required argument", "a function must do without arguments here: give every argument a default, or write a plain attribute set"),
         ("called with unexpected argument", "the arguments of a module end with three dots, for those that it does not name: { lib, ... }:"),
+        ("stack overflow", "a function calls itself, or a value holds itself, without an end"),
         (
             "infinite recursion",
             "an option is defined by its own value; use lib.mkDefault for a value that others may replace, and read only options that do not depend on it",
