@@ -17,20 +17,22 @@ fn check(value: &str, more: &[&str], environment: &[(&str, &str)]) -> Ran {
 
 #[test]
 fn an_evaluation_takes_so_much_memory_and_no_more() {
+    let refused = |value: &str, more: &[&str], environment: &[(&str, &str)], most: &str| {
+        let ran = check(value, more, environment);
+        assert_eq!(ran.code, Some(1), "{value}: {ran:?}");
+        for words in [&format!("the evaluation needs more than {most} of memory"), "--nix-memory 8G", "S0008"] {
+            assert!(ran.err.contains(words), "{value}: {ran:?}");
+        }
+    };
+    let endless = "builtins.length (builtins.genList (x: x) 1000000000)";
+    refused(endless, &[], &[], "4 GiB");
     for value in [
-        "builtins.length (builtins.genList (x: x) 1000000000)",
+        endless,
         "builtins.stringLength (builtins.foldl' (text: _: text + text) \"x\" (builtins.genList (x: x) 60))",
         "builtins.foldl' (list: _: list ++ list) [ 1 ] (builtins.genList (x: x) 60)",
     ] {
-        for (more, environment, most) in
-            [(&["--nix-memory", "512M"][..], &[][..], "512 MiB"), (&["--show-trace"], &[("SYNAPSE_SITE_NIX_MEMORY", "768M")], "768 MiB"), (&[], &[], "4 GiB")]
-        {
-            let ran = check(value, more, environment);
-            assert_eq!(ran.code, Some(1), "{value}: {ran:?}");
-            for words in [format!("the evaluation needs more than {most} of memory"), "--nix-memory 8G".to_owned(), "S0008".to_owned()] {
-                assert!(ran.err.contains(&words), "{value}: {ran:?}");
-            }
-        }
+        refused(value, &["--nix-memory", "512M"], &[], "512 MiB");
+        refused(value, &["--show-trace"], &[("SYNAPSE_SITE_NIX_MEMORY", "768M")], "768 MiB");
     }
 }
 

@@ -142,7 +142,7 @@ mod tests {
         let unsaid = Unsaid::of(&description, Vec::new());
         let said = "mail.example.com, sommer-24, Winter, 25, https://h.example/?a=b and 731946280572";
         assert_eq!(unsaid.out_of_text(said), "mail.example.com, …, …, https://h.example/… and …");
-        assert_eq!(format!("{unsaid:?}").contains("Sommer"), false);
+        assert!(!format!("{unsaid:?}").contains("Sommer"));
         let unsaid = Unsaid::of_nix("{ email.smtp_pass = lib.mkForce \"Sommer-24\"; a.b = \"hunter-2\"; }");
         assert_eq!(unsaid.out_of_text("Sommer-24 hunter-2"), "… hunter-2");
     }
