@@ -39,8 +39,8 @@ pub struct Arguments {
     site: PathBuf,
     #[command(flatten)]
     nix: super::description::Nix,
-    /// Where to write. What an earlier build wrote there is replaced as a whole, and so are the directories secrets.example, services,
-    /// well-known and sbom with all that is in them; your own files beside these stay.
+    /// Where to write. What an earlier build wrote there is replaced as a whole. Your own files stay, also those in directories that a
+    /// build writes, such as well-known. A file of the build that you changed is not replaced: the build says which and ends.
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub struct CacheAt {
     pub cache: Option<PathBuf>,
 }
 
-/// What a build writes at the top of its directory.
+/// What builds write at the top of their directory.
 pub const OUTPUTS: [&str; 8] = [".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "services", "well-known", "sbom"];
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut sources = arguments.from.load()?;
     // Claimed before the work, so that a second build into the same directory fails at once.
     outdir::check_kind(&arguments.out, "build")?;
-    let out = OutDir::create(&arguments.out, &OUTPUTS)?;
+    let out = OutDir::create(&arguments.out, &OUTPUTS, outputs(&rendered))?;
 
     let wanted = wanted(&sources, &rendered)?;
     let gone = missing_packages(&cache, &sources, &wanted, &shown)?;
@@ -178,10 +178,18 @@ pub(super) fn write_beside(
     for image in images {
         write(&out.join("sbom").join(format!("{}.cdx.json", image.name)), &bill(image)?)?;
     }
-    let mut text = serde_json::to_string_pretty(&report(site, rendered, images, origin)).unwrap_or_default();
-    text.push('\n');
-    write(&out.join("site.json"), text.as_bytes())?;
-    Ok(text)
+    outdir::mark(out, report(site, rendered, images, origin))
+}
+
+/// The files of the output: those of [`write_beside`] and the archive.
+fn outputs(rendered: &Rendered) -> BTreeSet<PathBuf> {
+    let mut files: BTreeSet<PathBuf> = ["images.tar", "compose.yaml", ".env", outdir::MARKER, "secrets.example/README.txt"].map(PathBuf::from).into();
+    let services = Path::new(compose::BESIDE);
+    files.extend(rendered.beside().keys().map(|path| services.join(path)));
+    files.extend(rendered.mounts_launch().then(|| services.join("launch")));
+    files.extend(rendered.well_known.keys().map(|name| Path::new("well-known").join(name)));
+    files.extend(contents(rendered).keys().map(|image| Path::new("sbom").join(format!("{image}.cdx.json"))));
+    files
 }
 
 /// The images that the site's services run, and those below them.

@@ -31,6 +31,8 @@ pub struct Interpreter {
     root: Scratch,
     loader: PathBuf,
     program: PathBuf,
+    /// Whether it runs without, which only the measurement of the cost asks for.
+    unconfined: bool,
     /// What of its confinement the kernel cannot enforce, known after the first start.
     lacking: OnceLock<Vec<&'static str>>,
 }
@@ -68,7 +70,14 @@ impl Interpreter {
         if !path.is_file() {
             return Err(lacks(program));
         }
-        Ok(Self { loader: loader.ok_or_else(|| lacks("the dynamic linker"))?, program: path, root, lacking: OnceLock::new() })
+        Ok(Self { loader: loader.ok_or_else(|| lacks("the dynamic linker"))?, program: path, root, unconfined: false, lacking: OnceLock::new() })
+    }
+
+    /// The same without confinement, within limits all the same: to measure what confinement costs. No verb asks for it.
+    #[doc(hidden)]
+    pub fn unconfined(mut self) -> Self {
+        self.unconfined = true;
+        self
     }
 
     /// Starts the interpreter on a program text, with pipes, within limits, and confined as far as the kernel can: it reads
@@ -78,6 +87,9 @@ impl Interpreter {
     /// # Errors
     /// An environment error when it cannot be started.
     pub fn start(&self, text: &str) -> Result<Child> {
+        if self.unconfined {
+            return child::spawn(&mut self.command(text), &LIMITS, None).map_err(|error| cannot_start(&error));
+        }
         let (confinement, lacking) = Confinement::new(self.root.path());
         match child::spawn(&mut self.command(text), &LIMITS, Some(Box::new(confinement) as Box<dyn Confine>)) {
             Ok(child) => {
