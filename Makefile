@@ -106,12 +106,14 @@ nix: tool test-tools $(VENV)/done
 	$(MAKE) later-nix
 
 ## How fast the largest example is checked, against only reading it; and how fast a big closure becomes an image, against tar | pigz and
-## nixpkgs' own script, where it is at hand: STREAM_SCRIPT=FILE.
+## nixpkgs' own script, where it is at hand: STREAM_SCRIPT=FILE. Then what confinement adds to the making of byte code, for which the
+## cache has to hold the locked packages (`make image`).
 bench: tool
 	@tools/ensure hyperfine=hyperfine pigz=pigz tar=tar python3=python3
 	@python3 -c 'import yaml' 2>/dev/null || tools/ensure no-such-program=python3-yaml
 	benches/check.sh $(TOOL)
 	python3 benches/closure.py $(dir $(TOOL)) target/bench $(if $(STREAM_SCRIPT),--stream-script $(STREAM_SCRIPT))
+	cargo run --release --locked --example confinement
 
 ## Bring the package locks up to date.
 lock: tool

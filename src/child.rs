@@ -20,6 +20,9 @@ pub struct Limits {
     pub file_size: Option<u64>,
     /// Its address space, in bytes; more, and it is refused memory.
     pub memory: Option<u64>,
+    /// What it may write to in memory and shares with nobody, in bytes; not what it only reserves.
+    /// More, and it is refused memory.
+    pub data: Option<u64>,
     /// The stack of its first thread, in bytes.
     pub stack: Option<u64>,
     /// How many files it may have open.
@@ -34,6 +37,7 @@ impl Limits {
         let all = [
             (Resource::Fsize, self.file_size),
             (Resource::As, self.memory),
+            (Resource::Data, self.data),
             (Resource::Stack, self.stack),
             (Resource::Nofile, self.open_files),
             (Resource::Core, self.core),

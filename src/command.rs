@@ -84,9 +84,9 @@ pub fn run_within(command: &mut Command, limits: &Limits, missing: &str, tick: &
     let text = |joined: std::thread::Result<io::Result<String>>| joined.unwrap_or_else(|_| Err(io::Error::other("its reader failed"))).map_err(cannot);
     let status = status.map_err(cannot)??;
     let output = Output { status, stdout: text(stdout)?, stderr: text(stderr)? };
-    // A program that a signal ended, or that says so: the terminal's ^C went to it as well as to us.
+    // A program that a signal ended, or that says so: the signal was meant for us as well.
     use std::os::unix::process::ExitStatusExt;
-    if matches!(status.signal(), Some(2 | 15)) || status.code() == Some(130) {
+    if matches!(status.signal(), Some(libc::SIGHUP | libc::SIGINT | libc::SIGTERM)) || status.code() == Some(130) {
         return Err(Error::Interrupted);
     }
     interrupt::check()?;

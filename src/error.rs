@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// All was done that a program can do, and people have to bring the rest before the site can start. Exit code 4.
     ToBring(Vec<String>),
-    /// The user asked to stop (SIGINT or SIGTERM). Exit code 130.
+    /// The user asked to stop (SIGINT, SIGTERM or SIGHUP). Exit code 130.
     Interrupted,
 }
 

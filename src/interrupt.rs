@@ -1,12 +1,13 @@
-//! The wish to stop. The first SIGINT or SIGTERM ends the program with exit code 130: at once where nothing has to be taken
-//! back, else (while somebody holds [`Orderly`]) on the ordinary way out: it raises a flag, every long loop calls [`check`] and
+//! The wish to stop. The first SIGINT, SIGTERM or SIGHUP (its terminal was closed) ends the program with exit code 130: at
+//! once where nothing has to be taken back, else (while somebody holds [`Orderly`]) on the ordinary way out: it raises a flag, every long loop calls [`check`] and
 //! returns [`Error::Interrupted`]. A second signal ends the process in any case. What it started ends with it ([`crate::child`]).
 
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::error::{Error, Result};
 
@@ -21,7 +22,11 @@ static ORDERLY: AtomicUsize = AtomicUsize::new(0);
 /// An environment failure when the system refuses a handler.
 pub fn install() -> Result<()> {
     let refused = |signal: i32| move |error| Error::environment(format!("cannot handle signal {signal}: {error}"), "report this as a defect");
-    for signal in [SIGINT, SIGTERM] {
+    // A signal that comes meanwhile waits until every handler is there.
+    let _blocked = Blocked::new();
+    // `nohup` has it ignored, and means that.
+    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
         // The order matters: the first signal finds the flag down and only raises it, the second finds it up.
         end_at_once(signal)
             .and_then(|()| signal_hook::flag::register_conditional_default(signal, Arc::clone(&ASKED)))
@@ -31,6 +36,43 @@ pub fn install() -> Result<()> {
     // A file that may not grow (`ulimit -f`) is then a write that fails, with words and without litter, instead of a sudden end.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(refused(SIGXFSZ))?;
     Ok(())
+}
+
+/// While this is held, the three signals wait.
+struct Blocked(libc::sigset_t);
+
+impl Blocked {
+    #[allow(unsafe_code)]
+    fn new() -> Self {
+        let mut signals = MaybeUninit::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: sigemptyset fills the set that the others read, and pthread_sigmask fills the other one. None of them fails
+        // for signals that exist.
+        unsafe {
+            libc::sigemptyset(signals.as_mut_ptr());
+            for signal in [SIGINT, SIGTERM, SIGHUP] {
+                libc::sigaddset(signals.as_mut_ptr(), signal);
+            }
+            libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), before.as_mut_ptr());
+            Self(before.assume_init())
+        }
+    }
+}
+
+impl Drop for Blocked {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: it reads the set that `new` had filled.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
+    }
+}
+
+/// Whether whoever started this program had it ignore a signal.
+#[allow(unsafe_code)]
+fn is_ignored(signal: i32) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action the call only fills the structure, which is read if it did.
+    unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0 && action.assume_init().sa_sigaction == libc::SIG_IGN }
 }
 
 /// Lets a signal end the process where it stands, unless somebody has something to take back.

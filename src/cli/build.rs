@@ -41,8 +41,8 @@ pub struct Arguments {
     site: PathBuf,
     #[command(flatten)]
     nix: super::description::Nix,
-    /// Where to write. What an earlier build wrote there is replaced as a whole, and so are the directories secrets.example, services,
-    /// well-known and sbom with all that is in them; your own files beside these stay.
+    /// Where to write. What an earlier build wrote there is replaced as a whole. Your own files stay, also those in directories that a
+    /// build writes, such as well-known. A file of the build that you changed is not replaced: the build says which and ends.
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
@@ -78,7 +78,7 @@ pub struct CacheAt {
     pub cache: Option<PathBuf>,
 }
 
-/// What a build writes at the top of its directory.
+/// What builds write at the top of their directory.
 pub const OUTPUTS: [&str; 8] = [".env", "images.tar", "compose.yaml", "site.json", "secrets.example", "services", "well-known", "sbom"];
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -92,7 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut sources = arguments.from.source().load()?;
     // Claimed before the work, so that a second build into the same directory fails at once.
     outdir::check_kind(&arguments.out, "build")?;
-    let out = OutDir::create(&arguments.out, &OUTPUTS)?;
+    let out = OutDir::create(&arguments.out, &OUTPUTS, outputs(&deployment))?;
 
     let wanted = wanted(&sources, &deployment)?;
     let gone = missing_packages(&cache, &sources, &wanted, &shown)?;
@@ -181,9 +181,19 @@ pub(super) fn write_beside(
     for image in images {
         write(&out.join("sbom").join(format!("{}.cdx.json", image.name)), &bill(image)?)?;
     }
-    let text = format!("{:#}\n", report(site, deployment, images, origin));
-    write(&out.join("site.json"), text.as_bytes())?;
-    Ok(text)
+    outdir::mark(out, report(site, deployment, images, origin))
+}
+
+/// The files of the output: those of [`write_beside`] and the archive.
+fn outputs(deployment: &Deployment) -> BTreeSet<PathBuf> {
+    let mut files: BTreeSet<PathBuf> = ["images.tar", outdir::MARKER, "secrets.example/README.txt"].map(PathBuf::from).into();
+    files.extend(TARGET.names().iter().map(PathBuf::from));
+    let services = Path::new(BESIDE);
+    files.extend(deployment.beside().keys().map(|path| services.join(path)));
+    files.extend(deployment.mounts_launch().then(|| services.join("launch")));
+    files.extend(deployment.well_known.keys().map(|name| Path::new("well-known").join(name)));
+    files.extend(contents(deployment).keys().map(|image| Path::new("sbom").join(format!("{image}.cdx.json"))));
+    files
 }
 
 /// The images that the site's services run, and those below them.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::sources::From as Images;
 use crate::error::{Error, Result};
 use crate::site::load::{self, Loaded};
-use crate::site::nix::Evaluator;
+use crate::site::nix::{Evaluator, MEMORY};
+use crate::site::text::Size;
 use crate::synapse::{Release, Running};
 
 /// Options about descriptions in Nix.
@@ -20,6 +21,13 @@ pub struct Nix {
     /// Show all that Nix says about a mistake.
     #[arg(long)]
     show_trace: bool,
+    /// The most memory that an evaluation may take, such as 8G; absent means 4G.
+    #[arg(long, value_name = "SIZE", env = "SYNAPSE_SITE_NIX_MEMORY", value_parser = size)]
+    nix_memory: Option<Size>,
+}
+
+fn size(text: &str) -> std::result::Result<Size, String> {
+    Size::new(text).map_err(|why| format!("{why}; write bytes, or a whole number with K, M, G or T, such as 8G"))
 }
 
 /// Which Synapse a site is judged for, where nothing is built.
@@ -84,7 +92,8 @@ impl<'a> From<&'a PathBuf> for Asked<'a> {
 
 impl<'a> From<(&'a Path, &Nix)> for Asked<'a> {
     fn from((site, nix): (&'a Path, &Nix)) -> Self {
-        let Nix { modules, nixpkgs_lib, show_trace } = nix.clone();
-        Self { site, evaluator: Evaluator { modules, nixpkgs_lib, show_trace }, synapse: Running::default() }
+        let Nix { modules, nixpkgs_lib, show_trace, nix_memory } = nix.clone();
+        let memory = nix_memory.map_or(MEMORY, |size| size.bytes());
+        Self { site, evaluator: Evaluator { modules, nixpkgs_lib, show_trace, memory }, synapse: Running::default() }
     }
 }

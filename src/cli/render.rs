@@ -1,5 +1,6 @@
 //! `render`: the configuration files that a build would put into images, for reading and for diffs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::deploy::Target as _;
@@ -19,8 +20,8 @@ pub struct Arguments {
     nix: super::description::Nix,
     #[command(flatten)]
     synapse: super::description::Synapse,
-    /// Where to write. What an earlier run wrote there is replaced as a whole, its directories with all that is in them; your own
-    /// files beside these stay.
+    /// Where to write. What an earlier run wrote there is replaced as a whole. Your own files stay, also those in directories that a
+    /// run writes. A file of the run that you changed is not replaced: the next run says which and ends.
     #[arg(long)]
     out: PathBuf,
     /// Render what the rules forbid, too: how the tests find out what Synapse would have made of it.
@@ -38,14 +39,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let orderly = crate::interrupt::orderly()?;
     outdir::check_kind(&arguments.out, "render")?;
     let out = {
-        let mut outputs: Vec<&str> = deployment.images.keys().map(String::as_str).collect();
-        outputs.extend(["well-known", "site.json"]);
-        OutDir::create(&arguments.out, &outputs)?
+        let mut files: BTreeSet<PathBuf> = outputs(&deployment).map(|(path, _)| path).collect();
+        files.insert(outdir::MARKER.into());
+        OutDir::create(&arguments.out, &["well-known"], files)?
     };
     write_all(&deployment, out.path())?;
     // The mark of a directory of ours, which a later run may replace.
-    let mark = serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" });
-    write(&out.path().join("site.json"), format!("{mark:#}\n").as_bytes())?;
+    outdir::mark(out.path(), serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" }))?;
     out.commit()?;
     drop(orderly);
     super::print::tell(&format!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display()));
@@ -54,15 +54,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 /// Writes what was rendered: a directory for each image, and `well-known`.
 pub(super) fn write_all(deployment: &Deployment, directory: &Path) -> Result<()> {
-    for (image, files) in &deployment.images {
-        for (path, content) in files {
-            write(&directory.join(image).join(path.trim_start_matches('/')), content)?;
-        }
-    }
-    for (name, content) in &deployment.well_known {
-        write(&directory.join("well-known").join(name), content)?;
-    }
-    Ok(())
+    outputs(deployment).try_for_each(|(path, content)| write(&directory.join(path), content))
+}
+
+/// Every file, by its path below the directory.
+fn outputs(deployment: &Deployment) -> impl Iterator<Item = (PathBuf, &[u8])> {
+    let images = deployment
+        .images
+        .iter()
+        .flat_map(|(image, files)| files.iter().map(move |(path, content)| (Path::new(image).join(path.trim_start_matches('/')), content.as_slice())));
+    let documents = deployment.well_known.iter().map(|(name, content)| (Path::new("well-known").join(name), content.as_slice()));
+    images.chain(documents)
 }
 
 /// Writes a file and the directories above it.

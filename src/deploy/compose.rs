@@ -16,6 +16,9 @@ const LAUNCH: &str = "/launch";
 /// The manifest's name.
 const MANIFEST: &str = "compose.yaml";
 
+/// What Compose reads beside it.
+const ENVIRONMENT: &str = ".env";
+
 /// Docker with Compose, on one machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Compose;
@@ -27,7 +30,11 @@ impl Target for Compose {
 
     fn files(&self, deployment: &Deployment, images: &Images) -> Result<Files> {
         let manifest = manifest(deployment, images)?;
-        Ok(Files::from([(MANIFEST.to_owned(), manifest.into_bytes()), (".env".to_owned(), environment(deployment).into_bytes())]))
+        Ok(Files::from([(MANIFEST.to_owned(), manifest.into_bytes()), (ENVIRONMENT.to_owned(), environment(deployment).into_bytes())]))
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        &[MANIFEST, ENVIRONMENT]
     }
 
     fn commands(&self) -> Commands {

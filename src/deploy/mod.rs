@@ -33,6 +33,8 @@ pub trait Target {
     /// # Errors
     /// [`Error::Environment`](crate::error::Error::Environment) if an image is missing.
     fn files(&self, deployment: &Deployment, images: &Images) -> Result<Files>;
+    /// The names of those files.
+    fn names(&self) -> &'static [&'static str];
     /// What people type.
     fn commands(&self) -> Commands;
     /// What people type to run a job once.

@@ -1,11 +1,12 @@
 //! The directory that a build writes: complete or untouched, also after a kill or a power failure.
 //!
 //! Everything is written into a hidden [`Sibling`], is synced to the disk, and takes the directory's name in one rename.
-//! Before that rename, the new directory gets a symbolic link for every entry of the user (`secrets`, say) that leads to
-//! where the entry lies after it; each link is then exchanged with the entry. So the outputs are all old or all new, and
-//! every entry of the user is found under its path, before and after each single system call. What a killed build left is
-//! completed by the next one.
+//! Before that rename, the new directory gets a symbolic link for every entry of the user (`secrets`, say, or a file that
+//! the user put beside ours in `well-known`) that leads to where the entry lies after it; each link is then exchanged with
+//! the entry. So the outputs are all old or all new, and every entry of the user is found under its path, before and after
+//! each single system call. What a killed build left is completed by the next one.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -16,13 +17,17 @@ use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, renamea
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
-use crate::files::{self, Unread};
 use crate::interrupt;
 
 mod disk;
+mod entries;
 mod finish;
+mod mark;
 mod sibling;
 
+use entries::Entries;
+pub use mark::mark;
+use mark::{Mark, kind};
 use sibling::Sibling;
 
 /// The file by which a directory is known as one of ours.
@@ -32,31 +37,35 @@ pub const MARKER: &str = "site.json";
 #[derive(Debug)]
 pub struct OutDir {
     sibling: Sibling,
+    files: BTreeSet<PathBuf>,
 }
 
 impl OutDir {
-    /// Prepares to write `target`, which is absent, empty, or what an earlier build wrote. `outputs` are the names that builds
-    /// write at the top of the directory: they are replaced as a whole, whereas other entries (`secrets`, say) are kept.
-    /// Completes what earlier builds left that were killed.
+    /// Prepares to write `files` into `target`, which is absent, empty, or what an earlier build wrote. `outputs` are the names
+    /// that builds write at the top of the directory; what lies beside them (`secrets`, say) is kept, and so is what lies below
+    /// them and no build wrote. Completes what earlier builds left that were killed.
     ///
     /// # Errors
-    /// An environment failure when another build writes the same directory now, when `target` holds somebody else's files, or
-    /// when there is no place to write.
-    pub fn create(target: &Path, outputs: &[&str]) -> Result<Self> {
+    /// An environment failure when another build writes the same directory now, when `target` is somebody else's or has files
+    /// that people made or changed where this build writes, or when there is no place to write.
+    pub fn create(target: &Path, outputs: &[&str], files: BTreeSet<PathBuf>) -> Result<Self> {
         let target = absolute(target)?;
         check_ours(&target)?;
         let (sibling, dead) = sibling::claim(&target, outputs)?;
-        let this = Self { sibling };
+        let mut this = Self { sibling, files };
         this.check_owner()?;
         for dead in dead {
             dead.finish()?;
         }
-        if let Some(link) = sibling::links(&target)?.first() {
+        this.sibling.add_outputs(this.files.iter().filter_map(|file| file.iter().next()?.to_str()));
+        this.sibling.add_outputs(Mark::of(&target)?.tops());
+        if let Some(link) = this.sibling.others_links()?.first() {
             return Err(Error::environment(
-                format!("{} was left by a build that was killed, and that build was another user's", link.display()),
+                format!("{} was left by a build that was killed, and that build was another user's", target.join(link).display()),
                 "run the build as that user, or as the owner of the directory that the link leads to",
             ));
         }
+        this.check_replaceable()?;
         this.sibling.prepare()?;
         Ok(this)
     }
@@ -81,6 +90,7 @@ impl OutDir {
         disk::settle(self.path())?;
         // Again: the user may have put files there in the meantime.
         check_ours(self.target())?;
+        self.check_replaceable()?;
         interrupt::check()?;
         if exists(self.target())? {
             self.replace()?;
@@ -93,17 +103,19 @@ impl OutDir {
     }
 
     fn check_written(&self) -> Result<()> {
-        let written = names(self.path())?;
-        if let Some(name) = written.iter().find(|name| !self.sibling.is_output(name)) {
-            return Err(Error::environment(
-                format!("the build wrote {}, which is not among its outputs", Path::new(name).display()),
-                "report this as a defect",
-            ));
-        }
-        if !written.iter().any(|name| name == MARKER) {
-            return Err(Error::environment(format!("the build wrote no {MARKER}"), "report this as a defect"));
-        }
-        Ok(())
+        let written = mark::written(self.path())?;
+        let wrong = if let Some(more) = written.difference(&self.files).next() {
+            format!("the build wrote {}, which is not among its outputs", more.display())
+        } else if let Some(less) = self.files.difference(&written).next() {
+            format!("the build wrote no {}", less.display())
+        } else {
+            return Ok(());
+        };
+        Err(Error::environment(wrong, "report this as a defect"))
+    }
+
+    fn check_replaceable(&self) -> Result<()> {
+        entries::check_replaceable(self.target(), self.files.iter().map(PathBuf::as_path))
     }
 
     /// Exchanges the old directory and the new one, and then the user's entries and the links to them. If an entry cannot be
@@ -118,15 +130,16 @@ impl OutDir {
         })
     }
 
-    /// Links the user's entries, and looks again for some that have just come. Gives the names.
-    fn link_entries(&self) -> Result<Vec<OsString>> {
+    /// Links the user's entries, and looks again for some that have just come. Gives their paths.
+    fn link_entries(&self) -> Result<Vec<PathBuf>> {
         let mut linked = Vec::new();
         for _ in 0..3 {
-            let new: Vec<OsString> = names(self.target())?.into_iter().filter(|name| !self.sibling.is_output(name) && !linked.contains(name)).collect();
+            let Entries { users, directories, .. } = Entries::of(&self.sibling, self.target(), self.path())?;
+            let new: Vec<PathBuf> = users.into_iter().filter(|entry| !linked.contains(entry)).collect();
+            check_mounts(self.target(), new.iter().chain(&directories))?;
             if new.is_empty() {
                 break;
             }
-            check_mounts(self.target(), &new)?;
             self.sibling.link(&new)?;
             linked.extend(new);
         }
@@ -230,22 +243,6 @@ pub fn check_kind(target: &Path, verb: &str) -> Result<()> {
     }
 }
 
-/// The verb that wrote a directory, as its marker tells; none for a file of that name that no verb wrote.
-fn kind(target: &Path) -> Result<Option<String>> {
-    let path = target.join(MARKER);
-    let text = match files::read(&path, files::LARGEST) {
-        Ok(text) => text,
-        Err(problem) if matches!(problem.kind(), Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)) => return Ok(None),
-        // No verb writes such a thing.
-        Err(Unread::Kind(files::DIRECTORY) | Unread::TooLarge(_)) => return Ok(None),
-        Err(problem) => return Err(problem.error("read", &path)),
-    };
-    let known = |verb: &&str| ["build", "render"].contains(verb);
-    // What is no JSON was not written by us either.
-    let mark: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
-    Ok(mark.and_then(|mark| mark["kind"].as_str().filter(known).map(str::to_owned)))
-}
-
 /// Refuses a directory that no build has written.
 fn check_ours(target: &Path) -> Result<()> {
     match fs::symlink_metadata(target) {
@@ -274,9 +271,9 @@ fn check_ours(target: &Path) -> Result<()> {
 }
 
 /// Refuses entries on which something is mounted: they cannot be renamed, nor can the directory be replaced without them.
-fn check_mounts(target: &Path, entries: &[OsString]) -> Result<()> {
+fn check_mounts<'a>(target: &Path, entries: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
     let mut mounts = Vec::new();
-    for path in entries.iter().map(|name| target.join(name)) {
+    for path in entries.map(|entry| target.join(entry)) {
         let found = statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map_err(|error| Error::io("look at", &path, &error.into()))?;
         if found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
             mounts.push(path.display().to_string());
@@ -294,6 +291,10 @@ fn check_mounts(target: &Path, entries: &[OsString]) -> Result<()> {
 /// The directory that an absolute path lies in.
 fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 fn exists(path: &Path) -> Result<bool> {

@@ -44,6 +44,8 @@ pub struct Compiler {
     key: String,
     progress: Arc<dyn Progress + Send + Sync>,
     patience: Duration,
+    /// See [`Interpreter::unconfined`].
+    unconfined: bool,
     /// The interpreter's files, once they are needed.
     unpacked: Mutex<Option<Arc<Interpreter>>>,
 }
@@ -71,6 +73,7 @@ impl Compiler {
             key,
             progress,
             patience: process::PATIENCE,
+            unconfined: false,
             unpacked: Mutex::new(None),
         }
     }
@@ -78,6 +81,13 @@ impl Compiler {
     /// The same, with another time for one module.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// The same without confinement, see [`Interpreter::unconfined`].
+    #[doc(hidden)]
+    pub fn unconfined(mut self) -> Self {
+        self.unconfined = true;
         self
     }
 
@@ -100,7 +110,11 @@ impl Compiler {
         if let Some(interpreter) = unpacked.as_ref() {
             return Ok(Arc::clone(interpreter));
         }
-        let interpreter = Arc::new(Interpreter::unpack(&self.cache, &self.program, &self.version, &self.packages)?);
+        let mut interpreter = Interpreter::unpack(&self.cache, &self.program, &self.version, &self.packages)?;
+        if self.unconfined {
+            interpreter = interpreter.unconfined();
+        }
+        let interpreter = Arc::new(interpreter);
         *unpacked = Some(Arc::clone(&interpreter));
         Ok(interpreter)
     }

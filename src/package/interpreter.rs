@@ -25,13 +25,15 @@ const LOADERS: [&str; 2] = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
 pub const MEMORY: u64 = 1536 << 20;
 /// What else it may use. Files of the length 0: none can be written. A stack of always the same size, since how deeply a
 /// source may be nested must not depend on the machine.
-const LIMITS: Limits = Limits { file_size: Some(0), memory: Some(MEMORY), stack: Some(8 << 20), open_files: Some(64), core: Some(0) };
+const LIMITS: Limits = Limits { file_size: Some(0), memory: Some(MEMORY), data: None, stack: Some(8 << 20), open_files: Some(64), core: Some(0) };
 
 /// An unpacked interpreter; its files go with the value.
 pub struct Interpreter {
     root: Scratch,
     loader: PathBuf,
     program: PathBuf,
+    /// Whether it runs without, which only the measurement of the cost asks for.
+    unconfined: bool,
     /// What of its confinement the kernel cannot enforce, known after the first start.
     lacking: OnceLock<Vec<&'static str>>,
 }
@@ -69,7 +71,14 @@ impl Interpreter {
         if !path.is_file() {
             return Err(lacks(program));
         }
-        Ok(Self { loader: loader.ok_or_else(|| lacks("the dynamic linker"))?, program: path, root, lacking: OnceLock::new() })
+        Ok(Self { loader: loader.ok_or_else(|| lacks("the dynamic linker"))?, program: path, root, unconfined: false, lacking: OnceLock::new() })
+    }
+
+    /// The same without confinement, within limits all the same: to measure what confinement costs. No verb asks for it.
+    #[doc(hidden)]
+    pub fn unconfined(mut self) -> Self {
+        self.unconfined = true;
+        self
     }
 
     /// Starts the interpreter on a program text, with pipes, within limits, and confined as far as the kernel can: it reads
@@ -79,6 +88,9 @@ impl Interpreter {
     /// # Errors
     /// An environment error when it cannot be started.
     pub fn start(&self, text: &str) -> Result<Child> {
+        if self.unconfined {
+            return child::spawn(&mut self.command(text), &LIMITS, None).map_err(|error| cannot_start(&error));
+        }
         let (confinement, lacking) = Confinement::new(self.root.path());
         match child::spawn(&mut self.command(text), &LIMITS, Some(Box::new(confinement) as Box<dyn Confine>)) {
             Ok(child) => {

@@ -11,7 +11,7 @@ use super::broken;
 use super::fitted::fitted;
 use super::nix::{self, Evaluator};
 use super::position::{Oddity, Positions};
-use super::reveal::{self, Hidden};
+use super::reveal::{self, Hidden, Unsaid};
 use super::schema::{self, OptionPath};
 use super::sound;
 use crate::check::{Finding, Findings, Position, Severity, rules};
@@ -57,17 +57,12 @@ pub struct Source {
     pub text: Option<Hidden>,
     /// What the site's own modules want to be told.
     pub warnings: Vec<String>,
+    /// What no message repeats.
+    pub unsaid: Unsaid,
     positions: Positions,
 }
 
 impl Source {
-    /// A finding without the texts that an anchor carried from where they may not be shown to an option that may.
-    pub fn without_carried(&self, mut finding: Finding) -> Finding {
-        finding.message = self.positions.without_carried(&finding.message);
-        finding.remedy = finding.remedy.map(|remedy| self.positions.without_carried(&remedy));
-        finding
-    }
-
     /// The position of an option.
     pub fn position(&self, path: &OptionPath) -> Option<Position> {
         let (line, column) = self.positions.find(path)?;
@@ -126,12 +121,12 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
         }
         finding.position = source.position(&at);
         unsound.push(at);
-        findings.push(source.without_carried(finding));
+        findings.push(finding);
     }
     findings.extend(Finding::of_more("S0002", Severity::Error, outcome.more, &file));
     if outcome.more > 0 {
         // What the rest of them is about is not known, so that no rule knows what it may look at.
-        return Err(Error::Site(Findings::new(findings, &source.file, source.text.as_ref())));
+        return Err(Error::Site(Findings::new(unsaid(findings, &source), &source.file, source.text.as_ref())));
     }
     let mut named = Named::default();
     let base = file.parent().unwrap_or(Path::new("."));
@@ -160,6 +155,7 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
         }
     }
     let files = named.files;
+    let findings = unsaid(findings, &source);
     if !findings.is_empty() {
         unsound.extend(source.positions.duplicates.iter().map(|(at, _)| at.clone()));
         unsound.extend(source.positions.oddities.iter().map(|(at, ..)| at.clone()));
@@ -177,6 +173,11 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
         }))
     })?;
     Ok(Loaded { site, files, source, synapse })
+}
+
+/// Findings without what of a description no message repeats.
+fn unsaid(findings: Vec<Finding>, source: &Source) -> Vec<Finding> {
+    findings.into_iter().map(|finding| source.unsaid.out_of(finding)).collect()
 }
 
 /// What a description comes with, before it is known to be sound.
@@ -240,7 +241,7 @@ pub fn of_value(value: Value, files: BTreeMap<String, Vec<u8>>) -> std::result::
     Ok(Loaded {
         site,
         files,
-        source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), positions: Positions::default() },
+        source: Source { file: PathBuf::new(), text: None, warnings: Vec::new(), unsaid: Unsaid::default(), positions: Positions::default() },
         synapse: Running::default(),
     })
 }
@@ -314,7 +315,10 @@ fn find(path: &Path) -> Result<PathBuf> {
 }
 
 fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
-    let source = |text: Option<Hidden>, positions, warnings| Source { file: file.to_owned(), text, warnings, positions };
+    let source = |text: Option<Hidden>, mut positions: Positions, warnings, description: &Value| {
+        let unsaid = Unsaid::of(description, std::mem::take(&mut positions.carried));
+        Source { file: file.to_owned(), text, warnings, unsaid, positions }
+    };
     let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let length = std::fs::metadata(file).map_err(|error| Error::io("read", file, &error))?.len();
     if length > LARGEST_DESCRIPTION {
@@ -325,7 +329,8 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     }
     if format == "nix" {
         let evaluated = nix::evaluate(file, evaluator)?;
-        return Ok((evaluated.description, source(None, Positions::default(), evaluated.warnings)));
+        let source = source(None, Positions::default(), evaluated.warnings, &evaluated.description);
+        return Ok((evaluated.description, source));
     }
     if !["yaml", "yml", "json"].contains(&format) {
         return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json, and the ending tells how to read it; rename it", file.display())));
@@ -382,7 +387,8 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     if value.is_null() {
         return Err(empty());
     }
-    Ok((value, source(Some(hidden), positions, Vec::new())))
+    let source = source(Some(hidden), positions, Vec::new(), &value);
+    Ok((value, source))
 }
 
 /// How many more brackets open than close at the place where that is most; those in texts count, too.

@@ -5,6 +5,7 @@
 mod library;
 mod message;
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,13 +13,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::check::{Finding, Findings, Position, Severity};
+use crate::child::Limits;
 use crate::command;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::interrupt;
 
+/// The most memory that an evaluation may take, in bytes, unless somebody says otherwise. Those of
+/// the examples take less than 100 MiB; one of packages of nixpkgs, which a site's own modules may
+/// bring, takes one or two GiB.
+pub const MEMORY: u64 = 4 << 30;
+
 /// How Nix is asked; nothing of it changes what a good description means.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Evaluator {
     /// The directory with the modules; absent means those built into this program.
     pub modules: Option<PathBuf>,
@@ -26,6 +33,14 @@ pub struct Evaluator {
     pub nixpkgs_lib: Option<PathBuf>,
     /// Whether to show all that the evaluator says about a mistake.
     pub show_trace: bool,
+    /// The most memory that the evaluation may take, in bytes.
+    pub memory: u64,
+}
+
+impl Default for Evaluator {
+    fn default() -> Self {
+        Self { modules: None, nixpkgs_lib: None, show_trace: false, memory: MEMORY }
+    }
 }
 
 /// What an evaluation gives.
@@ -65,6 +80,11 @@ else
 /// What a Nix says that does not know the command, its options, or the switch that turns both on.
 const TOO_OLD: &[&str] =
     &["error: unrecognised flag '--", "error: unrecognised option '--", "is not a recognised command", "error: experimental Nix feature 'nix-command'"];
+
+/// What Nix, its collector of garbage and C++ say that were refused memory.
+const OUT_OF_MEMORY: &[&str] = &["error: out of memory", "GC Warning: Out of Memory", "bad_alloc", "annot allocate memory", "Too many heap sections"];
+
+const LESS_MEMORY: &str = "look for a list, a set or a text that grows without an end; if the site really needs that much, allow more: --nix-memory 8G, or SYNAPSE_SITE_NIX_MEMORY=8G";
 
 /// Evaluates a module with the options of this program.
 const MODULE: &str = r#"
@@ -132,6 +152,14 @@ impl Question<'_> {
                 self.wrong(message, None, Some("look at it with `nix eval --json -f`".to_owned()))
             });
         }
+        if OUT_OF_MEMORY.iter().any(|sign| output.stderr.contains(sign)) {
+            let message = format!("the evaluation needs more than {} of memory", amount(self.evaluator.memory));
+            return Err(self.wrong(message, None, Some(LESS_MEMORY.to_owned())));
+        }
+        if let Some(signal) = output.status.signal() {
+            let message = format!("Nix ended without an answer, by signal {signal}");
+            return Err(self.wrong(message, None, Some("look whether the machine has memory left, and at the file with `nix eval --json -f`".to_owned())));
+        }
         if let Some(line) = output.stderr.lines().find(|line| TOO_OLD.iter().any(|sign| line.contains(sign))) {
             return Err(Error::environment(
                 format!("this Nix is too old to evaluate {}: {}", self.file.display(), line.trim().trim_start_matches("error: ")),
@@ -178,8 +206,16 @@ impl Question<'_> {
             "{} is written in Nix: install Nix 2.8 or later (on Debian: apt-get install nix-bin), or give the description as YAML or JSON",
             self.file.display()
         );
-        command::run(&mut command, &missing, &mut || {})
+        let limits = Limits { data: Some(self.evaluator.memory), core: Some(0), ..Limits::default() };
+        command::run_within(&mut command, &limits, &missing, &mut || {})
     }
+}
+
+/// A number of bytes in the largest unit in which it is whole.
+fn amount(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let whole = units.iter().find(|(_, shift)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+    whole.map_or_else(|| format!("{bytes} bytes"), |(unit, shift)| format!("{} {unit}", bytes >> shift))
 }
 
 fn nix() -> Command {

@@ -2,9 +2,7 @@
 //! positions; the values themselves come from serde_yaml. JSON is read as the YAML that it also is.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::reveal;
@@ -29,9 +27,7 @@ pub struct Positions {
     pub too_many: bool,
     steps: usize,
     /// Texts that an anchor (&) carries to other options, and that may not be shown where they stand.
-    carried: Vec<String>,
-    /// What finds all of them at once; none where there are more than can be found.
-    finder: OnceLock<Option<AhoCorasick>>,
+    pub carried: Vec<String>,
 }
 
 /// Something that readers of YAML take differently, or that JSON, and so every option, has no value for.
@@ -139,26 +135,6 @@ impl Positions {
         self.oddities.push((path.clone(), (span.start.line(), span.start.col() + 1), oddity));
     }
 
-    /// A message without the texts that an anchor carried from where they may not be shown to an option that may. Takes time by the
-    /// length of the message, however many there are.
-    pub fn without_carried(&self, said: &str) -> String {
-        if self.carried.is_empty() {
-            return said.to_owned();
-        }
-        let finder = self.finder.get_or_init(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.carried).ok());
-        finder.as_ref().map_or_else(
-            || "…".to_owned(),
-            |finder| {
-                let mut out = String::with_capacity(said.len());
-                finder.replace_all_with(said, &mut out, |_, _, out| {
-                    out.push('…');
-                    true
-                });
-                out
-            },
-        )
-    }
-
     fn note(&mut self, path: &OptionPath, span: &Span) {
         let place = (span.start.line(), span.start.col() + 1);
         self.steps += path.0.len();
@@ -195,18 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn what_an_anchor_carries_is_hidden_however_much_there_is() {
-        let few = Positions::of("kq: &a hunter2\nkr: &b hunter22\nturn: { source: &c bundled }\n");
-        assert_eq!(few.without_carried("found hunter22, hunter2, bundled"), "found …, …, bundled");
-        let lines: String = (0..30_000).map(|n| format!("kq{n}: &a{n} vvvv{n}\n")).collect();
-        let many = Positions::of(&lines);
-        assert_eq!(many.carried.len(), 30_000);
-        let begun = std::time::Instant::now();
-        for n in 0..30_000 {
-            assert_eq!(many.without_carried(&format!("no option kq{n} but vvvv{n}")), format!("no option kq{n} but …"));
-        }
-        // One text after the other took longer than a minute.
-        assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    fn what_an_anchor_carries_is_kept_unless_it_may_be_shown() {
+        let positions = Positions::of("kq: &a hunter2\nkr: &b hunter22\nturn: { source: &c bundled }\n");
+        assert_eq!(positions.carried, ["hunter2", "hunter22"]);
     }
 
     #[test]

@@ -6,8 +6,12 @@
 
 mod lines;
 mod names;
+mod random;
+mod unsaid;
 mod values;
 
 pub use lines::{Hidden, Line};
-pub use names::{is_name, sounds_secret};
-pub use values::{may_repeat, may_show, number, path, registered, value, without_quotes};
+pub use names::{is_name, is_nameable, sounds_secret};
+pub use random::without_secrets;
+pub use unsaid::Unsaid;
+pub use values::{NOT_SHOWN, may_repeat, may_show, number, path, registered, value, without_quotes};

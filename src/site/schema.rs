@@ -61,8 +61,14 @@ pub enum Step {
 }
 
 /// The place of an option in a description: `turn.turn_uris[1]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OptionPath(pub Vec<Step>);
+
+impl fmt::Debug for OptionPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&reveal::path(self))
+    }
+}
 
 impl OptionPath {
     /// The path of a member of this attribute set.
@@ -96,7 +102,7 @@ impl fmt::Display for OptionPath {
                     if at > 0 {
                         f.write_char('.')?;
                     }
-                    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+                    let plain = key == reveal::NOT_SHOWN || !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
                     if plain { f.write_str(key)? } else { write!(f, "{key:?}")? }
                 }
                 Step::Index(index) => write!(f, "[{index}]")?,
@@ -232,7 +238,8 @@ impl Walk<'_> {
                 match rules.get("additionalProperties") {
                     Some(Value::Bool(false)) => {
                         let remedy = self.unknown(key, member, properties, path);
-                        self.find(&here, "S0001", "there is no such option".to_owned(), Some(remedy));
+                        let why = if reveal::is_nameable(key) { "" } else { "; its name is not shown, since it does not look like one and may be a secret" };
+                        self.find(&here, "S0001", format!("there is no such option{why}"), Some(remedy));
                     }
                     Some(schema) => self.value(schema, member, &here),
                     None => {}

@@ -16,9 +16,9 @@ use super::generated::times;
 use super::support::{SITE, run, tool, with_site};
 
 /// What stands for a secret: a password, one that could be the name of a file, and a number. No half of one is in anything else.
-const MARKERS: [&str; 3] = ["Zq7Xv9KtWm3Rb8Lp", "zq7xv9ktwm3rb8lp", "731946280572"];
+pub const MARKERS: [&str; 3] = ["Zq7Xv9KtWm3Rb8Lp", "zq7xv9ktwm3rb8lp", "731946280572"];
 
-fn echoed(said: &str) -> bool {
+pub fn echoed(said: &str) -> bool {
     let said = said.to_lowercase();
     MARKERS.iter().any(|marker| {
         let (first, second) = marker.split_at(marker.len() / 2);
@@ -27,7 +27,7 @@ fn echoed(said: &str) -> bool {
 }
 
 /// Everything that the library says about a description: for people and as data.
-fn said(file: &Path, evaluator: &Evaluator) -> String {
+pub fn said(file: &Path, evaluator: &Evaluator) -> String {
     let findings = match load::load_with(file, evaluator) {
         Ok(loaded) => rules::apply(&loaded),
         Err(Error::Site(findings)) => findings,
@@ -275,7 +275,7 @@ const NIX: [&str; 26] = [
     "K = <S>;",
 ];
 
-fn filled(form: &str, name: &str) -> String {
+pub fn filled(form: &str, name: &str) -> String {
     // The name holds no capital S or K alone, but another one may: they are filled in at once.
     form.split_inclusive(['K', 'S', 'T', 'N'])
         .map(|part| {

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::processes::{around, runs, until};
 use super::support::{SITE, names, tool, with_site};
+use super::whole::{can_trace, traced};
 
 /// Far longer than an end takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ fn ends(command: &mut Command, signal: Signal, stands: impl FnOnce(u32)) {
 
 #[test]
 fn while_nix_waits_for_a_fifo() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         for verb in
             [&["check", "site.nix"][..], &["check", "--json", "site.nix"], &["render", "site.nix", "--out", "out"], &["build", "site.nix", "--out", "out"]]
         {
@@ -106,7 +107,7 @@ fn while_nobody_reads() {
         let mut command = tool(verb);
         command.current_dir(dir.path()).env("SYNAPSE_SITE_CACHE", dir.path().join("cache"));
         command.stdout(writer.try_clone().expect("a second")).stderr(writer);
-        ends(&mut command, if at % 2 == 0 { Signal::INT } else { Signal::TERM }, stands);
+        ends(&mut command, [Signal::INT, Signal::TERM, Signal::HUP][at % 3], stands);
         drop(command);
         let mut said = Vec::new();
         reader.read_to_end(&mut said).expect("read");
@@ -118,15 +119,56 @@ fn while_nobody_reads() {
 fn while_a_server_does_not_answer() {
     let dir = with_site(SITE);
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("images");
-    for verb in [&["build", "site.yaml", "--out", "out"][..], &["lock"]] {
+    for (verb, signal) in
+        [(&["build", "site.yaml", "--out", "out"][..], Signal::INT), (&["build", "site.yaml", "--out", "out"], Signal::HUP), (&["lock"], Signal::HUP)]
+    {
         let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", silent.local_addr().expect("an address"));
         let mut command = tool(verb);
         command.arg("--images").arg(&images).current_dir(dir.path()).env("SYNAPSE_SITE_CACHE", dir.path().join("cache"));
         command.envs(["SYNAPSE_SITE_DEBIAN_MIRROR", "SYNAPSE_SITE_DEBIAN_SECURITY_MIRROR", "PIP_INDEX_URL"].map(|name| (name, &address)));
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        ends(&mut command, Signal::INT, |_| drop(silent.accept().expect("somebody asks")));
+        ends(&mut command, signal, |_| drop(silent.accept().expect("somebody asks")));
         assert!(around(dir.path()).is_empty(), "{verb:?} left {:?}", around(dir.path()));
         assert_eq!(names(dir.path()), ["cache", "site.yaml"], "{verb:?}");
+    }
+}
+
+#[test]
+fn a_hangup_that_was_ignored_from_the_start_stays_so() {
+    // As `nohup` starts it.
+    let (_reader, writer) = full();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" schema", env!("CARGO_BIN_EXE_synapse-site")]).stdout(writer).stderr(Stdio::null());
+    ends(&mut command, Signal::TERM, |pid| {
+        stands(pid);
+        kill_process(Pid::from_raw(pid.try_into().expect("a number")).expect("a process"), Signal::HUP).expect("signalled");
+        stands(pid);
+    });
+}
+
+#[test]
+fn while_the_handlers_are_installed() {
+    if !can_trace("while_the_handlers_are_installed") {
+        return;
+    }
+    let dir = with_site(SITE);
+    let mut command = tool(&["check", "site.yaml"]);
+    command.current_dir(dir.path());
+    let log = dir.path().join("log");
+    let ran = traced(&command, &["-e", "trace=rt_sigaction", "-o", log.to_str().expect("UTF-8")]).output().expect("strace runs");
+    assert!(ran.status.success(), "{ran:?}");
+    let log = fs::read_to_string(log).expect("a log");
+    let is_ours = |line: &&str| ["SIGINT", "SIGTERM", "SIGHUP"].iter().any(|name| line.contains(&format!("rt_sigaction({name}, ")));
+    let calls: Vec<&str> = log.lines().filter(|line| line.contains("rt_sigaction(")).collect();
+    let first = calls.iter().position(is_ours).expect("a handler");
+    let last = calls.iter().rposition(is_ours).expect("a handler");
+    assert!(last >= first + 2, "{calls:?}");
+    for number in first + 1..=last + 1 {
+        for signal in ["INT", "TERM", "HUP"] {
+            let inject = format!("inject=rt_sigaction:signal={signal}:when={number}");
+            let ran = traced(&command, &["-e", "trace=rt_sigaction", "-o", "/dev/null", "-e", &inject]).output().expect("strace runs");
+            assert_eq!(ran.status.code(), Some(130), "SIG{signal} at {number}, {}: {ran:?}", calls[number - 1]);
+        }
     }
 }

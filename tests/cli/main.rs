@@ -12,6 +12,8 @@ mod damaged;
 mod description;
 mod dice;
 mod echo;
+mod echo_everywhere;
+mod endless_nix;
 mod first_signal;
 mod generated;
 mod killed;

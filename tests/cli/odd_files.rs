@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::small::{offline, small};
 use super::support::{Ran, SITE, expect, tool, with_site};
 
 /// Far longer than any of these runs takes, and shorter than a wait for ever.
@@ -130,6 +131,39 @@ fn json_is_valid_whatever_a_path_is() {
         let valid = serde_json::from_str::<serde_json::Value>(&ran.out).is_ok() || ran.out.is_empty() && ran.code == Some(3);
         assert!(valid && !ran.out.contains('\x1b') && !ran.err.contains('\x1b'), "{arguments:?}: {ran:?}");
     }
+}
+
+#[test]
+fn json_of_what_is_written_is_valid_whatever_a_path_is() {
+    let dir = small();
+    let odd = |name: &[u8]| dir.path().join(OsStr::from_bytes(name));
+    let (images, out) = (odd(b"ima\xffges\x1b[31m"), odd(b"o\xffu\x1b[31mt"));
+    fs::rename(dir.path().join("images"), &images).expect("renamed");
+    let json = |verb: &[&str], code: i32| {
+        let mut command = offline(verb);
+        if verb[0] == "build" {
+            command.arg("--out").arg(&out);
+        }
+        command.arg("--images").arg(&images).arg("--cache").arg(dir.path().join("cache")).arg("--json");
+        let ran = expect(command.current_dir(dir.path()), code, &[]);
+        assert!(!ran.out.contains('\x1b') && !ran.err.contains('\x1b'), "{ran:?}");
+        ran.out
+    };
+    // The second one over the first, with a file of the user's beside ours.
+    for _ in 0..2 {
+        let answer: serde_json::Value = serde_json::from_str(&json(&["build", "site.yaml"], 0)).expect("JSON");
+        let written: serde_json::Value = serde_json::from_slice(&fs::read(out.join("site.json")).expect("read")).expect("JSON");
+        assert_eq!(answer, written);
+        fs::write(out.join("sbom").join(OsStr::from_bytes(b"mi\xffne")), "mine").expect("written");
+    }
+    fs::write(out.join("compose.yaml"), "mine").expect("written");
+    assert_eq!(json(&["build", "site.yaml"], 3), "");
+    assert_eq!(fs::read_to_string(out.join("compose.yaml")).expect("there"), "mine");
+    assert_eq!(fs::read_to_string(out.join("sbom").join(OsStr::from_bytes(b"mi\xffne"))).expect("there"), "mine");
+    // Nobody answers, and then the definitions cannot be read. What a lock that succeeds answers has no path in it.
+    assert_eq!(json(&["lock"], 3), "");
+    fs::write(images.join("base/image.toml"), "layer = 5").expect("written");
+    assert_eq!(json(&["lock"], 3), "");
 }
 
 #[test]

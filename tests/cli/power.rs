@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::dice::Dice;
+use super::small::small;
 use super::support::{expect, skip};
-use super::whole::{CALLS, Whole, can_trace, killed_at};
+use super::whole::{CALLS, Whole, can_trace, killed_at, traced};
 
 /// A file system that is mounted as long as the value lives.
 struct Mounted(PathBuf);
@@ -36,7 +37,7 @@ fn run(command: &mut Command) -> Result<String, String> {
     if ran.status.success() { Ok(String::from_utf8_lossy(&ran.stdout).trim().to_owned()) } else { Err(format!("{command:?}: {words}")) }
 }
 
-/// A disk of 48 MiB, and what its file system has been asked to keep.
+/// A disk, and what its file system has been asked to keep.
 struct Disk {
     dir: tempfile::TempDir,
     options: String,
@@ -45,10 +46,10 @@ struct Disk {
 }
 
 impl Disk {
-    fn new(options: &str) -> Result<Self, String> {
+    fn new(options: &str, megabytes: u64) -> Result<Self, String> {
         let dir = tempfile::tempdir().expect("a directory");
         let image = dir.path().join("disk");
-        File::create(&image).and_then(|file| file.set_len(48 << 20)).expect("a file");
+        File::create(&image).and_then(|file| file.set_len(megabytes << 20)).expect("a file");
         run(Command::new("mkfs.ext4").args(["-q", "-J", "size=4", "-E", "lazy_itable_init=0,lazy_journal_init=0"]).arg(&image))?;
         let options = format!("loop,{options}");
         let mounted = Mounted::new(&image, &dir.path().join("live"), &options)?;
@@ -103,50 +104,64 @@ impl Disk {
 
 /// How often each system call is made by a command.
 fn counts(command: &Command, log: &Path) -> Vec<(&'static str, usize)> {
-    let mut strace = Command::new("strace");
     let calls: Vec<String> = CALLS.iter().map(|call| format!("?{call}")).collect();
-    strace.args(["-f", "-qqq", "-e", &format!("trace={}", calls.join(",")), "-o"]).arg(log).arg("--").arg(command.get_program()).args(command.get_args());
-    run(strace.current_dir(command.get_current_dir().expect("a directory"))).expect("traced");
+    run(&mut traced(command, &["-e", &format!("trace={}", calls.join(",")), "-o", log.to_str().expect("UTF-8")])).expect("traced");
     let log = fs::read_to_string(log).expect("a log");
     let count = |call: &str| log.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|word| word.starts_with(&format!("{call}(")))).count();
     CALLS.iter().map(|&call| (call, count(call))).filter(|(_, count)| *count > 0).collect()
 }
 
+/// Writes two sites by turns, and cuts the power: after the end, at every exchange, and at moments that the seed chooses.
+fn survives(disk: &Disk, whole: &Whole, moments: usize, dice: &mut Dice) {
+    run(&mut Command::new("sync")).expect("synced");
+    let mut site = 1;
+    expect(&mut whole.command(site), 0, &[]);
+    disk.check(whole, "after the end");
+    site = 1 - site;
+    let counts = counts(&whole.command(site), &disk.dir.path().join("log"));
+    disk.check(whole, "after the end");
+    let exchanges = counts.iter().find(|(call, _)| *call == "renameat2").expect("an exchange").1;
+    let mut chosen: Vec<(&str, usize)> = (1..=exchanges).map(|number| ("renameat2", number)).collect();
+    for _ in 0..moments {
+        let (call, count) = counts[dice.below(counts.len())];
+        chosen.push((call, 1 + dice.below(count)));
+    }
+    for (call, number) in chosen {
+        site = 1 - site;
+        let when = format!("at {call} {number}");
+        killed_at(&whole.command(site), call, number);
+        disk.check(whole, &when);
+        expect(&mut whole.command(site), 0, &[]);
+        whole.check_done(site, &when);
+    }
+    disk.check(whole, "after the end");
+}
+
+/// The disk, or a note that the test was skipped.
+fn disk(test: &str, options: &str, megabytes: u64) -> Option<Disk> {
+    if !can_trace(test) {
+        return None;
+    }
+    let disk = Disk::new(options, megabytes);
+    disk.map_err(|reason| skip(test, &format!("a file system in a file cannot be mounted: {reason}"))).ok()
+}
+
 #[test]
 fn a_power_failure_leaves_the_old_outputs_or_the_new_ones() {
-    const TEST: &str = "a_power_failure_leaves_the_old_outputs_or_the_new_ones";
-    if !can_trace(TEST) {
-        return;
-    }
     let mut dice = Dice::new();
     for options in ["data=ordered", "data=writeback"] {
-        let disk = match Disk::new(options) {
-            Ok(disk) => disk,
-            Err(reason) => return skip(TEST, &format!("a file system in a file cannot be mounted: {reason}")),
-        };
-        let whole = Whole::new(disk.live(), "render");
-        run(&mut Command::new("sync")).expect("synced");
-        let mut site = 1;
-        expect(&mut whole.command(site), 0, &[]);
-        disk.check(&whole, "after the end");
-        site = 1 - site;
-        let counts = counts(&whole.command(site), &disk.dir.path().join("log"));
-        disk.check(&whole, "after the end");
-        // At every exchange, and at moments that the seed chooses.
-        let exchanges = counts.iter().find(|(call, _)| *call == "renameat2").expect("an exchange").1;
-        let mut moments: Vec<(&str, usize)> = (1..=exchanges).map(|number| ("renameat2", number)).collect();
-        for _ in 0..12 {
-            let (call, count) = counts[dice.below(counts.len())];
-            moments.push((call, 1 + dice.below(count)));
-        }
-        for (call, number) in moments {
-            site = 1 - site;
-            let when = format!("at {call} {number}");
-            killed_at(&whole.command(site), call, number);
-            disk.check(&whole, &when);
-            expect(&mut whole.command(site), 0, &[]);
-            whole.check_done(site, &when);
-        }
-        disk.check(&whole, "after the end");
+        let Some(disk) = disk("a_power_failure_leaves_the_old_outputs_or_the_new_ones", options, 48) else { return };
+        survives(&disk, &Whole::new(disk.live(), "render"), 12, &mut dice);
     }
+}
+
+#[test]
+fn a_power_failure_leaves_the_old_build_or_the_new_one() {
+    // With an archive, of small images; what is in the cache lies on another disk.
+    let Some(disk) = disk("a_power_failure_leaves_the_old_build_or_the_new_one", "data=writeback", 128) else { return };
+    let small = small();
+    // With what a debugger wants the launcher is far larger than all the rest.
+    run(Command::new("strip").arg("-o").arg(small.path().join("launch")).arg(env!("CARGO_BIN_EXE_launch"))).expect("stripped");
+    let arguments = ["images", "cache", "launch"].map(|name| [format!("--{name}").into(), small.path().join(name).into_os_string()]).concat();
+    survives(&disk, &Whole::with(disk.live(), "build", arguments), 8, &mut Dice::new());
 }

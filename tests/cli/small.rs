@@ -88,8 +88,15 @@ pub fn small() -> tempfile::TempDir {
 
 /// A build in such a directory, with a cache and without a network.
 pub fn build(dir: &Path, cache: &Path) -> Command {
-    let mut command = tool(&["build", "site.yaml", "--images", "images", "--out", "out", "--cache"]);
-    command.arg(cache).current_dir(dir).env("PIP_NO_INDEX", "1").env_remove("PIP_FIND_LINKS");
+    let mut command = offline(&["build", "site.yaml", "--images", "images", "--out", "out", "--cache"]);
+    command.arg(cache).current_dir(dir);
+    command
+}
+
+/// The program without a network.
+pub fn offline(arguments: &[&str]) -> Command {
+    let mut command = tool(arguments);
+    command.env("PIP_NO_INDEX", "1").env_remove("PIP_FIND_LINKS");
     command.envs(["SYNAPSE_SITE_DEBIAN_MIRROR", "SYNAPSE_SITE_DEBIAN_SECURITY_MIRROR", "PIP_INDEX_URL"].map(|name| (name, NOBODY)));
     command
 }

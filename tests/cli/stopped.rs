@@ -1,4 +1,4 @@
-//! ^C at several moments of a build: exit code 130, no output, no litter beside it or in the cache, and the next build is as ever.
+//! ^C, an end that a service manager asks for, and a closed terminal at several moments of a build: exit code 130, no output, no litter beside it or in the cache, and the next build is as ever.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -27,7 +27,8 @@ fn an_interrupted_build_leaves_nothing() {
         }
         let child = build().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
         std::thread::sleep(Duration::from_millis(wait));
-        kill_process(Pid::from_child(&child), Signal::INT).expect("signalled");
+        let signal = [Signal::INT, Signal::HUP, Signal::TERM][round % 3];
+        kill_process(Pid::from_child(&child), signal).expect("signalled");
         let ran: Ran = child.wait_with_output().expect("ends").into();
         // Killed before its handler is there, or done before the signal: both are possible on a busy or a fast machine.
         if ran.code == Some(0) {

@@ -1,6 +1,7 @@
 //! An output directory with files of its user in it: made once, written again and again, and looked at after every end.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -12,13 +13,23 @@ type Tree = BTreeMap<PathBuf, (u32, String)>;
 
 const SECRET: &str = "secrets/signing_key";
 const KEY: &str = "ed25519 a_test AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
-/// Entries of the user at the top, and what they hold below.
-const USERS: [&str; 4] = ["data", "link", "notes", "secrets"];
-const FILES: [&str; 4] = [SECRET, "data/db/1", "notes", "link"];
+/// Entries of the user, at the top and in directories that the tool writes, and what they hold below. The second site has
+/// `MORE` in addition to what the first one has.
+const USERS: [&str; 8] = ["data", "link", "notes", "secrets", "well-known/more", "well-known/own", "services/more", "livekit/more"];
+const FILES: [&str; 8] = [SECRET, "data/db/1", "notes", "well-known/more", "well-known/own/page", "services/more", "livekit/more", "link"];
+/// A service whose files `build` writes below `services/`, and `render` into a directory of its own.
+const MORE: &str = "\
+rtc:
+  source: bundled
+  external_ip: 203.0.113.10
+  livekit_image: docker.io/livekit/livekit-server:v1.13.0
+  authorisation_image: ghcr.io/element-hq/lk-jwt-service:0.4.4
+";
 
 /// Two sites that are written into `out` by turns.
 pub struct Whole {
     verb: &'static str,
+    arguments: Vec<OsString>,
     dir: PathBuf,
     good: [Tree; 2],
     users: Vec<Kept>,
@@ -30,21 +41,27 @@ type Kept = (PathBuf, u64, u32, u32, Option<PathBuf>);
 impl Whole {
     /// Writes both sites, the first one into `out`, and the user's files.
     pub fn new(dir: &Path, verb: &'static str) -> Self {
+        Self::with(dir, verb, vec![])
+    }
+
+    /// The same, with more arguments for the verb.
+    pub fn with(dir: &Path, verb: &'static str, arguments: Vec<OsString>) -> Self {
         for (number, name) in ["example.com", "example.org"].iter().enumerate() {
-            let text = format!("server:\n  server_name: {name}\n  public_baseurl: https://matrix.{name}/\n");
+            let more = if number == 0 { "" } else { MORE };
+            let text = format!("server:\n  server_name: {name}\n  public_baseurl: https://matrix.{name}/\n{more}");
             fs::write(dir.join(format!("{number}.yaml")), text).expect("written");
         }
-        let mut this = Self { verb, dir: dir.to_owned(), good: Default::default(), users: vec![] };
+        let mut this = Self { verb, arguments, dir: dir.to_owned(), good: Default::default(), users: vec![] };
         for number in [1, 0] {
             expect(&mut this.command(number), 0, &[]);
-            this.good[number] = tree(&this.out());
+            this.good[number] = tree(&this.out()).into_iter().filter(|(path, _)| !is_users(path)).collect();
         }
         let out = this.out();
-        for (path, mode) in [("secrets", 0o700), ("data", 0o750), ("data/db", 0o700)] {
+        for (path, mode) in [("secrets", 0o700), ("data", 0o750), ("data/db", 0o700), ("well-known/own", 0o711), ("services", 0o755), ("livekit", 0o755)] {
             fs::create_dir(out.join(path)).expect("made");
             fs::set_permissions(out.join(path), fs::Permissions::from_mode(mode)).expect("mode");
         }
-        for path in &FILES[..3] {
+        for path in &FILES[..7] {
             fs::write(out.join(path), KEY).expect("written");
         }
         // As `secrets init` leaves it.
@@ -60,7 +77,7 @@ impl Whole {
     /// The program that writes one of the two sites into `out`.
     pub fn command(&self, number: usize) -> Command {
         let mut command = tool(&[self.verb, &format!("{number}.yaml"), "--out", "out"]);
-        command.current_dir(&self.dir);
+        command.args(&self.arguments).current_dir(&self.dir);
         command
     }
 
@@ -72,7 +89,7 @@ impl Whole {
     #[track_caller]
     pub fn check(&self, dir: &Path, when: &str) {
         let out = dir.join("out");
-        let outputs: Tree = tree(&out).into_iter().filter(|(path, _)| !USERS.iter().any(|name| path.starts_with(name))).collect();
+        let outputs: Tree = tree(&out).into_iter().filter(|(path, _)| !is_users(path)).collect();
         let differs = |good: &Tree| {
             let mut paths: Vec<_> = outputs.iter().filter(|(path, found)| good.get(*path) != Some(found)).map(|(path, _)| path).collect();
             paths.extend(good.keys().filter(|path| !outputs.contains_key(*path)));
@@ -94,10 +111,11 @@ impl Whole {
         self.check(&self.dir, when);
         let mut good = self.good[number].clone();
         let found = tree(&self.out());
-        good.extend(found.iter().filter(|(path, _)| USERS.iter().any(|name| path.starts_with(name))).map(|(path, found)| (path.clone(), found.clone())));
+        good.extend(found.iter().filter(|(path, _)| is_users(path)).map(|(path, found)| (path.clone(), found.clone())));
         assert!(found == good, "{when}: not what a build writes");
-        for name in ["data", "secrets"] {
-            assert!(fs::symlink_metadata(self.out().join(name)).expect("there").is_dir(), "{when}: {name} is not back");
+        for name in USERS {
+            let link = fs::read_link(self.out().join(name)).unwrap_or_default();
+            assert!(!link.starts_with(".."), "{when}: {name} is not back");
         }
         let litter: Vec<String> = names(&self.dir).into_iter().filter(|name| name.contains("synapse-site")).collect();
         assert!(litter.is_empty(), "{when}: {litter:?}");
@@ -108,13 +126,18 @@ impl Whole {
             let mut path = out.join(name);
             let place = fs::read_link(&path).unwrap_or_default();
             if place.starts_with("..") {
-                path = out.join(place);
+                path = path.parent().expect("a directory").join(place);
             }
             let found = fs::symlink_metadata(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
             (PathBuf::from(name), found.ino(), found.mode(), found.uid(), fs::read_link(&path).ok())
         };
         USERS.iter().chain(&FILES).map(|name| look(name)).collect()
     }
+}
+
+/// Whether a path is the user's, or a directory that a site may have only because something of the user's lies in it.
+fn is_users(path: &Path) -> bool {
+    USERS.iter().any(|name| path.starts_with(name)) || ["services", "livekit"].iter().any(|name| path == Path::new(name))
 }
 
 /// The system calls that change names or modes, or sync.
@@ -143,20 +166,26 @@ pub const CALLS: [&str; 18] = [
 #[track_caller]
 pub fn killed_at(command: &Command, call: &str, number: usize) -> bool {
     use std::os::unix::process::ExitStatusExt as _;
-    let mut strace = Command::new("strace");
     // The question mark: not every machine has every call.
-    strace.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace=?{call}"), "-e"]);
-    strace.arg(format!("inject=?{call}:signal=KILL:when={number}")).arg("--").arg(command.get_program()).args(command.get_args());
+    let (trace, inject) = (format!("trace=?{call}"), format!("inject=?{call}:signal=KILL:when={number}"));
+    let ran = traced(command, &["-o", "/dev/null", "-e", &trace, "-e", &inject]).output().expect("strace runs");
+    let killed = ran.status.signal() == Some(9);
+    assert!(killed || ran.status.success(), "{call} {number}: {ran:?}");
+    killed
+}
+
+/// The same command under strace.
+pub fn traced(command: &Command, how: &[&str]) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qqq"]).args(how).arg("--").arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => strace.env(name, value),
             None => strace.env_remove(name),
         };
     }
-    let ran = strace.current_dir(command.get_current_dir().expect("a directory")).output().expect("strace runs");
-    let killed = ran.status.signal() == Some(9);
-    assert!(killed || ran.status.success(), "{call} {number}: {ran:?}");
-    killed
+    strace.current_dir(command.get_current_dir().expect("a directory"));
+    strace
 }
 
 /// Whether programs can be traced here; if not, a note that this test was skipped.

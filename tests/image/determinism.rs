@@ -59,7 +59,7 @@ fn an_interrupted_build_leaves_nothing() {
         interrupt::install().unwrap();
         let _orderly = interrupt::orderly().unwrap();
         let place = Place::new();
-        let out = OutDir::create(&Path::new(&parent).join("out"), &["images.tar"]).unwrap();
+        let out = OutDir::create(&Path::new(&parent).join("out"), &[], ["images.tar".into()].into()).unwrap();
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT).unwrap();
         let result = build_archive(&plans("", false), &LayerStore::new(&place.cache), 2, &Silent, &out.path().join("images.tar"));
         assert!(matches!(result, Err(Error::Interrupted)));

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use synapse_site::error::Error;
 use synapse_site::site::load::{self, Loaded};
-use synapse_site::site::nix::Evaluator;
+use synapse_site::site::nix::{Evaluator, MEMORY};
 
 /// Nix as these tests call it: without a file of settings, and as root without a group of builders.
 pub fn nix() -> Command {
@@ -53,9 +53,10 @@ pub fn files(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
-/// Loads a site with the library that was found.
+/// Loads a site with the library that was found, and with a sixteenth of the memory that there is
+/// unless somebody says otherwise.
 pub fn load(site: &Path, lib: &Path) -> Result<Loaded, Error> {
-    load::load_with(site, &Evaluator { nixpkgs_lib: Some(lib.to_owned()), ..Evaluator::default() })
+    load::load_with(site, &Evaluator { nixpkgs_lib: Some(lib.to_owned()), memory: MEMORY / 16, ..Evaluator::default() })
 }
 
 /// Skips the rest of a test where the library is missing.

@@ -65,7 +65,7 @@ fn a_signal_while_byte_code_is_made_is_an_interruption() {
             0 => kill_process_group(Pid::from_child(&child), Signal::INT).unwrap(),
             // A service manager ends all processes of a service.
             1 => to_all(&child, dir.path(), Signal::TERM),
-            _ => to_all(&child, dir.path(), Signal::INT),
+            _ => to_all(&child, dir.path(), Signal::HUP),
         }
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);

@@ -146,7 +146,7 @@ fn found(rule: &'static Rule, loaded: &Loaded) -> Vec<Finding> {
             message: breach.message,
             remedy: Some(breach.remedy),
         })
-        .map(|finding| loaded.source.without_carried(finding))
+        .map(|finding| loaded.source.unsaid.out_of(finding))
         .chain(Finding::of_more(rule.code, rule.severity, more, &loaded.source.file))
         .collect()
 }
@@ -159,7 +159,8 @@ pub fn apply(loaded: &Loaded) -> Findings {
         option: loaded.source.file.display().to_string(),
         place: None,
         position: None,
-        message: message.clone(),
+        // These are texts for people to read, unless a secret got into one.
+        message: loaded.source.unsaid.out_of_text(&reveal::without_secrets(message)),
         remedy: None,
     });
     let findings = all().flat_map(|rule| found(rule, loaded)).chain(told).collect();

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::names;
 use crate::error::{Error, Result};
@@ -23,6 +23,22 @@ pub fn settle(directory: &Path) -> Result<()> {
         if found.is_dir() { settle(&path)? } else { sync(&path)? }
     }
     sync(directory)
+}
+
+/// Makes the directories above a path below `directory`, as far as they are not there. Gives all of them.
+pub fn make_parents(directory: &Path, path: &Path) -> Result<Vec<PathBuf>> {
+    let above = path.ancestors().skip(1).filter(|above| *above != Path::new("")).map(|above| directory.join(above));
+    let mut above: Vec<PathBuf> = above.collect();
+    above.reverse();
+    for parent in &above {
+        match fs::create_dir(parent) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made
+                .and_then(|()| fs::set_permissions(parent, fs::Permissions::from_mode(0o755)))
+                .map_err(|error| Error::io("create the directory", parent, &error))?,
+        }
+    }
+    Ok(above)
 }
 
 /// Puts a file, or the names in a directory, on the disk.

@@ -1,9 +1,11 @@
 //! The hidden directory beside an output directory in which a build works: `.out.synapse-site.RANDOM`. Only its owner can list
 //! it, so nobody else can hold its lock. It holds `content`, which is the new directory before the exchange and the old one
-//! after it, and `outputs.json`, the names that the build writes at the top; other names in `content` are the user's.
+//! after it, and `outputs.json`, the names at the top that builds write; other names in `content` are the user's, and so is
+//! what [`Entries`] finds below those names.
 //!
 //! The version before had one sibling of a fixed name, `.out.synapse-site`, that was itself the content.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -15,7 +17,8 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 
-use super::{disk, exists, names, names_if_there, parent};
+use super::entries::Entries;
+use super::{disk, exists, is_directory, names, names_if_there, parent};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -103,6 +106,15 @@ impl Sibling {
         drop(fs::remove_dir(&self.path));
     }
 
+    /// Counts these names at the top as the tool's, too.
+    pub fn add_outputs<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            if !self.is_output(Path::new(name)) {
+                self.outputs.push(name.to_owned());
+            }
+        }
+    }
+
     /// Makes the directory to write into. The names are on the disk before it: where it is, they are.
     pub fn prepare(&self) -> Result<()> {
         let record = self.record();
@@ -113,36 +125,48 @@ impl Sibling {
     }
 
     /// Puts a link to each entry into the new directory, which leads to where the entry lies after the exchange.
-    pub fn link(&self, entries: &[OsString]) -> Result<()> {
-        for name in entries {
-            let link = self.content.join(name);
-            symlink(self.link_to(name), &link).map_err(|error| Error::io("create the link", &link, &error))?;
+    pub fn link(&self, entries: &[PathBuf]) -> Result<()> {
+        let mut changed = BTreeSet::from([self.content.clone()]);
+        for entry in entries {
+            let link = self.content.join(entry);
+            changed.extend(disk::make_parents(&self.content, entry)?);
+            symlink(self.link_to(entry), &link).map_err(|error| Error::io("create the link", &link, &error))?;
         }
         // Other users follow the links, too; without the right to read it they still cannot hold its lock.
         fs::set_permissions(&self.path, Permissions::from_mode(0o711)).map_err(|error| Error::io("set the mode of", &self.path, &error))?;
-        disk::sync(&self.content)?;
+        changed.iter().try_for_each(|directory| disk::sync(directory))?;
         disk::sync(&self.path)
     }
 
-    /// What the link to an entry reads.
-    fn link_to(&self, name: &OsStr) -> PathBuf {
-        Path::new("..").join(self.path.file_name().unwrap_or_default()).join(CONTENT).join(name)
+    /// What the link to an entry reads, in the new directory and from the directory's own place.
+    fn link_to(&self, entry: &Path) -> PathBuf {
+        let up: PathBuf = entry.iter().map(|_| "..").collect();
+        up.join(self.path.file_name().unwrap_or_default()).join(CONTENT).join(entry)
     }
 
-    /// Whether the entry of that name in a directory is the link to it that this sibling's build made.
-    pub fn is_link(&self, directory: &Path, name: &OsStr) -> bool {
-        fs::read_link(directory.join(name)).is_ok_and(|text| text == self.link_to(name))
+    /// Whether what lies in a directory under an entry's path is the link to it that this sibling's build made.
+    pub fn is_link(&self, directory: &Path, entry: &Path) -> bool {
+        fs::read_link(directory.join(entry)).is_ok_and(|text| text == self.link_to(entry))
     }
 
-    /// Whether builds write this name.
-    pub fn is_output(&self, name: &OsStr) -> bool {
-        self.outputs.iter().any(|output| OsStr::new(output) == name)
+    /// Whether builds write this name at the top.
+    pub fn is_output(&self, name: &Path) -> bool {
+        self.outputs.iter().any(|output| Path::new(output) == name)
     }
 
-    /// The entries in it that are the user's, by name.
-    pub fn users(&self) -> Result<Vec<OsString>> {
-        let names = names_if_there(&self.content)?.unwrap_or_default();
-        Ok(names.into_iter().filter(|name| !self.is_output(name) && !self.is_link(&self.content, name)).collect())
+    /// What lies in it, where `content` has taken or will take the place of the target.
+    pub fn entries(&self) -> Result<Entries> {
+        Entries::of(self, &self.content, &self.target)
+    }
+
+    /// The links in the target that builds made, by path below it, whichever build it was.
+    pub fn others_links(&self) -> Result<Vec<PathBuf>> {
+        links(&self.target, &self.outputs)
+    }
+
+    /// The links in the target that this sibling's build made.
+    pub fn links(&self) -> Result<Vec<PathBuf>> {
+        Ok(self.others_links()?.into_iter().filter(|entry| self.is_link(&self.target, entry)).collect())
     }
 
     /// The directory that it is for.
@@ -176,17 +200,36 @@ pub fn is_inside(path: &Path) -> bool {
     path.file_name() == Some(OsStr::new(CONTENT)) && path.parent().is_some_and(is_random)
 }
 
-/// The links in a directory that builds made which have not ended.
-pub fn links(target: &Path) -> Result<Vec<PathBuf>> {
-    let is_link = |name: &OsStr| {
-        let text = fs::read_link(target.join(name)).ok()?;
-        let content = text.parent()?;
-        let sibling = content.parent()?;
-        let found = text.file_name() == Some(name) && is_inside(content) && sibling.parent() == Some(Path::new(".."));
+/// The links in a directory that builds made which have not ended, by path below it. They lie at the top and below the names
+/// that builds write there.
+fn links(target: &Path, outputs: &[String]) -> Result<Vec<PathBuf>> {
+    let is_link = |entry: &Path| {
+        let text = fs::read_link(target.join(entry)).ok()?;
+        let up: PathBuf = entry.iter().map(|_| "..").collect();
+        let mut rest = text.strip_prefix(up).ok()?.components();
+        let sibling = rest.next()?;
+        let found = is_random(sibling.as_ref()) && rest.next()?.as_os_str() == CONTENT && rest.as_path() == entry;
         found.then_some(())
     };
-    let names = names_if_there(target)?.unwrap_or_default();
-    Ok(names.into_iter().filter(|name| is_link(name).is_some()).map(|name| target.join(name)).collect())
+    let mut links = Vec::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(next) = open.pop() {
+        let names = match fs::read_dir(target.join(&next)) {
+            // The user's, and closed: no build made a link in there.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && next != Path::new("") => continue,
+            _ => names_if_there(&target.join(&next))?.unwrap_or_default(),
+        };
+        for entry in names.into_iter().map(|name| next.join(name)) {
+            let is_below_output = || entry.iter().next().is_some_and(|top| outputs.iter().any(|output| OsStr::new(output) == top));
+            if is_link(&entry).is_some() {
+                links.push(entry);
+            } else if is_below_output() && is_directory(&target.join(&entry)) {
+                open.push(entry);
+            }
+        }
+    }
+    links.sort();
+    Ok(links)
 }
 
 /// A place with entries of the user that belong into `target`, left by a build that was killed.
@@ -194,11 +237,12 @@ pub fn links(target: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// An environment failure when a build is writing now.
 pub fn unfinished(target: &Path, outputs: &[&str]) -> Result<Option<PathBuf>> {
-    if let Some(link) = links(target)?.into_iter().next() {
-        let text = fs::read_link(&link).map_err(|error| Error::io("read", &link, &error))?;
-        return Ok(Some(target.join(text)));
-    }
     let outputs: Vec<String> = outputs.iter().map(|&name| name.to_owned()).collect();
+    if let Some(link) = links(target, &outputs)?.into_iter().next() {
+        let link = target.join(link);
+        let text = fs::read_link(&link).map_err(|error| Error::io("read", &link, &error))?;
+        return Ok(Some(parent(&link).join(text)));
+    }
     let owner = fs::metadata(target).map_err(|error| Error::io("look at", target, &error))?.uid();
     for candidate in candidates(target, owner)? {
         match try_lock(&candidate, FlockOperation::NonBlockingLockShared) {
@@ -207,8 +251,8 @@ pub fn unfinished(target: &Path, outputs: &[&str]) -> Result<Option<PathBuf>> {
             Ok(Locked::Taken) => return Err(busy(target)),
             Ok(Locked::Free(lock)) => {
                 let found = Sibling::found(target, candidate, &outputs, lock)?;
-                if let Some(name) = found.users()?.first() {
-                    return Ok(Some(found.content.join(name)));
+                if let Some(entry) = found.entries()?.users.first() {
+                    return Ok(Some(found.content.join(entry)));
                 }
             }
         }

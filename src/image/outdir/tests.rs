@@ -2,20 +2,35 @@
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use serde_json::json;
+
 use super::*;
 
 const OUTPUTS: &[&str] = &[MARKER, "images.tar", "sbom"];
 
-fn marker(text: &str) -> String {
-    format!("{{\"kind\": \"build\", \"text\": \"{text}\"}}")
+fn create(target: &Path, files: &[&str]) -> Result<OutDir> {
+    OutDir::create(target, OUTPUTS, files.iter().map(PathBuf::from).collect())
+}
+
+/// A build that writes these files, each with its own path and a text.
+fn build_files(target: &Path, files: &[&str], text: &str) -> Result<PathBuf> {
+    let out = create(target, &[&[MARKER], files].concat())?;
+    for file in files {
+        let path = out.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    mark(out.path(), json!({ "kind": "build", "text": text })).unwrap();
+    out.commit()
 }
 
 fn build(target: &Path, text: &str) -> Result<PathBuf> {
-    let out = OutDir::create(target, OUTPUTS)?;
-    fs::write(out.path().join(MARKER), marker(text)).unwrap();
-    fs::create_dir(out.path().join("sbom")).unwrap();
-    fs::write(out.path().join("sbom/a.json"), text).unwrap();
-    out.commit()
+    build_files(target, &["sbom/a.json"], text)
+}
+
+fn marked(target: &Path) -> String {
+    let mark: serde_json::Value = serde_json::from_slice(&fs::read(target.join(MARKER)).unwrap()).unwrap();
+    mark["text"].as_str().unwrap().to_owned()
 }
 
 fn entries(directory: &Path) -> Vec<String> {
@@ -45,7 +60,7 @@ fn the_users_files_stay() {
     fs::write(target.join("secrets/pepper"), "value").unwrap();
     build(&target, "two").unwrap();
     assert_eq!(fs::read_to_string(target.join("secrets/pepper")).unwrap(), "value");
-    assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), marker("two"));
+    assert_eq!(marked(&target), "two");
     assert_eq!(entries(parent.path()), ["out"]);
 
     let foreign = parent.path().join("home");
@@ -62,14 +77,14 @@ fn the_users_files_stay() {
 fn one_build_at_a_time() {
     let parent = tempfile::tempdir().unwrap();
     let target = parent.path().join("out");
-    let first = OutDir::create(&target, OUTPUTS).unwrap();
-    let error = OutDir::create(&parent.path().join(".").join("out"), OUTPUTS).unwrap_err().to_string();
+    let first = create(&target, &[MARKER]).unwrap();
+    let error = create(&parent.path().join(".").join("out"), &[MARKER]).unwrap_err().to_string();
     assert!(error.contains("another build is writing"), "{error}");
-    let other = OutDir::create(&parent.path().join("out2"), OUTPUTS).unwrap();
+    let other = create(&parent.path().join("out2"), &[MARKER]).unwrap();
     drop(first);
     drop(other);
     assert_eq!(entries(parent.path()), [""; 0]);
-    OutDir::create(&target, OUTPUTS).unwrap();
+    create(&target, &[MARKER]).unwrap();
 }
 
 #[test]
@@ -82,7 +97,7 @@ fn of_builds_that_begin_together_one_goes_on() {
         let got = std::thread::scope(|scope| {
             let one = || {
                 start.wait();
-                let got = OutDir::create(&target, OUTPUTS);
+                let got = create(&target, &[MARKER]);
                 // Nobody lets go before all have tried.
                 ended.wait();
                 got.map(drop)
@@ -128,7 +143,7 @@ fn entries_keep_their_identity() {
 #[test]
 fn a_new_directory_is_closed_while_it_is_written() {
     let parent = tempfile::tempdir().unwrap();
-    let out = OutDir::create(&parent.path().join("out"), OUTPUTS).unwrap();
+    let out = create(&parent.path().join("out"), &[MARKER]).unwrap();
     let work = entries(parent.path());
     assert!(work.len() == 1 && work[0].starts_with(".out.synapse-site.") && work[0].len() == 28, "{work:?}");
     assert_eq!(fs::metadata(parent.path().join(&work[0])).unwrap().mode() & 0o777, 0o700);
@@ -141,15 +156,15 @@ fn an_entry_that_comes_or_goes_meanwhile() {
     let target = parent.path().join("out");
     build(&target, "one").unwrap();
     fs::write(target.join("goes"), "").unwrap();
-    let out = OutDir::create(&target, OUTPUTS).unwrap();
-    fs::write(out.path().join(MARKER), marker("two")).unwrap();
+    let out = create(&target, &[MARKER]).unwrap();
+    mark(out.path(), json!({ "kind": "build", "text": "two" })).unwrap();
     out.sibling.link(&["goes".into()]).unwrap();
     fs::remove_file(target.join("goes")).unwrap();
     fs::write(target.join("comes"), "mine").unwrap();
     out.exchange().unwrap();
     drop(out);
     assert_eq!(entries(&target), ["comes", MARKER]);
-    assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), marker("two"));
+    assert_eq!(marked(&target), "two");
     assert_eq!(entries(parent.path()), ["out"]);
 }
 
@@ -163,12 +178,12 @@ fn secrets_are_not_made_beside_an_unfinished_build() {
     check_finished(&target, OUTPUTS).unwrap();
 
     // A live build, and one that ended before the exchange.
-    let out = OutDir::create(&target, OUTPUTS).unwrap();
+    let out = create(&target, &[MARKER]).unwrap();
     let refused = || check_finished(&target, OUTPUTS).unwrap_err().to_string();
     assert!(refused().contains("another build is writing"));
     let mut left = out.path().parent().unwrap().to_owned();
     assert!(check_finished(out.path(), OUTPUTS).unwrap_err().to_string().contains("old directory of a build"));
-    fs::write(out.path().join(MARKER), marker("two")).unwrap();
+    mark(out.path(), json!({ "kind": "build", "text": "two" })).unwrap();
     out.sibling.link(&["secrets".into()]).unwrap();
     // Dead without its own end: under another name its directory has no lock.
     let kill = |left: &Path| {
@@ -256,10 +271,10 @@ fn a_failed_build_changes_nothing() {
     let parent = tempfile::tempdir().unwrap();
     let target = parent.path().join("out");
     build(&target, "one").unwrap();
-    let out = OutDir::create(&target, OUTPUTS).unwrap();
+    let out = create(&target, &[MARKER, "images.tar"]).unwrap();
     fs::write(out.path().join("images.tar"), "half").unwrap();
     assert!(out.commit().unwrap_err().to_string().contains("no site.json"));
-    assert_eq!(fs::read_to_string(target.join(MARKER)).unwrap(), marker("one"));
+    assert_eq!(marked(&target), "one");
     assert_eq!(entries(parent.path()), ["out"]);
 }
 
@@ -282,7 +297,7 @@ fn what_builds_of_the_version_before_left_is_put_in_order() {
 #[test]
 fn a_parent_that_is_missing() {
     let parent = tempfile::tempdir().unwrap();
-    let error = OutDir::create(&parent.path().join("a/b"), OUTPUTS).unwrap_err();
+    let error = create(&parent.path().join("a/b"), &[MARKER]).unwrap_err();
     assert_eq!(error.exit_code(), 3);
     assert_eq!(entries(parent.path()), [""; 0]);
 }
@@ -297,8 +312,121 @@ fn a_description_in_json_is_no_marker() {
         assert!(error.contains("was not written by a build"), "{error}");
         assert_eq!(fs::read_to_string(&description).unwrap(), text);
     }
-    fs::write(&description, marker("x")).unwrap();
+    fs::write(&description, r#"{"kind": "build"}"#).unwrap();
     assert!(check_kind(parent.path(), "build").is_ok());
     assert!(check_kind(parent.path(), "render").unwrap_err().to_string().contains("written by `synapse-site build`"));
     assert!(check_kind(&parent.path().join("new"), "render").is_ok());
+}
+
+/// The user's own files in directories that builds write: beside ours, in directories of their own, and links.
+fn put_users_files(target: &Path) {
+    fs::create_dir_all(target.join("sbom/own/deep")).unwrap();
+    fs::set_permissions(target.join("sbom/own"), fs::Permissions::from_mode(0o700)).unwrap();
+    for path in ["sbom/mine", "sbom/own/deep/file"] {
+        fs::write(target.join(path), "mine").unwrap();
+    }
+    symlink("mine", target.join("sbom/link")).unwrap();
+}
+
+fn check_users_files(target: &Path) {
+    for path in ["sbom/mine", "sbom/own/deep/file", "sbom/link"] {
+        assert_eq!(fs::read_to_string(target.join(path)).unwrap(), "mine", "{path}");
+    }
+    assert_eq!(fs::symlink_metadata(target.join("sbom/own")).unwrap().mode() & 0o777, 0o700);
+    assert!(target.join("sbom/link").is_symlink() && !target.join("sbom/mine").is_symlink());
+}
+
+#[test]
+fn the_users_files_in_our_directories_stay() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build(&target, "one").unwrap();
+    put_users_files(&target);
+    let inode = fs::metadata(target.join("sbom/mine")).unwrap().ino();
+    build(&target, "two").unwrap();
+    check_users_files(&target);
+    // A build that writes nothing of its own there, and one that does again.
+    build_files(&target, &["images.tar"], "three").unwrap();
+    check_users_files(&target);
+    assert_eq!(entries(&target.join("sbom")), ["link", "mine", "own"]);
+    build_files(&target, &["sbom/own/ours", "sbom/own/deep/ours"], "four").unwrap();
+    // The directory is now the build's, too, and has its mode.
+    assert_eq!(fs::symlink_metadata(target.join("sbom/own")).unwrap().mode() & 0o777, 0o755);
+    fs::set_permissions(target.join("sbom/own"), fs::Permissions::from_mode(0o700)).unwrap();
+    check_users_files(&target);
+    assert_eq!(entries(&target.join("sbom/own/deep")), ["file", "ours"]);
+    assert_eq!(fs::metadata(target.join("sbom/mine")).unwrap().ino(), inode);
+    build(&target, "five").unwrap();
+    assert_eq!(entries(&target.join("sbom/own/deep")), ["file"]);
+    assert_eq!(fs::read_to_string(target.join("sbom/a.json")).unwrap(), "five");
+    assert_eq!(entries(parent.path()), ["out"]);
+}
+
+#[test]
+fn of_an_output_without_a_list_only_what_builds_write_goes() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build_files(&target, &["sbom/a.json", "sbom/old.cdx.json", "sbom/odd", "images.tar"], "one").unwrap();
+    fs::write(target.join(MARKER), r#"{"kind": "build", "text": "one"}"#).unwrap();
+    put_users_files(&target);
+    build(&target, "two").unwrap();
+    check_users_files(&target);
+    assert_eq!(entries(&target.join("sbom")), ["a.json", "link", "mine", "odd", "own"]);
+    assert_eq!(entries(&target), ["sbom", MARKER]);
+    assert_eq!(fs::read_to_string(target.join("sbom/a.json")).unwrap(), "two");
+}
+
+#[test]
+fn nothing_that_people_made_is_replaced() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build_files(&target, &["sbom/a.json", "sbom/b.json", "images.tar"], "one").unwrap();
+    fs::write(target.join("sbom/a.json"), "edited").unwrap();
+    fs::remove_file(target.join("sbom/b.json")).unwrap();
+    symlink("a.json", target.join("sbom/b.json")).unwrap();
+    fs::write(target.join("sbom/new"), "mine").unwrap();
+    fs::write(target.join("sbom/deep"), "mine").unwrap();
+    let error = build_files(&target, &["sbom/a.json", "sbom/new", "sbom/deep/er"], "two").unwrap_err();
+    let said = error.to_string();
+    for path in ["sbom/a.json", "sbom/b.json", "sbom/new", "sbom/deep"] {
+        assert!(said.contains(&target.join(path).display().to_string()), "no {path} in {said}");
+    }
+    assert!(said.contains("changed by hand") && said.contains("not written by this program") && error.exit_code() == 3, "{said}");
+    assert_eq!(fs::read_to_string(target.join("sbom/a.json")).unwrap(), "edited");
+    assert_eq!((marked(&target).as_str(), entries(parent.path())), ("one", vec!["out".to_owned()]));
+    // Also what comes while a build is at work.
+    for path in ["sbom/a.json", "sbom/b.json"] {
+        fs::remove_file(target.join(path)).unwrap();
+    }
+    let out = create(&target, &[MARKER, "sbom/late"]).unwrap();
+    fs::create_dir(out.path().join("sbom")).unwrap();
+    fs::write(out.path().join("sbom/late"), "ours").unwrap();
+    mark(out.path(), json!({ "kind": "build", "text": "two" })).unwrap();
+    fs::write(target.join("sbom/late"), "mine").unwrap();
+    assert!(out.commit().unwrap_err().to_string().contains("sbom/late"));
+    assert_eq!(fs::read_to_string(target.join("sbom/late")).unwrap(), "mine");
+    // With the files out of the way all is well. A removed file is nobody's loss.
+    for path in ["sbom/new", "sbom/deep", "sbom/late"] {
+        fs::rename(target.join(path), target.join(path).with_extension("mine")).unwrap();
+    }
+    build_files(&target, &["sbom/new", "sbom/deep/er"], "three").unwrap();
+    assert_eq!(entries(&target.join("sbom")), ["deep", "deep.mine", "late.mine", "new", "new.mine"]);
+}
+
+#[test]
+fn a_file_that_comes_while_the_directory_is_replaced_stays() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build(&target, "one").unwrap();
+    put_users_files(&target);
+    let out = create(&target, &[MARKER]).unwrap();
+    mark(out.path(), json!({ "kind": "build", "text": "two" })).unwrap();
+    out.link_entries().unwrap();
+    fs::remove_file(target.join("sbom/link")).unwrap();
+    fs::write(target.join("sbom/late"), "mine").unwrap();
+    out.exchange().unwrap();
+    drop(out);
+    assert_eq!(marked(&target), "two");
+    assert_eq!(entries(&target.join("sbom")), ["late", "mine", "own"]);
+    assert_eq!(entries(parent.path()), ["out"]);
 }

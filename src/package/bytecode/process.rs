@@ -113,7 +113,7 @@ impl Process {
         if let Err(interrupted) = interrupt::check() {
             return interrupted;
         }
-        // The terminal's ^C and a service manager's SIGTERM go to every process of ours.
+        // A service manager's signals go to every process of ours.
         if status.is_some_and(was_asked_to_end) {
             return Error::Interrupted;
         }
@@ -136,7 +136,7 @@ fn too_large(label: &str, path: &str) -> Error {
 }
 
 fn was_asked_to_end(status: ExitStatus) -> bool {
-    matches!(status.signal(), Some(libc::SIGINT | libc::SIGTERM)) || status.code() == Some(130)
+    matches!(status.signal(), Some(libc::SIGINT | libc::SIGTERM | libc::SIGHUP)) || status.code() == Some(130)
 }
 
 fn last_lines(said: &str) -> String {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::check::Position;
-use crate::site::reveal;
+use crate::site::reveal::{self, Unsaid};
 use crate::site::schema::OptionPath;
 use crate::site::synapse::{SECRET_REMEDY, names_secret};
 
@@ -22,6 +22,7 @@ pub(super) struct Places {
     /// The description's file, and its text.
     file: String,
     text: String,
+    unsaid: Unsaid,
 }
 
 /// What is told.
@@ -36,6 +37,7 @@ impl Places {
     /// The description: its directory is shown as the user wrote it.
     pub(super) fn of_the_user(&mut self, absolute: &Path, written: &Path, text: String) {
         self.file = absolute.display().to_string();
+        self.unsaid = Unsaid::of_nix(&text);
         self.text = text;
         if let Some((real, own)) = absolute.parent().zip(written.parent()) {
             let own = if own.as_os_str().is_empty() { String::new() } else { format!("{}/", own.display()) };
@@ -62,7 +64,7 @@ impl Places {
     /// Everything, only with the paths that people know.
     pub(super) fn all(&self, message: &str) -> Told {
         let words = without_values(message, self.is_told(message));
-        Told { text: indented(&self.rename(words.trim_end())), position: None, remedy: remedy(message) }
+        Told { text: indented(&self.told(words.trim_end())), position: None, remedy: remedy(message) }
     }
 
     /// The error of the short form, and of the trace what the short form lacks.
@@ -72,9 +74,9 @@ impl Places {
         let words = without_values(&words, self.is_told(&block));
         let mut lines = vec![words];
         if place.is_none() {
-            lines.extend(self.context(trace));
+            lines.extend(self.context(trace).iter().map(|line| without_quotes(line, false)));
         }
-        Told { text: indented(&self.rename(&lines.join("\n"))), position: place, remedy: remedy(&block) }
+        Told { text: indented(&self.told(&lines.join("\n"))), position: place, remedy: remedy(&block) }
     }
 
     /// Whether an error is at an option of the description that may be shown.
@@ -117,10 +119,20 @@ impl Places {
         ["the option", "definitions from", "the module argument"].iter().filter_map(|kind| innermost(kind)).collect()
     }
 
-    fn rename(&self, text: &str) -> String {
-        let text = self.shown.iter().fold(text.to_owned(), |text, (real, shown)| text.replace(real, shown));
+    /// A text with the paths that people know, and without what looks like a secret. The paths are
+    /// put in after that: somebody's own directory may look like anything.
+    fn told(&self, text: &str) -> String {
         // A library's directory itself, which the trace names as an argument.
-        self.libraries.iter().fold(text, |text, real| text.replace(real.trim_end_matches('/'), "<library>"))
+        let directories = self.libraries.iter().map(|real| (real.trim_end_matches('/'), "<library>"));
+        let names: Vec<(&str, &str)> = self.shown.iter().map(|(real, shown)| (real.as_str(), shown.as_str())).chain(directories).collect();
+        let mark = |at: usize| format!("\u{1}{at}\u{2}");
+        let marked = names.iter().enumerate().fold(text.to_owned(), |text, (at, (real, _))| text.replace(real, &mark(at)));
+        let without = self.unsaid.out_of_text(&reveal::without_secrets(&marked));
+        names.iter().enumerate().fold(without, |text, (at, (_, shown))| text.replace(&mark(at), shown))
+    }
+
+    fn rename(&self, text: &str) -> String {
+        self.shown.iter().fold(text.to_owned(), |text, (real, shown)| text.replace(real, shown))
     }
 }
 
@@ -143,8 +155,12 @@ fn without_values(message: &str, is_told: bool) -> String {
     let option = OPTION.captures(message).map(|found| OptionPath::dotted(&found[1]));
     let mut kept: Vec<String> = Vec::new();
     let mut defined = false;
+    let mut traced = false;
     for line in message.lines() {
-        if is_code(line) || line.trim_start().starts_with("trace:") {
+        // What somebody lets be printed may have several lines.
+        let is_trace = ["trace:", "evaluation warning:"].iter().any(|sign| line.trim_start().starts_with(sign));
+        traced = is_trace || traced && !line.starts_with("error:");
+        if traced || is_code(line) {
             continue;
         }
         let advice = ["Did you mean", "Use `lib."].iter().any(|advice| line.trim_start().starts_with(advice));
@@ -175,12 +191,13 @@ fn without_quotes(line: &str, is_told: bool) -> String {
     let replaced = QUOTED.replace_all(line, |found: &regex::Captures<'_>| {
         let whole = &found[0];
         let named = |text: &str| text.split('.').all(reveal::is_name) || text.ends_with(".nix") && !text.contains(char::is_whitespace);
+        let like_names = |text: &str| text.split(' ').all(reveal::is_nameable) || text.starts_with(['/', '.', '<']);
         match (found.get(1), found.get(2).or_else(|| found.get(3))) {
             (Some(name), _) if line.contains("option `") && !name.as_str().contains(['/', ' ']) => {
                 format!("`{}'", reveal::path(&OptionPath::dotted(name.as_str())))
             }
             (Some(_), _) => whole.to_owned(),
-            (_, Some(text)) if named(text.as_str()) || is_told && found.get(2).is_some() => whole.to_owned(),
+            (_, Some(text)) if named(text.as_str()) || is_told && found.get(2).is_some() && like_names(text.as_str()) => whole.to_owned(),
             (_, Some(_)) => "…".to_owned(),
             _ => ": …".to_owned(),
         }
@@ -223,6 +240,7 @@ fn remedy(message: &str) -> Option<String> {
     let remedies = [
         ("called without required argument", "a function must do without arguments here: give every argument a default, or write a plain attribute set"),
         ("called with unexpected argument", "the arguments of a module end with three dots, for those that it does not name: { lib, ... }:"),
+        ("stack overflow", "a function calls itself, or a value holds itself, without an end"),
         (
             "infinite recursion",
             "an option is defined by its own value; use lib.mkDefault for a value that others may replace, and read only options that do not depend on it",
@@ -259,6 +277,20 @@ mod tests {
             told.text
         );
         assert_eq!(told.position, Some(Position { file: "sites/site.nix".to_owned(), line: 2, column: 15 }));
+    }
+
+    #[test]
+    fn a_text_of_somebodys_own_module_is_told_without_secrets_and_traces_are_not() {
+        let said = |message: &str| {
+            let mut places = places();
+            places.of_the_user(Path::new("/home/a/sites/site.nix"), Path::new("sites/site.nix"), "{ smtp_pass = \"Sommer-24\"; }".to_owned());
+            places.tell(message, "").text + &places.all(message).text
+        };
+        let told = said("trace: Winter-25\nSpring-26\nerror: say how many workers, not Zq7Xv9KtWm3Rb8Lp or Sommer-24\n");
+        assert!(told.contains("say how many workers, not … or …"), "{told}");
+        assert!(!told.contains("Winter") && !told.contains("Spring"), "{told}");
+        let told = said("error: attribute 'Zq7Xv9KtWm3Rb8Lp' missing\n\n       at /home/a/sites/site.nix:1:3:\n");
+        assert!(told.contains("attribute") && told.contains("sites/site.nix:1:3") && !told.contains("Zq7"), "{told}");
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Names of options: which the tool knows, and which say that their option may hold a secret, also where they are misspelt.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use super::random::random_words;
 use crate::check::postgres;
 use crate::site::schema::{self, OptionPath, Step};
 use crate::site::synapse::{SECRET_MEMBERS, SECRET_OPTIONS, names_secret};
-use crate::synapse::{self, Entry};
+use crate::synapse::{self, Entry, Kind};
 
 /// Words that say that an option holds a secret, in the languages of people who write descriptions, however they are joined.
 const WORDS: &[&str] = &[
@@ -95,6 +96,60 @@ fn words(name: &str) -> Vec<String> {
 
 /// Every name that an option of a description or of Synapse has.
 pub fn is_name(name: &str) -> bool {
+    all().contains(name)
+}
+
+/// Whether the key of a set may be told: somebody may have written the secret itself in its place.
+/// It is the name of an option, or near to one, or has the form of one and does not look random.
+pub fn is_nameable(key: &str) -> bool {
+    is_name(key) || key == MERGE || key.len() <= LONGEST && (has_form(key) && random_words(key).next().is_none() || is_near_name(key))
+}
+
+/// The key with which YAML 1.1 merged.
+const MERGE: &str = "<<";
+
+/// The longest key that is told, in bytes.
+const LONGEST: usize = 64;
+
+/// Small letters, digits and what joins them, a letter first; capitals only within a word
+/// (`smtpHost`). Also what people of Matrix call users and signing keys, and Synapse its caches:
+/// `@alice:example.com`, `ed25519:a_RXGa`, `*stateGroupCache*`.
+fn has_form(key: &str) -> bool {
+    let key = key.trim_matches('*');
+    if let Some(id) = key.strip_prefix("ed25519:") {
+        return id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    }
+    let mut before = '\0';
+    key.trim_start_matches(['@', '_']).starts_with(|c: char| c.is_ascii_lowercase())
+        && key.char_indices().all(|(at, c)| {
+            let good = match c {
+                'a'..='z' | '0'..='9' | '_' | '-' | '.' | ':' => true,
+                'A'..='Z' => before.is_ascii_alphabetic() || before == '.',
+                _ => at == 0 && c == '@',
+            };
+            before = c;
+            good
+        })
+}
+
+/// Whether a key is the name of an option with a slip or two, in capitals, or with other signs
+/// between its words.
+fn is_near_name(key: &str) -> bool {
+    static BY_LENGTH: LazyLock<BTreeMap<usize, Vec<String>>> = LazyLock::new(|| {
+        let mut names: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for name in all() {
+            let name = words(name).concat();
+            names.entry(name.len()).or_default().push(name);
+        }
+        names
+    });
+    let joined = words(key).concat();
+    let around = joined.len().saturating_sub(2)..=joined.len() + 2;
+    let is_of_words = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
+    is_of_words && joined.len() > 4 && BY_LENGTH.range(around).flat_map(|(_, names)| names).any(|name| slip(&joined, name))
+}
+
+fn all() -> &'static BTreeSet<&'static str> {
     static NAMES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
         let mut names: BTreeSet<&'static str> = SECRET_MEMBERS.iter().chain(SECRET_OPTIONS).copied().collect();
         let mut open = vec![schema::root()];
@@ -110,7 +165,7 @@ pub fn is_name(name: &str) -> bool {
         names.extend(postgres::settings().keys());
         names
     });
-    NAMES.contains(name)
+    &NAMES
 }
 
 /// Whether the tool knows an option, all the way from the top of the description. What is in sets of somebody's own is not known.
@@ -118,12 +173,26 @@ pub fn is_known(path: &OptionPath) -> bool {
     known(path).is_some()
 }
 
-/// Whether an option holds other options and nothing else: a text in its place is a mistake of which nobody knows what it is.
+/// Whether an option holds other options, or lists of such sets, and nothing else: a text in its
+/// place is a mistake of which nobody knows what it is.
 pub fn is_set(path: &OptionPath) -> bool {
-    let Some(Known::Schema(schema)) = known(path) else { return false };
+    match known(path) {
+        Some(Known::Schema(schema)) => takes(schema, "object") && !takes(schema, "string"),
+        Some(Known::Synapse(entry)) => is_set_of_synapse(entry),
+        Some(Known::Postgres) | None => false,
+    }
+}
+
+fn is_set_of_synapse(entry: &Entry) -> bool {
+    let is_each = |of: fn(&Entry, &Kind) -> bool| entry.kinds.iter().filter(|kind| !matches!(kind, Kind::Null)).all(|kind| of(entry, kind));
+    !entry.kinds.is_empty() && is_each(|entry, kind| matches!(kind, Kind::Map) || matches!(kind, Kind::List) && entry.element().is_some_and(is_set_of_synapse))
+}
+
+/// Whether an option takes values of a kind, itself or in its list.
+fn takes(schema: &Value, kind: &str) -> bool {
+    let is_kind = |branch: &Value| branch["type"] == kind || branch["type"].as_array().is_some_and(|kinds| kinds.contains(&Value::from(kind)));
     let branches = || schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
-    let takes = |branch: &Value, kind: &str| branch["type"] == kind || branch["type"].as_array().is_some_and(|kinds| kinds.contains(&Value::from(kind)));
-    branches().any(|branch| takes(branch, "object")) && !branches().any(|branch| takes(branch, "string"))
+    branches().any(|branch| is_kind(branch) || branch.get("items").is_some_and(|items| takes(items, kind)))
 }
 
 fn known(path: &OptionPath) -> Option<Known> {
@@ -174,6 +243,27 @@ fn postgres_settings() -> &'static Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_told_that_look_like_names() {
+        let told = [
+            "server_name",
+            "mediaa",
+            "SMTP_PASS",
+            "smtp-pas",
+            "smtpHost",
+            "@alice:example.com",
+            "*stateGroupCache*",
+            "m.room.power_levels",
+            "synapse.storage.SQL",
+            "matrix.example.com",
+            "ed25519:a_RXGa",
+            "my_module",
+        ];
+        assert_eq!(told.into_iter().filter(|key| !is_nameable(key)).collect::<Vec<_>>(), Vec::<&str>::new());
+        let hidden = ["Zq7Xv9KtWm3Rb8Lp", "zq7xv9ktwm3rb8lp", "hunter2-Xk9", "Sommer2024", "correct horse", "731946280572", "pa$$word!", "https://h/?a=b", ""];
+        assert_eq!(hidden.into_iter().filter(|key| is_nameable(key)).collect::<Vec<_>>(), Vec::<&str>::new());
+    }
 
     #[test]
     fn names_of_secrets_are_known_with_slips_and_in_german() {

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::names::{is_known, is_set, sounds_secret};
+use super::names::{is_known, is_nameable, is_set, sounds_secret};
+use super::random::without_secrets;
 use crate::site::schema::{OptionPath, Step};
 use crate::site::synapse::has_password;
 
@@ -25,13 +26,14 @@ fn is_switch(text: &str) -> bool {
     ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "~"].contains(&text.to_lowercase().as_str())
 }
 
-/// Whether a text holds no address with a password and nothing that looks like an option of its own, as when a line is indented too far.
+/// Whether a text holds nothing that looks like a secret, no address with a password and nothing
+/// that looks like an option of its own, as when a line is indented too far.
 fn is_harmless(text: &str) -> bool {
     static OPTION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\s=|\s[\w-]+[=:]|[\n\r]|^\s*[\w-]{4,}(?::\s|=)").expect("an expression"));
     let parts = || text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
     let several = parts().filter(|part| !part.is_empty()).nth(1).is_some();
     let option = text.contains([' ', '=', ':', '\t']) && several && !text.contains("://");
-    !(has_password(text) || OPTION.is_match(text) || option && parts().any(|part| part.len() > 2 && sounds_secret(part)))
+    !(has_password(text) || without_secrets(text) != text || OPTION.is_match(text) || option && parts().any(|part| part.len() > 2 && sounds_secret(part)))
 }
 
 /// What was found at an option, short enough for a message.
@@ -74,7 +76,8 @@ pub fn may_repeat(path: &OptionPath, found: &Value) -> bool {
     }
 }
 
-/// How the path of an option is written in a message. What stands in an option that holds a secret may be the secret itself.
+/// How the path of an option is written in a message. What stands in an option that holds a secret
+/// may be the secret itself, and so may a key that does not look like a name.
 pub fn path(path: &OptionPath) -> String {
     let inside = (1..path.0.len()).find(|length| {
         let outer = OptionPath(path.0[..*length].to_vec());
@@ -82,10 +85,21 @@ pub fn path(path: &OptionPath) -> String {
         !named && matches!(path.0[length - 1], Step::Key(_)) && holds_secret(&outer) && !is_known(&OptionPath(path.0[..=*length].to_vec()))
     });
     match inside {
-        Some(length) => format!("{}.…", OptionPath(path.0[..length].to_vec())),
-        None => path.to_string(),
+        Some(length) => format!("{}.…", with_names(&path.0[..length])),
+        None => with_names(&path.0),
     }
 }
+
+fn with_names(steps: &[Step]) -> String {
+    let shown = |step: &Step| match step {
+        Step::Key(key) if !is_nameable(key) => Step::Key(NOT_SHOWN.to_owned()),
+        other => other.clone(),
+    };
+    OptionPath(steps.iter().map(shown).collect()).to_string()
+}
+
+/// What stands in a path for a key that is not shown.
+pub const NOT_SHOWN: &str = "…";
 
 /// The words of another program without what it quotes from a description.
 pub fn without_quotes(said: &str) -> String {
@@ -113,6 +127,12 @@ mod tests {
             ("email", "hunter2", false),
             ("rate_limits.rc_message", "hunter2", false),
             ("synapse.settings", "hunter2", false),
+            ("synapse.settings.modules", "hunter2", false),
+            ("synapse.settings.caches", "hunter2", false),
+            ("oidc.oidc_providers", "hunter2", false),
+            ("email.smtp_host", "Zq7Xv9KtWm3Rb8Lp", false),
+            ("server.public_baseurl", "https://host.example.com/?token=a", false),
+            ("federation.federation_domain_whitelist", "example.com", true),
             ("email", "yes", true),
         ] {
             assert_eq!(may_show(&OptionPath::dotted(path), text), shown, "{path}: {text}");
