@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use synapse_site::definition::lock::{DebianLock, PythonLock};
 use synapse_site::definition::{ImageSpec, Python};
 use synapse_site::package::bytecode::{Compiled, Compiler};
 use synapse_site::package::cache::Cache;
 use synapse_site::package::deb::Deb;
-use synapse_site::package::lock::{DebianLock, PythonLock};
 use synapse_site::package::progress::Silent;
 use synapse_site::package::wheel::{Scheme, Wheel};
 use synapse_site::package::{Entry, Package as _};

@@ -286,6 +286,55 @@ fn told(more: &str) -> Vec<(String, String, String)> {
     rules::apply(&loaded).list.into_iter().map(|finding| (finding.code.to_owned(), finding.option, finding.remedy.unwrap_or_default())).collect()
 }
 
+/// What is wrong with the host of a service, and that the service has none, would be mended in two ways that exclude each other.
+#[test]
+fn an_option_of_a_service_that_another_source_has_is_told_once() {
+    for (section, sources) in
+        [("database", ["bundled", "external"]), ("redis", ["bundled", "external"]), ("turn", ["none", "bundled"]), ("rtc", ["none", "bundled"])]
+    {
+        for source in sources {
+            for (name, value) in [
+                ("host", "localhost"),
+                ("host", "host.containers.internal"),
+                ("host", "a.example"),
+                ("port", "7777"),
+                ("password", "false"),
+                ("dbid", "7"),
+                ("sslmode", "require"),
+                ("external_ip", "10.0.0.1"),
+                ("turn_uris", "['turn:localhost']"),
+                ("turn_username", "a"),
+                ("livekit_service_url", "http://localhost/"),
+            ] {
+                let found = findings("yaml", &format!("{GOOD}{section}: {{ source: {source}, {name}: {value} }}\n"));
+                let option = format!("{section}.{name}");
+                let at: Vec<&String> = found.iter().filter(|(_, at, _)| at.starts_with(&option)).map(|(code, ..)| code).collect();
+                assert!(at.len() <= 1, "{source} {option}: {found:?}");
+                let other_source = ["host", "port", "password", "dbid"].contains(&name) && source == "bundled" && ["database", "redis"].contains(&section);
+                if other_source && at != ["S0001"] {
+                    assert_eq!(at, [if section == "redis" { "S0204" } else { "S0201" }], "{source} {option}: {found:?}");
+                }
+            }
+        }
+    }
+}
+
+/// An option that cannot stand under Synapse's name is told so, and nothing else is said of its value.
+#[test]
+fn an_option_of_synapse_that_a_section_writes_is_told_once() {
+    for name in [
+        "user_ips_max_age: 28",
+        "max_upload_size: 20",
+        "media_retention: { local_media_lifetime: 7 }",
+        "presence: { idle_timeout: 11 }",
+        "redis: { host: localhost }",
+    ] {
+        let found = told(&format!("synapse: {{ settings: {{ {name} }} }}\n"));
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        assert_eq!(found[0].0, "S0401", "{name}: {found:?}");
+    }
+}
+
 #[test]
 fn a_smaller_pool_is_proposed_whole() {
     let found = told("database: {source: external, host: db.example.com, cp_max: 20}\nworkers: {generic: 20, federation_senders: 3}\n");
@@ -567,9 +616,10 @@ fn a_mistake_of_somebody_who_knows_synapses_own_files_is_answered_with_what_was_
         ("turn: { source: external, turn_uris: 'turn:turn.example.com' }", r#"write a list: ["turn:turn.example.com"]"#),
         ("media: { url_preview_enabled: 'yes' }", r#"write true; "yes" is a text"#),
         ("redis: { source: external, host: redis.example.com, port: '6379' }", "write 6379, without quotation marks"),
-        ("listeners: [{ port: 8008 }]", "its options are compress, federation, metrics"),
+        ("listeners: [{ port: 8008 }]", "listeners of Synapse are not offered"),
+        ("presence: { enabled: untracked }", "write presence: { enabled: true, untracked: true }"),
         ("database: { cp_max: 0 }", "cp_max: 1 is the nearest that is allowed"),
-        ("password_config: { enabled: true }", "enabled is said with authentication.method"),
+        ("password_config: { enabled: true }", "write authentication: { method: local }"),
         ("max_upload_size: 50M", "write it as media.max_upload_size"),
         ("rooms: { turn_allow_guests: true }", "write it as turn.turn_allow_guests"),
         (

@@ -278,6 +278,10 @@ fn what_is_pasted_is_translated() {
             vec!["write redis: { host: cache.example.net, port: 6380, source: external }", "secrets/redis_password", "use_tls is not offered", "leave enabled out"],
         ),
         ("{ synapse: { settings: { redis: { enabled: true, host: localhost } } } }".to_owned(), vec!["it is the redis of this site"]),
+        ("{ password_config: { enabled: false } }".to_owned(), vec!["write authentication: { method: none }"]),
+        ("{ synapse: { settings: { presence: { enabled: untracked } } } }".to_owned(), vec!["write presence: { enabled: true, untracked: true }"]),
+        ("{ turn: { enabled: false } }".to_owned(), vec!["write turn: { source: none }"]),
+        ("{ synapse: { settings: { listeners: [] } } }".to_owned(), vec!["listeners of Synapse are not offered", "gateway.http_port", "workers.generic", "listeners.metrics"]),
         (
             "{ synapse: { settings: { email: { smtp_host: m.example.com, smtp_port: 587, smtp_pass: S3kr3t, notif_from: \"%(app)s <n@example.com>\", riot_base_url: \"https://app.example.com\", notif_template_html: mine.html } } } }".to_owned(),
             vec![
@@ -316,6 +320,102 @@ fn what_is_pasted_is_translated() {
             assert_eq!(mistakes(&block), [""; 0], "{pasted}: {block}");
         }
     }
+}
+
+/// Every switch of Synapse that is said with an option of another kind is told with its value, not by the option's name alone.
+#[test]
+fn a_switch_is_told_with_its_value() {
+    let switches = facts::Kind::Options.of(Release::newest()).into_iter().filter(|(_, kinds)| kinds.split(' ').any(|kind| kind == "bool"));
+    let (mut tried, mut vague) = (0, Vec::new());
+    for (path, on) in switches.flat_map(|(path, _)| [(path, true), (path, false)]).filter(|(path, _)| !path.contains(['[', '*'])) {
+        tried += 1;
+        for found in found(&json!({ "synapse": { "settings": at(path, json!(on)) } })) {
+            if found.code == "S0401" && found.remedy.contains("is said with ") {
+                vague.push(format!("{path} {on}: {}", found.remedy));
+            }
+        }
+    }
+    assert!(tried > 300, "{tried}");
+    assert_eq!(vague, [""; 0]);
+}
+
+/// The help about something that stands in the place of a section, or of any other set of options.
+fn in_place_of(path: &str, value: &Value) -> String {
+    let found = found(&at(path, value.clone()));
+    let [one] = found.iter().filter(|found| found.option == path).collect::<Vec<_>>()[..] else { panic!("{path}: {value}") };
+    assert_eq!(one.code, "S0002", "{path}: {value}");
+    one.remedy.clone()
+}
+
+/// Every section, and every other set of options that is in a section by its name.
+fn sets() -> Vec<String> {
+    fn collect(schema: &'static Value, path: &str, sets: &mut Vec<String>) {
+        for branch in schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema)) {
+            for (name, inner) in branch["properties"].as_object().into_iter().flatten() {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let branches = inner["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(inner));
+                if branches.filter_map(|branch| branch["properties"].as_object()).any(|options| !options.is_empty()) {
+                    sets.push(path.clone());
+                }
+                collect(inner, &path, sets);
+            }
+        }
+    }
+    let mut sets = Vec::new();
+    collect(schema::root(), "", &mut sets);
+    sets
+}
+
+/// Whoever writes a word, a number, a switch or a list in the place of options sees how to write it, and what is shown is taken there.
+#[test]
+fn something_in_the_place_of_a_set_of_options_is_told_with_what_to_write() {
+    let sets = sets();
+    assert!(sets.len() > 50, "{sets:?}");
+    for path in &sets {
+        for value in [json!(true), json!(false), json!(3), json!(123_456), json!("hunter2"), json!("external"), json!([]), json!([{ "port": 8008 }])] {
+            let told = in_place_of(path, &value);
+            assert!(!told.contains("hunter2") && !told.contains("123456"), "{path}: {value}: {told}");
+            if told.starts_with("leave ") || told.contains("not offered") {
+                continue;
+            }
+            let written = told.split_once("write for example ").or_else(|| told.split_once("write ")).unwrap_or_else(|| panic!("{path}: {value}: {told:?}")).1;
+            for written in written.split(" or ") {
+                let written: Value = serde_yaml::from_str(written).unwrap_or_else(|error| panic!("{path}: {told}: {error}"));
+                // A section is shown whole, what is in one by its own name.
+                let outer = path.rsplit_once('.').map(|(outer, _)| outer);
+                let whole = outer.map_or_else(|| written.clone(), |outer| at(outer, written.clone()));
+                let wrong =
+                    mistakes(&whole).into_iter().filter(|_| whole.as_object().is_some_and(|whole| sections().contains_key(whole.keys().next().expect("one"))));
+                assert_eq!(wrong.collect::<Vec<_>>(), [""; 0], "{path}: {value}: {told}");
+                assert_ne!(written, json!({}), "{path}: {value}: {told}");
+            }
+        }
+    }
+    for (path, value, told) in [
+        ("federation", json!(false), "write listeners: { federation: false }"),
+        ("presence", json!(false), "write presence: { enabled: false }"),
+        ("turn", json!(true), "write turn: { source: bundled }"),
+        ("turn", json!("external"), "write turn: { source: external }"),
+        ("workers", json!(3), "write workers: { federation_senders: 3 } or workers: { generic: 3 }"),
+        ("well_known", json!(false), "write well_known: { serve: false }"),
+        ("registration", json!(true), "write registration: { enable_registration: true }"),
+        ("authentication.policy", json!(true), "write policy: { enabled: true }"),
+        ("email", json!(false), "leave email out: without the section there is none"),
+        ("authentication", json!("ldap"), "write authentication: { method: ldap }"),
+    ] {
+        assert_eq!(in_place_of(path, &value), told, "{path}: {value}");
+    }
+    let listeners = in_place_of("listeners", &json!([{ "port": 8008, "x_forwarded": true, "resources": [{ "names": ["client"] }] }]));
+    for part in
+        ["write listeners: { federation: false }", "not offered", "gateway.http_port", "gateway.trusted_proxies", "workers.generic", "listeners.metrics"]
+    {
+        assert!(listeners.contains(part), "{listeners}");
+    }
+    for written in [json!(["S0610"]), json!("S0610"), json!([["S0610"]])] {
+        let found = found(&json!({ "checks": { "accept": written } }));
+        assert!(found[0].remedy.starts_with("write for example accept: [{ code: S0"), "{}", found[0].remedy);
+    }
+    assert!(found(&json!({ "checks": { "accept": ["S0610"] } }))[0].remedy.contains("code: S0610"));
 }
 
 /// Where people look for a block of Synapse that has another name here.

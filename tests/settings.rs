@@ -139,12 +139,26 @@ fn an_option_is_judged_by_the_synapse_of_the_images() {
             "synapse.settings.experimental_features.msc3266_enabled",
             "1.152.1",
         ),
+        (
+            "1.135.0",
+            "rtc: { source: external, livekit_service_url: \"https://rtc.example.com/\" }",
+            "S0422",
+            "rtc",
+            "experimental_features.msc4143_enabled and matrix_rtc",
+        ),
+        ("v1.155.0", "presence: { idle_timeout: 10m }", "S0422", "presence.idle_timeout", "this site's images hold 1.155.0"),
         ("1.999.0", "", "S0423", "synapse", "the facts of 1.163.2 are taken for it"),
     ] {
         let found = said_for(version, more);
         assert_eq!(found.len(), 1, "{version} {more}: {found:?}");
         assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, place), "{version} {more}: {found:?}");
         assert!(found[0].2.contains(message), "{version} {more}: {found:?}");
+    }
+    // Beside a mistake of a type, even in another option that the rule looks at.
+    for mistake in ["media: { max_upload_size: 50MB }", "redis: { port: x }"] {
+        let found = said_for("1.155.0", &format!("{mistake}\npresence: {{ idle_timeout: 10m }}"));
+        let found: Vec<(&str, &str)> = found.iter().map(|(code, place, _)| (code.as_str(), place.as_str())).collect();
+        assert!(found.len() == 2 && found.contains(&("S0422", "presence.idle_timeout")), "{mistake}: {found:?}");
     }
     for (version, more) in [
         ("1.150.0", "synapse: { settings: { experimental_features: { msc3266_enabled: true } } }"),

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::rules::{settings, typed};
+use super::translate;
 use crate::site::schema;
 use crate::synapse;
 
@@ -52,6 +53,32 @@ pub fn of(path: &str) -> Option<Said> {
         },
         None => (read(path) && typed::moved(path).is_none() && typed::moved(top).is_none()).then_some(Said::Settings),
     }
+}
+
+/// What a switch is here that another kind of option says: sections, as they are written.
+pub fn switch(path: &str, found: &Value) -> Option<Value> {
+    let word = found.as_str().map_or_else(|| Cow::Owned(found.to_string()), Cow::Borrowed);
+    let (.., options) = table::SWITCHES.iter().find(|(known, value, _)| *known == path && *value == word)?;
+    let mut written = Value::Null;
+    for (option, value) in *options {
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(*value));
+        translate::insert(&mut written, &schema::OptionPath::dotted(option).0, value);
+    }
+    Some(written)
+}
+
+/// What somebody meant who wrote true or false in the place of a section, as sections are written.
+pub fn switched(section: &str, on: bool) -> Option<Value> {
+    let path = format!("{section}.enabled");
+    let takes_bool = |option: &str| schema::at(option).is_some_and(|schema| schema["type"] == "boolean");
+    let option = match in_section(&path) {
+        _ if takes_bool(&path) => path,
+        Some((known, Said::With(options))) if known == path && options.len() == 1 && takes_bool(&options[0]) => options.into_iter().next()?,
+        _ => return switch(&path, &Value::Bool(on)),
+    };
+    let mut written = Value::Null;
+    translate::insert(&mut written, &schema::OptionPath::dotted(&option).0, Value::Bool(on));
+    Some(written)
 }
 
 /// Whether something in it is said elsewhere than the rest.
@@ -186,6 +213,17 @@ mod tests {
         let moved = |path: &str| typed::moved(path).is_some() || path.split('.').next().is_some_and(|top| typed::moved(top).is_some());
         let silent: Vec<&str> = newest.into_keys().filter(|path| !moved(path) && of(path).is_none()).collect();
         assert_eq!(silent, [""; 0]);
+    }
+
+    #[test]
+    fn every_switch_is_written_as_the_schema_has_it() {
+        for (path, word, _) in table::SWITCHES {
+            let written = switch(path, &Value::from(*word)).expect(path);
+            for (section, options) in written.as_object().expect("sections") {
+                let found = schema::check(schema::at(section).expect(path), options).findings;
+                assert!(found.is_empty(), "{path}: {found:?}");
+            }
+        }
     }
 
     #[test]

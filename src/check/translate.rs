@@ -23,9 +23,13 @@ struct Translation {
 /// What to do with a block of Synapse (`redis`, `oidc_providers`, `database.args`) and what is in it; none when it has no members that could be
 /// looked at one by one.
 pub fn block(path: &str, value: &Value) -> Option<String> {
+    if let Some(written) = said::switch(path, value) {
+        return Some(format!("write {}", sections(&written)));
+    }
     let members = |value: &Value| value.as_object().is_some_and(|members| !members.is_empty());
     let has_members = members(value) || value.as_array().is_some_and(|elements| elements.iter().any(members));
-    if !has_members {
+    let is_list_of_ours = path == "listeners" && value.is_array();
+    if !has_members && !is_list_of_ours {
         return None;
     }
     let mut translation = Translation::default();
@@ -36,6 +40,12 @@ pub fn block(path: &str, value: &Value) -> Option<String> {
         "listeners" => translation.listeners(value),
         "oidc_config" => translation.providers(&json!([value])),
         "oidc_providers" => translation.providers(value),
+        // Passwords, and none of Synapse's own: which others there are is said of the latter.
+        "password_config" if value["localdb_enabled"] == false => {
+            let rest = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "enabled");
+            let rest = rest.map(|(key, member)| (key.clone(), member.clone())).collect();
+            translation.member(path, path, &Value::Object(rest), &OptionPath::default());
+        }
         _ => translation.member(path, path, value, &OptionPath::default()),
     }
     match path {
@@ -68,6 +78,9 @@ impl Translation {
                 if value.as_str().is_none_or(|text| !text.is_empty()) {
                     self.secret(secret);
                 }
+            }
+            (Some(Said::With(_)), _) if said::switch(path, value).is_some() => {
+                merge(&mut self.written, said::switch(path, value).unwrap_or_default());
             }
             (Some(Said::With(options)), _) => self.told.push(format!("{name} is said with {}", options.join(" and "))),
             (Some(Said::Nowhere { why, instead }), _) => self.tell(name, why, instead),
@@ -185,7 +198,16 @@ impl Translation {
         if !names.is_empty() {
             insert(&mut self.written, &OptionPath::dotted("listeners.federation").0, json!(names.contains(&"federation")));
         }
-        self.told.push("ports and addresses are those of the gateway: gateway.bind_address, gateway.http_port and gateway.https_port".to_owned());
+        let any = |name: &str| value.as_array().is_some_and(|listeners| listeners.iter().any(|listener| listener[name] == true));
+        self.told.push(
+            "listeners of Synapse are not offered: each process has its own, made of server.public_baseurl, workers.generic and listeners.metrics; from outside it is reached through the gateway, with gateway.bind_address, gateway.http_port and gateway.https_port".to_owned(),
+        );
+        if any("tls") {
+            self.told.push("TLS is said with gateway.tls".to_owned());
+        }
+        if any("x_forwarded") {
+            self.told.push("a proxy before the gateway is named in gateway.trusted_proxies".to_owned());
+        }
     }
 
     fn providers(&mut self, value: &Value) {
@@ -275,9 +297,8 @@ impl Translation {
 
     fn sentence(self) -> String {
         let mut parts = Vec::new();
-        if let Some(members) = self.written.as_object().filter(|members| !members.is_empty()) {
-            let sections: Vec<String> = members.iter().map(|(name, value)| format!("{name}: {}", flow(value))).collect();
-            parts.push(format!("write {}", sections.join(" and ")));
+        if self.written.as_object().is_some_and(|members| !members.is_empty()) {
+            parts.push(format!("write {}", sections(&self.written)));
         }
         match self.secrets.as_slice() {
             [] => {}
@@ -306,7 +327,25 @@ fn around(path: &str) -> Option<String> {
     }
 }
 
-fn insert(into: &mut Value, path: &[Step], value: Value) {
+/// Sections as they are written, one behind the other.
+pub(crate) fn sections(written: &Value) -> String {
+    let sections = written.as_object().into_iter().flatten().map(|(name, value)| format!("{name}: {}", flow(value)));
+    sections.collect::<Vec<_>>().join(" and ")
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match from {
+        Value::Object(members) => members.into_iter().for_each(|(key, member)| {
+            if !into.is_object() {
+                *into = json!({});
+            }
+            merge(&mut into[key], member);
+        }),
+        other => *into = other,
+    }
+}
+
+pub(super) fn insert(into: &mut Value, path: &[Step], value: Value) {
     let Some((step, rest)) = path.split_first() else {
         *into = value;
         return;

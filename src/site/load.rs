@@ -35,7 +35,7 @@ const MOST_FILES: usize = 10_000;
 const MOST_BRACKETS: usize = 10_000;
 
 /// A description that keeps to the schema, and what is needed to talk about it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// The description.
     pub site: Site,
@@ -49,7 +49,7 @@ pub struct Loaded {
 }
 
 /// Where a description came from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     /// The file as the user named it.
     pub file: PathBuf,

@@ -16,6 +16,7 @@ mod fitted;
 pub mod gateway;
 pub mod helpers;
 pub mod images;
+mod in_place;
 pub mod ldap;
 pub mod limits;
 pub mod listeners;

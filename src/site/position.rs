@@ -16,7 +16,7 @@ const DEEPEST: usize = 128;
 const MOST_STEPS: usize = 2_000_000;
 
 /// Line and column, both from 1, of every option's key (of every element, in lists).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Positions {
     places: BTreeMap<OptionPath, (usize, usize)>,
     /// Options that are written twice, at their second place.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::synapse::{SECRET_REMEDY, has_password, names_secret};
 use super::yaml::MOST_VALUES;
-use super::{Site, reveal, text};
+use super::{Site, in_place, reveal, text};
 use crate::check::{Finding, Severity, names, postgres};
 
 /// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
@@ -197,6 +197,7 @@ impl Walk<'_> {
             let may_be_secret = found.is_string() && (holds_secret || types.contains(&"object"));
             let what = if may_be_secret { "a text".to_owned() } else { reveal::value(path, found) };
             let remedy = (found.is_string() && holds_secret).then(|| SECRET_REMEDY.to_owned());
+            let remedy = remedy.or_else(|| in_place::of_synapse(found, path)).or_else(|| in_place::of_set(schema, found, path));
             let remedy = remedy.or_else(|| meant(rules, &types, found, path)).or_else(|| example(rules));
             self.find(path, "S0002", format!("found {what}, expected {}", expected(rules, &types)), remedy);
             return;
@@ -268,7 +269,7 @@ impl Walk<'_> {
         if names_secret(key) && !member.is_object() {
             return SECRET_REMEDY.to_owned();
         }
-        if key == "enabled" && path.0.len() == 1 && self.is_absent_by_itself(path) {
+        if key == "enabled" && path.0.len() == 1 && is_absent_by_itself(self.whole, path) {
             return "remove it: the section alone says so".to_owned();
         }
         if let Some(said) = names::of_synapse(key, member) {
@@ -290,12 +291,6 @@ impl Walk<'_> {
         let known = known().collect::<Vec<_>>().join(", ");
         let neither = format!("Synapse {} has no option of that name, either", crate::synapse::Running::default().version);
         if path.0.is_empty() { format!("the sections are {known}; {neither}") } else { format!("known here are {known}; {neither}") }
-    }
-
-    /// Whether a section of the description is not there unless somebody writes it.
-    fn is_absent_by_itself(&self, path: &OptionPath) -> bool {
-        let section = &self.whole["properties"][path.to_string()];
-        section["anyOf"].is_array() || section["type"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "null"))
     }
 
     fn range(&mut self, rules: &Map<String, Value>, found: &Value, path: &OptionPath) {
@@ -336,6 +331,12 @@ impl Walk<'_> {
             self.find(path, "S0005", format!("found {}, which is not {form}", reveal::value(path, &Value::from(found))), example(rules));
         }
     }
+}
+
+/// Whether a section of a description is not there unless somebody writes it.
+pub(super) fn is_absent_by_itself(whole: &Value, path: &OptionPath) -> bool {
+    let section = &whole["properties"][path.to_string()];
+    section["anyOf"].is_array() || section["type"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "null"))
 }
 
 /// The options of a section, also of one that may be absent.
@@ -383,10 +384,6 @@ fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &Optio
             if required(root().as_object()?).any(|name| name == path.to_string()) { "" } else { ", or leave it out" },
             rules.get("properties")?.as_object()?.keys().cloned().collect::<Vec<_>>().join(", ")
         )),
-        ("object", _) => {
-            let names: Vec<&str> = rules.get("properties")?.as_object()?.keys().map(String::as_str).collect();
-            (!names.is_empty()).then(|| format!("its options are {}", names.join(", ")))
-        }
         _ => None,
     }
 }
@@ -403,12 +400,12 @@ fn most_elements(rules: &Map<String, Value>) -> usize {
     }
 }
 
-fn required(rules: &Map<String, Value>) -> impl Iterator<Item = &str> {
+pub(super) fn required(rules: &Map<String, Value>) -> impl Iterator<Item = &str> {
     rules.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// The values of an enumeration, however schemars wrote it; null among them where the option may be absent.
-fn choices(rules: &Map<String, Value>) -> Option<Vec<Value>> {
+pub(super) fn choices(rules: &Map<String, Value>) -> Option<Vec<Value>> {
     if let Some(values) = rules.get("enum").and_then(Value::as_array) {
         return Some(values.clone());
     }
@@ -462,7 +459,7 @@ fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
 }
 
 /// A value that an option takes: its example, or the least that has its type.
-fn sample(schema: &Value) -> Option<Value> {
+pub(super) fn sample(schema: &Value) -> Option<Value> {
     if let Some(example) = schema["examples"].get(0) {
         return Some(example.clone());
     }

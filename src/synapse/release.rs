@@ -64,8 +64,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// The Synapse of that version; none for a text that is no version.
+    /// The Synapse of that version, also as its tag (`v1.163.2`); none for a text that is no version.
     pub fn of(version: &str) -> Option<Self> {
+        let version = version.strip_prefix('v').unwrap_or(version);
         Some(Self { version: version.to_owned(), release: Release::nearest(version)? })
     }
 
@@ -138,6 +139,8 @@ mod tests {
         }
         assert!(!Running::of("1.155.0rc1").expect("a version").is_known());
         assert!(Running::of("1.155.0").expect("a version").is_known());
+        assert_eq!(Running::of("v1.155.0"), Running::of("1.155.0"));
+        assert_eq!((Running::of("v"), Running::of("vv1.155.0")), (None, None));
     }
 
     #[test]

@@ -5,6 +5,86 @@ use regex::Regex;
 
 use super::page::{self, Block};
 
+/// Which test runs a block of commands.
+enum Tried {
+    /// That file, which names the page and takes the block from it.
+    By(&'static str),
+    /// None, and why.
+    Not(&'static str),
+}
+use Tried::{By, Not};
+
+const ONLY_SAYS: &str = "prints, makes no file, and takes no secret";
+const ELSEWHERE: &str = "needs what the machine of the tests does not reach: another registry, network or site";
+const TERMINAL: &str = "asks for a password on a terminal, and makes no file";
+const REPOSITORY: &str = "works on this repository, which holds no secrets";
+const BUILT: &str = "writes a description, or what is built of one, which holds no secrets";
+const NIX: &str = "writes what is built of a description, which holds no secrets; tests/nix does it, too";
+const BRING_UP: &str = "loads, makes secrets and starts, as the fixtures of tests/stack do; test_bring_up.py and test_secrets.py look at the outcome";
+
+/// Every block of commands of the pages, by its page and a part of it that no other block of the page has.
+const BLOCKS: &[(&str, &str, Tried)] = &[
+    ("administrators.md", "docker compose run --rm admin", Not(BRING_UP)),
+    ("administrators.md", "v3/login", By("tests/stack/test_admin.py")),
+    ("administrators.md", "account/whoami", By("tests/stack/test_admin.py")),
+    ("administrators.md", "v3/logout", By("tests/stack/test_admin.py")),
+    ("calls.md", "jq -r '.ports[]", Not(ONLY_SAYS)),
+    ("calls.md", "docker pull", Not(ELSEWHERE)),
+    ("checks.md", "synapse-site check site.yaml", Not(ONLY_SAYS)),
+    ("checks.md", "--explain S0107", Not(ONLY_SAYS)),
+    ("checks.md", "check --json site.yaml", Not(ONLY_SAYS)),
+    ("description.md", "schema > schema.json", Not(BUILT)),
+    ("description.md", "synapse-site check site.yaml", Not(BUILT)),
+    ("developing.md", "make image", Not(REPOSITORY)),
+    ("developing.md", "make generated", Not(REPOSITORY)),
+    ("facts.md", "--version 1.155.0 --kind options", Not(ONLY_SAYS)),
+    ("images.md", "--out b --cache", Not(BUILT)),
+    ("images.md", "now.txt", Not(BUILT)),
+    ("images.md", "synapse-site lock", Not(REPOSITORY)),
+    ("images.md", "components[].purl", Not(ONLY_SAYS)),
+    ("metrics.md", "prom/prometheus", Not(ELSEWHERE)),
+    ("metrics.md", "127.0.0.1:9000/metrics", Not(ONLY_SAYS)),
+    ("migration.md", "homeserver.signing.key", By("tests/stack/test_handbook.py")),
+    ("migration.md", "pg_dump", Not(ELSEWHERE)),
+    ("migration.md", "check-password", Not(TERMINAL)),
+    ("moderation.md", "draupnir_access_token", By("tests/stack/test_handbook.py")),
+    ("nix.md", "mkdir example.com", Not(NIX)),
+    ("nix.md", "nix flake lock", Not(NIX)),
+    ("nix.md", "docker compose run --rm secrets", Not(BRING_UP)),
+    ("nix.md", "nix-build -A bundle", Not(NIX)),
+    ("nix.md", "#several", Not(NIX)),
+    ("nix.md", "synapse-site-compose ps", Not(BRING_UP)),
+    ("nix.md", "nix copy", Not(ELSEWHERE)),
+    ("nix.md", "nix flake update", Not(NIX)),
+    ("registration.md", "registration_tokens/new", By("tests/stack/test_admin.py")),
+    ("running.md", "docker compose run --rm admin", Not(BRING_UP)),
+    ("running.md", "client/v3/login", Not(ONLY_SAYS)),
+    ("running.md", "fullchain.pem", By("tests/stack/test_tls.py")),
+    ("running.md", "a new option may need a new secret", Not(BRING_UP)),
+    ("running.md", "/launch health main; do", Not(ONLY_SAYS)),
+    ("running.md", "docker rmi", Not("removes images, and makes no file")),
+    ("running.md", "pg_dump", By("tests/stack/test_restore.py")),
+    ("running.md", "pg_restore", By("tests/stack/test_restore.py")),
+    ("running.md", "docker compose down --volumes", By("tests/stack/test_restore.py")),
+    ("running.md", "check-password", Not(TERMINAL)),
+    ("running.md", "accept signing_key", Not("changes a marker in the volume; tests/launch/guard.rs says the same words")),
+    ("running.md", "key/v2/server", Not(ONLY_SAYS)),
+    ("running.md", "signing_key.old", By("tests/stack/test_handbook.py")),
+    ("running.md", "docker inspect -f", Not(ONLY_SAYS)),
+    ("security.md", "server_version", Not(ONLY_SAYS)),
+    ("server-notices.md", "send_server_notice", By("tests/stack/test_handbook.py")),
+    ("well-known.md", "client/versions", Not(ELSEWHERE)),
+    ("README.md", "mkdir example.com", Not(NIX)),
+    ("README.md", "nix flake lock", Not(NIX)),
+    ("README.md", "make image", Not(REPOSITORY)),
+    ("README.md", "synapse-site new example.com", Not(BUILT)),
+    ("README.md", "synapse-site check example.com/site.yaml", Not(ONLY_SAYS)),
+    ("README.md", "synapse-site build example.com/site.yaml", Not(BUILT)),
+    ("README.md", "docker compose run --rm secrets", Not(BRING_UP)),
+    ("examples/README.md", "check examples/family", Not(BUILT)),
+    ("examples/README.md", "make snapshots", Not(REPOSITORY)),
+];
+
 /// Files that commands write outside `secrets/` and that everybody may read, with what is in them.
 const PUBLIC: &[(&str, &str)] = &[
     ("schema.json", "the schema of a description"),
@@ -92,4 +172,43 @@ fn what_must_not_stand_on_a_page_is_found() {
     ] {
         assert_eq!(faults(&block(good)), [""; 0], "{good}");
     }
+}
+
+/// Whether a block is one of commands: it begins with a program that pages use, or with a word of the shell.
+fn is_commands(block: &Block) -> bool {
+    let programs = "alias cargo cat cp curl docker git jq make mkdir mv nix nix-build pg_dump read synapse-site synapse-site-compose tar umask";
+    let first = block.text.split_whitespace().next().unwrap_or_default();
+    ["", "sh", "console"].contains(&&*block.language) && programs.split(' ').any(|program| program == first)
+}
+
+#[test]
+fn every_block_of_commands_is_run_by_a_test_or_says_why_not() {
+    let mut taken = vec![0; BLOCKS.len()];
+    let mut faults = Vec::new();
+    for page in page::all() {
+        let name = page.path.file_name().expect("a name").to_string_lossy().into_owned();
+        let name = if page.path.starts_with("docs") { name } else { page.path.display().to_string() };
+        for block in page.blocks().iter().filter(|block| is_commands(block)) {
+            let known: Vec<usize> = (0..BLOCKS.len()).filter(|at| BLOCKS[*at].0 == name && block.text.contains(BLOCKS[*at].1)).collect();
+            match known[..] {
+                [at] => taken[at] += 1,
+                _ => faults.push(format!("{}: is {} times in the table:\n{}", block.place, known.len(), block.text)),
+            }
+        }
+    }
+    for ((page, part, tried), taken) in BLOCKS.iter().zip(taken) {
+        if taken != 1 {
+            faults.push(format!("{page}: {taken} blocks have {part:?}"));
+        }
+        match tried {
+            By(test) => {
+                let text = std::fs::read_to_string(test).unwrap_or_default();
+                if !text.contains(&format!("\"{page}\"")) {
+                    faults.push(format!("{page}: {test} does not run {part:?}"));
+                }
+            }
+            Not(why) => assert!(why.len() > 20, "{page}: {part}"),
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

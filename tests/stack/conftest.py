@@ -67,6 +67,7 @@ ORDER = (
     "test_previews",
     "test_limits",
     "test_moderator",
+    "test_handbook",
     "test_bridge",
     "test_logs",
     "test_consent",

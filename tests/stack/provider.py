@@ -86,7 +86,7 @@ class Provider:
         bind = ["--bind", f"{self.address}:{self.port}", "--certfile", certificate.certificate, "--keyfile", certificate.key]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(self.command("run", *bind), env=self.environment(), stdout=log, stderr=log)
-        eventually("the provider answers", lambda: Browser(self, {}).get(f"{self.issuer}/.well-known/openid-configuration"))
+        eventually("the provider answers", lambda: Browser(self, {}).get(f"{self.issuer}/.well-known/openid-configuration"), seconds=90)
 
     def command(self, *arguments: str | Path) -> list[str | Path]:
         """A command line of the program, which lies beside this interpreter."""

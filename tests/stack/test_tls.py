@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ import engine
 import ports
 from commands import run
 from compose import Compose
+from handbook import block, do_with, leaving_nothing_open
 from stack import Stack
+from waiting import eventually
 
 NAME = "secure.test"
 MATRIX = f"matrix.{NAME}"
@@ -29,6 +31,7 @@ class Gateway:
     http: int
     https: int
     authority: Path
+    project: Compose
 
     def get(self, host: str, path: str) -> http.client.HTTPResponse:
         """A request over TLS, the certificate checked for that very host."""
@@ -40,6 +43,13 @@ class Gateway:
         return connection.getresponse()
 
 
+def certify(key: Path, certificate: Path) -> None:
+    """A key and a certificate for both names that nobody else vouches for."""
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},DNS:{MATRIX}",
+         "-keyout", key, "-out", certificate])
+
+
 @pytest.fixture(scope="module")
 def gateway(stack: Stack) -> Iterator[Gateway]:
     """Built, its secrets made and brought, its two services up."""
@@ -49,9 +59,7 @@ def gateway(stack: Stack) -> Iterator[Gateway]:
     listening = {"tls": "files", "http_port": chosen.gateway, "https_port": chosen.turn, "bind_address": "127.0.0.1"}
     site = {"server": {"server_name": NAME, "public_baseurl": f"https://{MATRIX}:{chosen.turn}"}, "gateway": listening}
     (home / "site.json").write_text(json.dumps(site))
-    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},DNS:{MATRIX}",
-         "-keyout", home / "key.pem", "-out", home / "certificate.pem"])
+    certify(home / "key.pem", home / "certificate.pem")
     target = home / "out"
     run([stack.tool, "build", home / "site.json", "--out", target], seconds=600)
     said = run([stack.tool, "secrets", "init", target], expect=(4,)).stdout
@@ -65,7 +73,7 @@ def gateway(stack: Stack) -> Iterator[Gateway]:
     try:
         project.run("up", "-d", "--no-deps", "gateway", "well-known")
         project.wait_healthy(("gateway", "well-known"))
-        yield Gateway(chosen.gateway, chosen.turn, home / "certificate.pem")
+        yield Gateway(chosen.gateway, chosen.turn, home / "certificate.pem", project)
     finally:
         project.remove()
 
@@ -95,3 +103,17 @@ def test_other_names_get_no_certificate(gateway: Gateway) -> None:
     context.verify_mode = ssl.CERT_NONE
     with pytest.raises(ssl.SSLError), socket.create_connection(("127.0.0.1", gateway.https), timeout=10) as raw:
         context.wrap_socket(raw, server_hostname="other.test")
+
+
+def test_a_new_certificate_is_taken_by_the_commands_of_the_page(stack: Stack, gateway: Gateway) -> None:
+    target = gateway.project.directory
+    certify(target / "privkey.pem", target / "fullchain.pem")
+    (target / "privkey.pem").chmod(0o600)
+    key = (target / "privkey.pem").read_text().splitlines()[1]
+    with leaving_nothing_open(target, key):
+        do_with(gateway.project, stack.tool, block("running.md", "fullchain.pem"))
+    renewed = replace(gateway, authority=target / "fullchain.pem")
+    answer = eventually("the new certificate", lambda: renewed.get(NAME, "/.well-known/matrix/server"), trouble=(OSError,))
+    assert answer.status == 200
+    with pytest.raises(ssl.SSLCertVerificationError):
+        gateway.get(NAME, "/.well-known/matrix/server")

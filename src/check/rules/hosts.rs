@@ -9,7 +9,9 @@ use super::places::{each, each_of, texts};
 use super::{Breach, Rule, modules};
 use crate::check::Severity::{Error, Warning};
 use crate::component::synapse::PORT;
+use crate::site::Site;
 use crate::site::app_service;
+use crate::site::database::Source;
 use crate::site::load::Loaded;
 use crate::site::schema::OptionPath;
 
@@ -58,6 +60,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0442",
         severity: Error,
         options: &[
+            "database.source",
             "database.host",
             "email.smtp_host",
             "ldap.further_uris",
@@ -67,6 +70,7 @@ pub(super) const RULES: &[Rule] = &[
             "oidc.oidc_providers.jwks_uri",
             "oidc.oidc_providers.token_endpoint",
             "oidc.oidc_providers.userinfo_endpoint",
+            "redis.source",
             "redis.host",
             "registration.account_threepid_delegates",
             "app_services",
@@ -116,7 +120,7 @@ fn refused(option: OptionPath, host: &str) -> Option<Breach> {
 fn asked(loaded: &Loaded) -> Vec<(OptionPath, String)> {
     let description = serde_json::to_value(&loaded.site).unwrap_or_default();
     let mut found = Vec::new();
-    for name in ASKED {
+    for name in ASKED.iter().filter(|name| is_asked(&loaded.site, name)) {
         let hosts = hosts_in(each_of(&description, name));
         found.extend(hosts.filter(|(_, host)| LOCAL_TOO.contains(name) || !is_local(host)));
     }
@@ -128,6 +132,15 @@ fn asked(loaded: &Loaded) -> Vec<(OptionPath, String)> {
         found.extend(url.filter(|host| !is_local(host)).map(|host| (OptionPath::dotted("app_services").index(place), host)));
     }
     found
+}
+
+/// Of a bundled service another rule says that its host goes away (S0201, S0204).
+fn is_asked(site: &Site, name: &str) -> bool {
+    match name {
+        "database.host" => site.database.source == Source::External,
+        "redis.host" => site.redis.source == Source::External,
+        _ => true,
+    }
 }
 
 /// The hosts in texts, each with its option: that of an address, or several behind each other.

@@ -151,6 +151,9 @@ fn found(rule: &'static Rule, loaded: &Loaded) -> Vec<Finding> {
         .collect()
 }
 
+/// Rules that look at each of their options by itself, so that one which is not sound says nothing about the others.
+const ONE_BY_ONE: &[&str] = &["S0213", "S0422", "S0442"];
+
 /// Applies every rule to a description, and sets aside the warnings that it accepts.
 pub fn apply(loaded: &Loaded) -> Findings {
     let told = loaded.source.warnings.iter().map(|message| Finding {
@@ -173,7 +176,8 @@ pub fn apply_to_sound(loaded: &Loaded, unsound: &[OptionPath]) -> Findings {
     let within = |option: &str, other: &str| option == other || option.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
     let sound = |rule: &&Rule| !rule.options.iter().any(|option| unsound.iter().any(|other| within(option, other) || within(other, option)));
     // Whether an acceptance has its warning cannot be said before all rules were applied.
-    let rules = all().filter(|rule| !accepted::RULES.iter().any(|other| other.code == rule.code)).filter(sound);
+    let rules = all().filter(|rule| !accepted::RULES.iter().any(|other| other.code == rule.code));
+    let rules = rules.filter(|rule| sound(rule) || ONE_BY_ONE.contains(&rule.code));
     let findings = rules.flat_map(|rule| found(rule, loaded)).collect();
     Findings::new(findings, &loaded.source.file, loaded.source.text.as_ref()).accepting(&loaded.site.checks.accept)
 }

@@ -4,7 +4,8 @@ use super::mail::is_local;
 use super::policy::reach::is_never_reached;
 use super::{Breach, Rule};
 use crate::check::Severity::{Error, Warning};
-use crate::site::database::Source;
+use crate::site::database::{Database, Source};
+use crate::site::redis::Redis;
 use crate::site::reveal;
 use crate::site::rtc::{Relay, RtcSource};
 use crate::site::schema::OptionPath;
@@ -15,7 +16,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0201",
         severity: Error,
-        options: &["database.source", "database.host"],
+        options: &["database.source", "database.host", "database.port"],
         reason: "An external PostgreSQL has to be found, a bundled one is found by itself.",
         breaches: |loaded| {
             let database = &loaded.site.database;
@@ -27,10 +28,11 @@ pub(super) const RULES: &[Rule] = &[
                         "database.host: db.example.com, or the directory of its Unix socket such as /var/run/postgresql",
                     )]
                 }
-                (Source::Bundled, Some(_)) => {
-                    vec![Breach::at("database.host", "is set, but PostgreSQL is bundled", "database.source: external, or remove database.host")]
+                (Source::External, Some(_)) => Vec::new(),
+                (Source::Bundled, host) => {
+                    let port = database.port != Database::default().port;
+                    too_much("database", "PostgreSQL", &[("host", host.is_some()), ("port", port)])
                 }
-                _ => Vec::new(),
             }
         },
     },
@@ -69,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0204",
         severity: Error,
-        options: &["redis.source", "redis.host"],
+        options: &["redis.source", "redis.host", "redis.port", "redis.password", "redis.dbid"],
         reason: "An external Redis has to be found, a bundled one is found by itself.",
         breaches: |loaded| {
             let redis = &loaded.site.redis;
@@ -77,10 +79,12 @@ pub(super) const RULES: &[Rule] = &[
                 (Source::External, None) => {
                     vec![Breach::at("redis.source", "is \"external\", and redis.host is missing", "redis: { source: external, host: redis.example.com }")]
                 }
-                (Source::Bundled, Some(_)) => {
-                    vec![Breach::at("redis.host", "is set, but Redis is bundled", "redis.source: external, or remove redis.host")]
+                (Source::External, Some(_)) => Vec::new(),
+                (Source::Bundled, host) => {
+                    let usual = Redis::default();
+                    let (port, password, dbid) = (redis.port != usual.port, redis.password != usual.password, redis.dbid != usual.dbid);
+                    too_much("redis", "Redis", &[("host", host.is_some()), ("port", port), ("password", password), ("dbid", dbid)])
                 }
-                _ => Vec::new(),
             }
         },
     },
@@ -226,15 +230,16 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "S0211",
         severity: Error,
-        options: &["database.host"],
+        options: &["database.source", "database.host"],
         reason: "libpq takes a host that begins with a slash for the directory of a socket, and everything else for a name; commas part several (its documentation, host).",
         breaches: |loaded| {
-            let Some(host) = &loaded.site.database.host else { return Vec::new() };
+            let database = &loaded.site.database;
+            let Some(host) = database.host.as_ref().filter(|_| database.source == Source::External) else { return Vec::new() };
             let host = host.as_str();
             let good = match host.strip_prefix('/') {
                 Some(rest) => !rest.contains([':', ',']) && rest.split('/').all(|part| part != ".."),
                 // DNS knows no underscore, but /etc/hosts and the names of containers do.
-                None => loaded.site.database.hosts().iter().all(|name| text::check_format("host-name", &name.replace('_', "x")).is_ok()),
+                None => database.hosts().iter().all(|name| text::check_format("host-name", &name.replace('_', "x")).is_ok()),
             };
             if good {
                 return Vec::new();
@@ -275,7 +280,9 @@ pub(super) const RULES: &[Rule] = &[
         code: "S0213",
         severity: Error,
         options: &[
+            "database.source",
             "database.host",
+            "redis.source",
             "redis.host",
             "ldap.uri",
             "ldap.further_uris",
@@ -288,13 +295,16 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Synapse runs in a container, and its localhost is that container, where none of these is.",
         breaches: |loaded| {
             let site = &loaded.site;
-            let database = site.database.hosts().into_iter().map(|host| {
+            // Of a bundled one, whose host goes away, S0201 and S0204 say so.
+            let hosts = Some(site.database.hosts()).filter(|_| site.database.source == Source::External);
+            let database = hosts.into_iter().flatten().map(|host| {
                 ("database.host".to_owned(), host, "host: /var/run/postgresql, where its socket is on the target; or the name that other machines know it by")
             });
             let redis = site
                 .redis
                 .host
                 .as_ref()
+                .filter(|_| site.redis.source == Source::External)
                 .map(|host| ("redis.host".to_owned(), host.as_str(), "host: redis.example.com, the name that other machines know it by"));
             let directory = site.ldap.iter().flat_map(crate::site::ldap::Ldap::uris);
             let directory = directory.map(|(option, uri)| (option, uri.host(), "ldap://ldap.example.com, the name that other machines know it by"));
@@ -317,3 +327,9 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// What is said of a bundled service that only an external one has.
+fn too_much(section: &str, service: &str, options: &[(&str, bool)]) -> Vec<Breach> {
+    let said = options.iter().filter(|(_, said)| *said).map(|(name, _)| format!("{section}.{name}"));
+    said.map(|option| Breach::at(&option, format!("is set, but {service} is bundled"), format!("{section}.source: external, or remove {option}"))).collect()
+}

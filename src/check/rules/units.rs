@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::settings::is_refused;
 use super::{Breach, Rule};
 use crate::check::Severity::Warning;
 use crate::site::load::Loaded;
@@ -66,7 +67,8 @@ fn bare(loaded: &Loaded) -> Vec<Bare> {
     let mut found = Vec::new();
     described(schema::root(), &description, &OptionPath::default(), &mut found);
     let settings = OptionPath::dotted("synapse.settings");
-    for (name, value) in &loaded.site.synapse.settings {
+    // What a section writes, and what cannot be written, has its answer already.
+    for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| !is_refused(name)) {
         if let Some(entry) = synapse::options().named(name).filter(|_| !COUNTS.contains(&name.as_str())) {
             set(entry, value, &settings.key(name), &mut found);
         }

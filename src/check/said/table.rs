@@ -194,3 +194,27 @@ pub(super) const IN_SECTIONS: &[(&str, Line)] = &[
     ("turn.enabled", With(&["turn.source"])),
     ("well_known.enabled", With(&["well_known.serve"])),
 ];
+
+/// A path of Synapse or of a description, a value there, and the options with their values that say the same here.
+type Switch = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// Switches that are said with an option of another kind.
+pub(super) const SWITCHES: &[Switch] = &[
+    ("ldap.enabled", "true", &[("authentication.method", "ldap")]),
+    ("password_config.enabled", "false", &[("authentication.method", "none")]),
+    ("password_config.enabled", "only_for_reauth", &[("authentication.method", "none")]),
+    ("password_config.enabled", "true", &[("authentication.method", "local")]),
+    ("presence.enabled", "false", &[("presence.enabled", "false")]),
+    ("presence.enabled", "true", &[("presence.enabled", "true")]),
+    ("presence.enabled", "untracked", &[("presence.enabled", "true"), ("presence.untracked", "true")]),
+    (
+        "restrict_public_rooms_to_local_users",
+        "true",
+        &[("rooms.allow_public_rooms_over_federation", "false"), ("rooms.allow_public_rooms_without_auth", "false")],
+    ),
+    ("rtc.enabled", "false", &[("rtc.source", "none")]),
+    ("rtc.enabled", "true", &[("rtc.source", "bundled")]),
+    ("send_federation", "false", &[("workers.federation_senders", "1")]),
+    ("turn.enabled", "false", &[("turn.source", "none")]),
+    ("turn.enabled", "true", &[("turn.source", "bundled")]),
+];

@@ -1,11 +1,12 @@
 //! S0422 and S0423: a site whose images hold another Synapse than the newest of the tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::check::names;
 use crate::check::rules::Breach;
+use crate::check::rules::places::each;
 use crate::check::unchecked;
 use crate::component::synapse::written;
 use crate::site::load::Loaded;
@@ -26,23 +27,60 @@ pub(super) fn of_sections(loaded: &Loaded) -> Vec<Breach> {
     if running.release == Release::newest() {
         return Vec::new();
     }
-    let mut names = Vec::new();
-    written(&unchecked(loaded)).iter().for_each(|options| collect(options, "", &mut names));
-    names.sort();
-    names.dedup();
-    let said = |name: &String| super::itself_and_outer(name).any(|outer| loaded.site.synapse.settings.contains_key(outer));
+    let names = names_of(loaded);
     let later = |name: &str| spell(name).filter(|spell| spell.since > running.release);
-    let later = names.iter().filter(|name| !said(name)).filter_map(|name| Some((name.as_str(), later(name)?)));
+    let later: BTreeMap<&str, Spell> = names.iter().filter_map(|name| Some((name.as_str(), later(name)?))).collect();
+    if later.is_empty() {
+        return Vec::new();
+    }
+    let without = names_without(loaded);
     // Of an option that is new as a whole, its members are, too.
-    let later: BTreeMap<&str, Spell> = later.collect();
     let outermost = |name: &str| !super::itself_and_outer(name).any(|outer| outer != name && later.contains_key(outer));
-    later.iter().filter(|(name, _)| outermost(name)).map(|(name, spell)| breach(name, *spell, running)).collect()
+    let mut of_place: BTreeMap<(String, Release), Vec<&str>> = BTreeMap::new();
+    for (name, spell) in later.iter().filter(|(name, _)| outermost(name)) {
+        let place = names::place(name);
+        let said = place.starts_with("synapse.settings.") && !each(&loaded.site.synapse.settings, name).is_empty();
+        if !said {
+            of_place.entry((cause(&without, name, place), spell.since)).or_default().push(name);
+        }
+    }
+    of_place.into_iter().map(|((place, since), names)| breach(&place, since, &names, running)).collect()
 }
 
-fn breach(name: &str, spell: Spell, running: &Running) -> Breach {
-    let place = names::place(name);
-    let what = if place == name { String::new() } else { format!("sets {name}, which ") };
-    Breach::at(&place, format!("{what}is read since Synapse {}; this site's images hold {}", spell.since, running.version), REMEDY)
+fn breach(place: &str, since: Release, names: &[&str], running: &Running) -> Breach {
+    let are = if names.len() == 1 { "is" } else { "are" };
+    let what = if names == [place] { String::new() } else { format!("sets {}, which ", names.join(" and ")) };
+    let message = format!("{what}{are} read since Synapse {since}; this site's images hold {}", running.version);
+    Breach::at(place, message, format!("remove {place}, or take images with a Synapse that reads it"))
+}
+
+/// The names of everything that is rendered for Synapse.
+fn names_of(loaded: &Loaded) -> BTreeSet<String> {
+    let mut names = Vec::new();
+    written(&unchecked(loaded)).iter().for_each(|options| collect(options, "", &mut names));
+    names.into_iter().collect()
+}
+
+/// The names that would be rendered without a section, for each of those that write something new.
+fn names_without(loaded: &Loaded) -> Vec<(&'static str, BTreeSet<String>)> {
+    let whole = serde_json::to_value(&loaded.site).unwrap_or_default();
+    let without = |section: &'static str| {
+        let mut rest = whole.clone();
+        rest.as_object_mut()?.remove(section);
+        let site = serde_json::from_value(rest).ok()?;
+        Some((section, names_of(&Loaded { site, ..loaded.clone() })))
+    };
+    OPTIONS.iter().filter(|option| !option.contains('.')).filter_map(|section| without(section)).collect()
+}
+
+/// What somebody wrote for the sake of which an option is rendered: its own place, or the section that brings it with it.
+fn cause(without: &[(&'static str, BTreeSet<String>)], name: &str, place: String) -> String {
+    let causes: Vec<&str> = without.iter().filter(|(_, names)| !names.contains(name)).map(|(section, _)| *section).collect();
+    let own = place.split('.').next().unwrap_or_default();
+    match causes.first() {
+        Some(section) if !causes.contains(&own) => (*section).to_owned(),
+        _ => place,
+    }
 }
 
 /// The names of all options in a set, with dots.
