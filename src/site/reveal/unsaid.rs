@@ -17,7 +17,7 @@ use crate::check::Finding;
 const SHORTEST: usize = 6;
 
 /// Texts of a description that no message repeats.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Unsaid {
     texts: Texts,
     /// What finds all of them at once; none where there are more than can be found.
@@ -25,7 +25,7 @@ pub struct Unsaid {
 }
 
 /// The texts, which are not shown when something is debugged, either.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Texts(Vec<String>);
 
 impl std::fmt::Debug for Texts {
