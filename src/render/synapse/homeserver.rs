@@ -146,7 +146,7 @@ pub(super) fn database(site: &Site, passfile: &str) -> Value {
     }
     if let Some(mode) = database.sslmode {
         args["sslmode"] = json!(mode.as_str());
-        if mode.as_str().starts_with("verify") {
+        if mode.verifies() {
             args["sslrootcert"] = json!(super::bundle(site));
         }
     }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::secrets::{self, placeholder};
 use super::{Network, Rendered, Service, yaml};
 use crate::launch::{
-    Admin, AdminUser, Database, Escape, Guarded, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SECRETS_DIR, SiteDatabase, Template, Trust, Wait,
+    Admin, AdminUser, Database, Escape, Guarded, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SECRETS_DIR, SiteDatabase, Template, Tls, Trust, Wait,
 };
 use crate::site::Site;
 use crate::site::authentication::Method;
@@ -232,7 +232,7 @@ fn main_process(site: &Site, config: &[String], templates: &[Template], rendered
         pepper_secret: secrets::pepper(site).then(|| "password_pepper".to_owned()),
         local_passwords: secrets::local_passwords(site),
         old_signing_keys: site.server.old_signing_keys.keys().cloned().collect(),
-        database: database_to_look_into(site),
+        database: Some(database_to_look_into(site)),
     }));
     Service {
         name: SERVICE.to_owned(),
@@ -260,35 +260,46 @@ fn waits(site: &Site) -> Vec<Wait> {
     let (host, port) = database_address(site);
     let mut waits = vec![Wait {
         name: "PostgreSQL".to_owned(),
-        probe: Probe::Postgres { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string() },
+        probe: Probe::Postgres { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string(), tls: tls(site) },
     }];
     let (host, port) = redis_address(site);
     waits.push(Wait { name: "Redis".to_owned(), probe: Probe::Tcp { host, port } });
     waits
 }
 
-/// Where `launch` can write as Synapse does, to see whether the database takes it. An external one may ask for TLS or for other
-/// proofs, and gets only the question whether it answers.
+/// Where `launch` can write as Synapse does, to see whether the database takes it. An external one may ask for other proofs than a
+/// password, its disk is somebody else's, and it gets only the question whether it answers.
 fn bundled_database(site: &Site) -> Option<Database> {
     (site.database.source == Source::Bundled).then(|| login(site))
 }
 
-/// Where `launch` looks for what is known of the site. The modes are libpq's, whose default is `prefer`.
-fn database_to_look_into(site: &Site) -> Option<SiteDatabase> {
-    let bundled = site.database.source == Source::Bundled;
-    let socket = site.database.host.as_ref().is_some_and(|host| host.as_str().starts_with('/'));
-    let prefer_tls = match site.database.sslmode {
-        _ if bundled || socket => false,
-        Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => return None,
-        Some(SslMode::Disable | SslMode::Allow) => false,
-        Some(SslMode::Prefer) | None => true,
-    };
-    Some(SiteDatabase { at: login(site), bundled, prefer_tls })
+/// Where `launch` looks for what is known of the site.
+fn database_to_look_into(site: &Site) -> SiteDatabase {
+    SiteDatabase { at: login(site), bundled: site.database.source == Source::Bundled }
 }
 
 fn login(site: &Site) -> Database {
     let (host, port) = database_address(site);
-    Database { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string(), password_secret: "postgres_password".to_owned() }
+    Database {
+        host,
+        port,
+        user: site.database.user.to_string(),
+        database: site.database.dbname.to_string(),
+        password_secret: "postgres_password".to_owned(),
+        tls: tls(site),
+    }
+}
+
+/// How libpq uses TLS with the site's database; its default is `prefer`. The authorities are named by their places in the image, since
+/// a verb that is run by hand has no file with all of them.
+fn tls(site: &Site) -> Option<Tls> {
+    let over_tcp = site.database.source == Source::External && !database_address(site).0.starts_with('/');
+    let mode = site.database.sslmode.unwrap_or(SslMode::Prefer);
+    if !over_tcp || mode == SslMode::Disable {
+        return None;
+    }
+    let roots = if mode.verifies() { std::iter::once(BUNDLE.to_owned()).chain(authorities(site)).collect() } else { Vec::new() };
+    Some(Tls { mode, roots })
 }
 
 fn database_address(site: &Site) -> (String, u16) {
