@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::site::database::SslMode;
+
 /// Where the plan lies inside every image.
 pub const PLAN_PATH: &str = "/etc/synapse-site/launch.json";
 /// Where secrets are mounted inside a container, one file each.
@@ -156,7 +158,7 @@ pub struct Role {
     pub database: Option<Database>,
 }
 
-/// A PostgreSQL that asks for a password by SCRAM-SHA-256, without TLS: the bundled one.
+/// A PostgreSQL that asks for a password by SCRAM-SHA-256.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
@@ -170,6 +172,20 @@ pub struct Database {
     pub database: String,
     /// The secret that holds the role's password.
     pub password_secret: String,
+    /// How TLS is used; none: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+}
+
+/// How TLS is used with PostgreSQL over TCP, by libpq's rules.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// libpq's `sslmode`.
+    pub mode: SslMode,
+    /// PEM files of the image with the authorities that count: libpq's `sslrootcert`; empty: there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<String>,
 }
 
 /// Certificate authorities beside those that an image comes with.
@@ -243,6 +259,9 @@ pub enum Probe {
         /// Database that the start-up packet names.
         #[serde(default = "superuser")]
         database: String,
+        /// How TLS is used; none: not at all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<Tls>,
     },
     /// An HTTP GET on plain HTTP gives status 200.
     Http {
@@ -296,7 +315,7 @@ pub struct Guarded {
     pub local_passwords: bool,
     /// Key identifiers (`ed25519:a_AbCd`) which the site lists under `old_signing_keys`: a marker with one of these may move on.
     pub old_signing_keys: Vec<String>,
-    /// Synapse's database; none where it may be reached by TLS only, which `launch` does not speak.
+    /// Synapse's database; none where only the volume is looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<SiteDatabase>,
 }
@@ -309,8 +328,6 @@ pub struct SiteDatabase {
     pub at: Database,
     /// Whether it is one of the site's own containers: then not to get in is an error.
     pub bundled: bool,
-    /// Whether Synapse would use TLS if the server can: then `launch` does not look into it without.
-    pub prefer_tls: bool,
 }
 
 /// How to ask a running service whether it is well, from inside its container.

@@ -28,7 +28,12 @@ pub(super) fn trust(site: &Site) -> Option<Trust> {
     (!certificates.is_empty()).then(|| Trust { bundle: OWN.to_owned(), certificates, target: WHOLE.to_owned() })
 }
 
-/// The file with every certificate authority that a service trusts.
+/// Every file with certificate authorities that a service trusts.
+pub(super) fn files(site: &Site) -> Vec<String> {
+    std::iter::once(OWN.to_owned()).chain(paths(site.server.ca_certificates.len())).collect()
+}
+
+/// The one file with all of them, which `launch` writes when it starts a service.
 pub(super) fn bundle(site: &Site) -> &'static str {
     if site.server.ca_certificates.is_empty() { OWN } else { WHOLE }
 }

@@ -102,6 +102,11 @@ impl Database {
 }
 
 impl SslMode {
+    /// Whether it looks at who has signed the server's certificate.
+    pub fn verifies(self) -> bool {
+        matches!(self, Self::VerifyCa | Self::VerifyFull)
+    }
+
     /// As libpq spells it.
     pub fn as_str(self) -> &'static str {
         match self {

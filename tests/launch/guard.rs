@@ -6,10 +6,11 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::postgres::Server;
+use crate::certificates::Certificates;
+use crate::postgres::{PASSWORD, Server};
 use crate::support::{Finished, Running};
+use crate::tls;
 
-const PASSWORD: &str = "hunter2'\"\\ :x";
 /// The seed 00..1f, which signed the events below.
 const KEY: &str = "ed25519 a_Test AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n";
 const FORGOTTEN: &str = "ed25519 a_New AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\n";
@@ -38,21 +39,42 @@ struct Site {
     server: Server,
     running: Option<Running>,
     bundled: bool,
+    /// What differs in the plan from the bundled database.
+    at: Value,
 }
 
 impl Site {
     fn new() -> Self {
-        Self::with(true)
-    }
-
-    fn with(bundled: bool) -> Self {
         let server = Server::new();
         let running = server.start();
+        Self::on(server, running, true, json!({}))
+    }
+
+    /// On one of two hosts, and nobody listens at the first.
+    fn external() -> Self {
+        let server = Server::new();
+        let running = server.start();
+        Self::on(server, running, false, json!({ "host": "127.0.0.2,127.0.0.1", "tls": { "mode": "prefer" } }))
+    }
+
+    /// The same, and no connection without TLS.
+    fn external_over_tls() -> Self {
+        let mut server = Server::new();
+        let certificates = Certificates::new(&server.place);
+        certificates.root("authority");
+        certificates.signed("authority", "server", "server", &["rsa:2048"], "30", "subjectAltName=DNS:localhost\n");
+        let settings = tls::with_tls(&server, "server");
+        let running = tls::start(&mut server, "hostssl all all all scram-sha-256", &settings.each_ref().map(String::as_str));
+        let tls = json!({ "mode": "verify-full", "roots": [server.place.text("authority.pem")] });
+        Self::on(server, running, false, json!({ "host": "127.0.0.2,localhost", "tls": tls }))
+    }
+
+    fn on(server: Server, running: Running, bundled: bool, at: Value) -> Self {
         let place = &server.place;
         place.make_directory("state");
         place.secret("signing_key", KEY);
         place.secret("password_pepper", &pepper());
-        let site = Self { server, running: Some(running), bundled };
+        let site = Self { server, running: Some(running), bundled, at };
         site.plan("example.com", &[]);
         site
     }
@@ -64,17 +86,14 @@ impl Site {
             "prepare": { "synapse": {
                 "state": place.text("state"), "signing_key_secret": "signing_key", "pepper_secret": "password_pepper",
                 "local_passwords": true, "old_signing_keys": old_signing_keys,
-                "database": { "at": self.at(), "bundled": self.bundled, "prefer_tls": !self.bundled },
+                "database": { "at": self.at(), "bundled": self.bundled },
             } },
         } } }));
     }
 
     fn at(&self) -> Value {
         let mut at = self.server.writer()["database"].clone();
-        if !self.bundled {
-            // One of two hosts, and nobody listens at the first.
-            at["host"] = "127.0.0.2,127.0.0.1".into();
-        }
+        at.as_object_mut().unwrap().extend(self.at.as_object().unwrap().clone());
         at
     }
 
@@ -349,7 +368,7 @@ fn a_database_that_refuses_the_password_is_told_with_exit_code_3() {
 
 #[test]
 fn an_external_database_is_looked_into_where_it_can_be_and_else_that_is_said() {
-    let site = Site::with(false);
+    let site = Site::external();
     site.move_in();
     site.secret("signing_key", FORGOTTEN);
     site.refuses(&["this site has signed with ed25519:a_Test so far"]);
@@ -361,4 +380,42 @@ fn an_external_database_is_looked_into_where_it_can_be_and_else_that_is_said() {
     assert!(said.contains("only the marker in the volume guards the site") && said.contains("password authentication failed"), "{said}");
     site.secret("signing_key", FORGOTTEN);
     site.refuses(&["as the marker in the volume"]);
+}
+
+/// Everything that the bundled database is guarded against, and the commands that the refusals show.
+#[test]
+fn an_external_database_over_tls_is_guarded_as_the_bundled_one_is() {
+    let site = Site::external_over_tls();
+    site.move_in();
+    site.secret("signing_key", FORGOTTEN);
+    let said = site.refuses(&["the signing key is ed25519:a_New, and this site has signed with ed25519:a_Test so far", "in the database synapse say"]);
+    assert!(said.contains("docker compose run --rm --no-deps synapse accept signing_key"), "{said}");
+    assert!(site.marker().is_none() && site.volume().is_none(), "nothing is written down before it is sure");
+    site.plan("example.org", &[]);
+    site.refuses(&["the plan is for the site example.org, and the data belongs to the site example.com", "accounts"]);
+    site.server.place.launch(&["accept", "server_name"]).failed(1, &["has accounts of example.com"]);
+    site.plan("example.com", &[]);
+
+    site.secret("signing_key", KEY);
+    site.starts();
+    let fits = site.check_password("ada", "correct horse\n");
+    assert!(fits.code == Some(0) && fits.stdout.contains("the pepper fits"), "{fits:?}");
+    site.secret("password_pepper", "another pepper\n");
+    site.forget_the_volume();
+    site.refuses(&["the password pepper is not the one", "the marker in the database synapse says"]);
+    site.accept("password_pepper");
+    assert!(site.starts().contains("has no marker of the site"));
+
+    // Another site with the same database, on a volume of its own.
+    site.forget_the_volume();
+    site.secret("signing_key", FORGOTTEN);
+    site.plan("example.org", &[]);
+    site.refuses(&["example.org", "the marker in the database synapse", "ed25519:a_Test so far"]);
+
+    // A server that is not the one which the certificate authority vouches for gets no password.
+    site.plan("example.com", &[]);
+    site.secret("signing_key", KEY);
+    site.server.place.write("authority.pem", "");
+    let said = site.starts();
+    assert!(said.contains("only the marker in the volume guards the site") && said.contains("there is no valid certificate in"), "{said}");
 }

@@ -12,9 +12,11 @@ use crate::support::{Finished, Place, Running, eventually, free_port};
 
 pub struct Server {
     pub place: Place,
-    programs: PathBuf,
+    pub programs: PathBuf,
     major: u32,
-    port: u16,
+    pub port: u16,
+    /// Settings of PostgreSQL, from the next start on.
+    pub settings: Vec<String>,
 }
 
 impl Server {
@@ -30,16 +32,24 @@ impl Server {
         let mut place = Place::new();
         place.prefer_programs_in(&programs);
         place.secret("database", "hunter2'\"\\ :x\n");
-        let server = Self { place, programs, major, port: free_port() };
+        let server = Self { place, programs, major, port: free_port(), settings: Vec::new() };
         server.plan(major, "synapse");
         server
     }
 
+    /// The plan of the server itself.
+    pub fn plan_again(&self) {
+        self.plan(self.major, "synapse");
+    }
+
     fn plan(&self, major: u32, user: &str) {
         let place = &self.place;
+        let mut exec = vec!["postgres".to_owned(), "-D".to_owned(), place.text("volume/data"), "-p".to_owned(), self.port.to_string()];
+        exec.extend(["-k".to_owned(), place.text("run")]);
+        let settings = ["listen_addresses=127.0.0.1", "log_statement=all"].into_iter().chain(self.settings.iter().map(String::as_str));
+        exec.extend(settings.flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
         place.plan(json!({
-            "exec": ["postgres", "-D", place.text("volume/data"), "-p", self.port.to_string(), "-k", place.text("run"),
-                     "-c", "listen_addresses=127.0.0.1", "-c", "log_statement=all"],
+            "exec": exec,
             "secrets": ["database"],
             "writable": [place.text("volume"), place.text("run")],
             "prepare": { "postgres": {
@@ -75,14 +85,14 @@ impl Server {
         Finished::from(command.output().expect("there is no psql: install the Debian package postgresql-client"))
     }
 
-    fn stop(&self, mut running: Running) {
+    pub fn stop(&self, mut running: Running) {
         // SIGINT is PostgreSQL's fast shutdown, which is also what its image asks of the engine.
         running.signal(Signal::INT);
         assert_eq!(running.end().code(), Some(0), "{}", self.place.log());
     }
 }
 
-const PASSWORD: &str = "hunter2'\"\\ :x";
+pub const PASSWORD: &str = "hunter2'\"\\ :x";
 
 #[test]
 fn an_empty_volume_becomes_a_cluster_that_keeps_its_data_and_follows_its_secret() {

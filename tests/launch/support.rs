@@ -62,6 +62,12 @@ impl Place {
         fs::write(self.path(name), content).unwrap();
     }
 
+    /// Gives a file to the user that `launch` runs as, and to nobody else.
+    pub fn private(&self, name: &str) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+        self.own(&self.path(name));
+    }
+
     pub fn secret(&self, name: &str, content: &str) {
         self.write(&format!("secrets/{name}"), content);
     }

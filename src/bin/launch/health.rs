@@ -52,8 +52,7 @@ fn surroundings(role: &Role, secrets: &Path) -> Answer {
     let name = database.password_secret.as_str();
     let values = Values::require(secrets, Some(name)).map_err(|error| error.to_string())?;
     let password = values.get(name).map_err(|error| error.to_string())?;
-    let stream = probe::connect(&database.host, database.port, SHORT_STEP).map_err(|reason| format!("PostgreSQL does not answer: {reason}"))?;
-    session::write(stream, &database.user, &database.database, password.expose()).map_err(|reason| format!("PostgreSQL takes no writes: {reason}"))
+    session::write(database, password.expose(), SHORT_STEP).map_err(|reason| format!("PostgreSQL takes no writes: {reason}"))
 }
 
 /// Whether the file system of a directory has so many bytes left for this user.
@@ -76,7 +75,7 @@ fn ask(health: &Health, secrets: &Path) -> Answer {
     match health {
         Health::Http { port, path } => probe::http(OWN, *port, path, STEP),
         Health::Tcp { port } => probe::connect(OWN, *port, STEP).map(drop),
-        Health::Postgres { socket, port } => probe::postgres(socket, *port, "postgres", "postgres", STEP),
+        Health::Postgres { socket, port } => probe::postgres(socket, *port, "postgres", "postgres", None, STEP),
         Health::Stun { host, port } => stun::ask(host, *port, STEP),
         Health::Redis { port, password_secret } => {
             let names = password_secret.as_deref();

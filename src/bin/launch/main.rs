@@ -8,6 +8,8 @@ use synapse_site::deploy::secrets;
 use synapse_site::error::{Error, Result};
 
 mod admin;
+mod certificate;
+mod connection;
 mod files;
 mod guard;
 mod health;
@@ -23,6 +25,7 @@ mod start;
 mod stun;
 mod synapse_api;
 mod template;
+mod tls;
 mod trust;
 mod values;
 mod wait;

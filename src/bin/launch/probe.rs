@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use synapse_site::launch::Probe;
+use synapse_site::launch::{Probe, Tls};
+
+use crate::connection::{Failure, reach};
 
 /// Nothing when the service answered as it should; otherwise what happened instead.
 pub type Answer = Result<(), String>;
@@ -17,7 +19,7 @@ pub type Answer = Result<(), String>;
 pub fn ask(probe: &Probe, limit: Duration) -> Answer {
     match probe {
         Probe::Tcp { host, port } => connect(host, *port, limit).map(drop),
-        Probe::Postgres { host, port, user, database } => postgres(host, *port, user, database, limit),
+        Probe::Postgres { host, port, user, database, tls } => postgres(host, *port, user, database, tls.as_ref(), limit),
         Probe::Http { host, port, path } => http(host, *port, path, limit),
     }
 }
@@ -105,23 +107,20 @@ pub fn http(host: &str, port: u16, path: &str, limit: Duration) -> Answer {
 
 /// Whether PostgreSQL accepts connections. The host is a socket directory when it starts with `/`; of several, with commas between
 /// them, one is enough, and each has its share of the time.
-pub fn postgres(host: &str, port: u16, user: &str, database: &str, limit: Duration) -> Answer {
+pub fn postgres(host: &str, port: u16, user: &str, database: &str, tls: Option<&Tls>, limit: Duration) -> Answer {
     let hosts: Vec<&str> = host.split(',').collect();
     if hosts.len() > 1 {
         let share = limit / hosts.len() as u32;
         let mut reasons = Vec::new();
         for host in hosts {
-            match postgres(host, port, user, database, share) {
+            match postgres(host, port, user, database, tls, share) {
                 Ok(()) => return Ok(()),
                 Err(reason) => reasons.push(format!("{host}: {reason}")),
             }
         }
         return Err(reasons.join("; "));
     }
-    if !host.starts_with('/') {
-        return start_up(connect(host, port, limit)?, user, database);
-    }
-    start_up(connect_socket(host, port, limit)?, user, database)
+    reach(host, port, tls, limit, |stream| start_up(stream, user, database).map_err(Failure::Other))
 }
 
 /// Connects to PostgreSQL's socket in a directory.
@@ -241,7 +240,7 @@ mod tests {
         let limit = Duration::from_secs(4);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let asked = |hosts: &str| postgres(hosts, port, "synapse", "synapse", limit);
+        let asked = |hosts: &str| postgres(hosts, port, "synapse", "synapse", None, limit);
         // Nobody listens at the other addresses of the loopback network.
         let refused = asked("127.0.0.2,127.0.0.3").unwrap_err();
         assert!(refused.contains("127.0.0.2: ") && refused.contains("127.0.0.3: "), "{refused}");
@@ -255,7 +254,7 @@ mod tests {
         });
         assert_eq!(asked("127.0.0.2,127.0.0.1"), Ok(()));
         server.join().unwrap();
-        let probe = Probe::Postgres { host: "pg1,pg2".into(), port: 5432, user: "u".into(), database: "d".into() };
+        let probe = Probe::Postgres { host: "pg1,pg2".into(), port: 5432, user: "u".into(), database: "d".into(), tls: None };
         assert_eq!(describe(&probe), "postgres pg1:5432, pg2:5432");
     }
 

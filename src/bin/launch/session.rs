@@ -3,10 +3,14 @@
 
 use std::io::{Read, Write};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use synapse_site::launch::Database;
+
+use crate::connection::{Connection, Failure, reach};
 use crate::probe::{Answer, failed, field, message, start_up_packet};
 use crate::scram;
 
@@ -28,12 +32,20 @@ pub struct Session<S: Read + Write> {
     stream: S,
 }
 
-impl<S: Read + Write> Session<S> {
-    /// Logs in.
-    pub fn open(mut stream: S, user: &str, database: &str, password: &str) -> Result<Self, String> {
-        stream.write_all(&start_up_packet(user, database)).map_err(failed)?;
-        log_in(&mut stream, password)?;
-        Ok(Self { stream })
+impl Session<Connection> {
+    /// Logs in at one of the database's hosts, within the limit.
+    pub fn open(at: &Database, host: &str, password: &str, limit: Duration) -> Result<Self, String> {
+        reach(host, at.port, at.tls.as_ref(), limit, |mut stream| {
+            let end_point = stream.end_point();
+            stream.write_all(&start_up_packet(&at.user, &at.database)).map_err(failed)?;
+            log_in(&mut stream, password, end_point)?;
+            Ok(Self { stream })
+        })
+    }
+
+    /// The time for each answer from now on.
+    pub fn answer_within(&mut self, limit: Duration) -> Answer {
+        self.stream.answer_within(limit).map_err(|error| error.to_string())
     }
 }
 
@@ -66,21 +78,9 @@ impl<S: Read + Write> Drop for Session<S> {
     }
 }
 
-/// Whether the server would go on with TLS (`SSLRequest`); if not, the connection is as new.
-pub fn offers_tls(stream: &mut (impl Read + Write)) -> Result<bool, String> {
-    stream.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).map_err(failed)?;
-    let mut answer = [0];
-    stream.read_exact(&mut answer).map_err(failed)?;
-    match answer {
-        [b'S'] => Ok(true),
-        [b'N'] => Ok(false),
-        _ => Err("what answers there is not PostgreSQL".into()),
-    }
-}
-
 /// Logs in and writes.
-pub fn write(stream: impl Read + Write, user: &str, database: &str, password: &str) -> Answer {
-    Session::open(stream, user, database, password)?.ask(STATEMENTS).map(drop)
+pub fn write(at: &Database, password: &str, limit: Duration) -> Answer {
+    Session::open(at, &at.host, password, limit)?.ask(STATEMENTS).map(drop)
 }
 
 /// A value as a constant in a statement, whatever `standard_conforming_strings` is.
@@ -104,12 +104,19 @@ fn row(body: &[u8]) -> Option<Row> {
         .collect()
 }
 
-/// From the start-up packet to the first "ready for query".
-fn log_in(stream: &mut (impl Read + Write), password: &str) -> Answer {
+const SCRAM: &str = "SCRAM-SHA-256";
+/// The same, and tied to the connection: nobody between both ends can pass it on.
+const SCRAM_PLUS: &str = "SCRAM-SHA-256-PLUS";
+
+/// From the start-up packet to the first "ready for query". Where the connection can be tied to the login, it is, or the server is
+/// told that it could have been: somebody between both ends who takes the offer away is found out.
+fn log_in(stream: &mut (impl Read + Write), password: &str, end_point: Option<Vec<u8>>) -> Result<(), Failure> {
     let mut nonce = [0; 18];
     getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
     let nonce = STANDARD.encode(nonce);
     let bare = format!("n=,r={nonce}");
+    // RFC 5802: gs2-header, and with it what the connection is known by.
+    let mut channel = Vec::new();
     // What the server has to sign to show that it knows the password, too.
     let mut expected = None;
     loop {
@@ -117,16 +124,24 @@ fn log_in(stream: &mut (impl Read + Write), password: &str) -> Answer {
         match (kind, body.get(..4), body.get(4..).unwrap_or_default()) {
             // AuthenticationSASL: the mechanisms, each with a zero at its end.
             (b'R', Some([0, 0, 0, 10]), mechanisms) => {
-                if !mechanisms.split(|byte| *byte == 0).any(|name| name == b"SCRAM-SHA-256") {
+                let offers = |wanted: &str| mechanisms.split(|byte| *byte == 0).any(|name| name == wanted.as_bytes());
+                let (mechanism, header, bound) = match &end_point {
+                    Some(end_point) if offers(SCRAM_PLUS) => (SCRAM_PLUS, "p=tls-server-end-point,,", end_point.as_slice()),
+                    Some(_) => (SCRAM, "y,,", &[][..]),
+                    None => (SCRAM, "n,,", &[][..]),
+                };
+                if !offers(mechanism) {
                     return Err("it does not take passwords by SCRAM-SHA-256".into());
                 }
-                let first = format!("n,,{bare}");
+                channel = [header.as_bytes(), bound].concat();
+                let first = format!("{header}{bare}");
                 let length = (first.len() as u32).to_be_bytes();
-                send(stream, b'p', &[b"SCRAM-SHA-256\0", &length[..], first.as_bytes()].concat())?;
+                send(stream, b'p', &[mechanism.as_bytes(), b"\0", &length[..], first.as_bytes()].concat())?;
             }
             // AuthenticationSASLContinue.
             (b'R', Some([0, 0, 0, 11]), challenge) => {
-                let (answer, signature) = answer(&bare, &nonce, challenge, password).ok_or("its question for the password cannot be understood")?;
+                let answered = answer(&bare, &nonce, challenge, password, &channel);
+                let (answer, signature) = answered.ok_or("its question for the password cannot be understood")?;
                 expected = Some(signature);
                 send(stream, b'p', answer.as_bytes())?;
             }
@@ -140,7 +155,7 @@ fn log_in(stream: &mut (impl Read + Write), password: &str) -> Answer {
             // AuthenticationOk.
             (b'R', Some([0, 0, 0, 0]), _) if expected.is_none() => {}
             (b'R', ..) => return Err("it asks for a password in a way that is not expected".into()),
-            (b'E', ..) => return Err(field(&body, b'M')),
+            (b'E', ..) => return Err(Failure::Server(field(&body, b'M'))),
             (b'Z', ..) => return Ok(()),
             _ => {}
         }
@@ -152,12 +167,12 @@ fn log_in(stream: &mut (impl Read + Write), password: &str) -> Answer {
 const ROUNDS: RangeInclusive<u32> = 4096..=1_000_000;
 
 /// The client's last message and the server's signature after it: `client-final-message` and `server-final-message` of RFC 5802.
-fn answer(bare: &str, own_nonce: &str, challenge: &[u8], password: &str) -> Option<(String, String)> {
+fn answer(bare: &str, own_nonce: &str, challenge: &[u8], password: &str, channel: &[u8]) -> Option<(String, String)> {
     let challenge = std::str::from_utf8(challenge).ok()?;
     let part = |name: &str| challenge.split(',').find_map(|part| part.strip_prefix(name));
     let nonce = part("r=").filter(|nonce| nonce.len() > own_nonce.len() && nonce.starts_with(own_nonce))?;
     let (salt, rounds) = (STANDARD.decode(part("s=")?).ok()?, part("i=")?.parse().ok().filter(|rounds| ROUNDS.contains(rounds))?);
-    let without_proof = format!("c=biws,r={nonce}");
+    let without_proof = format!("c={},r={nonce}", STANDARD.encode(channel));
     let exchange = format!("{bare},{challenge},{without_proof}");
     let proof = scram::proof(password, &salt, rounds, &exchange);
     Some((format!("{without_proof},p={proof}"), scram::server_signature(password, &salt, rounds, &exchange)))
@@ -184,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_question_that_is_not_about_this_login_or_too_cheap_to_try_out_gets_no_answer() {
-        let asked = |challenge: &str| answer("n=,r=own", "own", challenge.as_bytes(), "a password");
+        let asked = |challenge: &str| answer("n=,r=own", "own", challenge.as_bytes(), "a password", b"n,,");
         assert!(asked("r=ownserver,s=c2FsdA==,i=4096").is_some());
         for challenge in [
             "r=own,s=c2FsdA==,i=4096",
@@ -230,8 +245,8 @@ mod tests {
     #[test]
     fn who_cannot_sign_is_not_the_server() {
         let signature = [&[0, 0, 0, 12][..], b"v=AAAA"].concat();
-        let told = log_in(&mut stand_in(&[(b'R', &signature), (b'Z', b"I")]), "a password");
-        assert!(told.is_err_and(|why| why.contains("does not know the password")));
+        let told = log_in(&mut stand_in(&[(b'R', &signature), (b'Z', b"I")]), "a password", None);
+        assert!(told.is_err_and(|why| why.reason().contains("does not know the password")));
     }
 
     #[test]

@@ -147,7 +147,7 @@ pub(super) fn database(checked: &CheckedSite<'_>, passfile: &str) -> Value {
     }
     if let Some(mode) = database.sslmode {
         args["sslmode"] = json!(mode.as_str());
-        if mode.as_str().starts_with("verify") {
+        if mode.verifies() {
             args["sslrootcert"] = json!(authorities::bundle(checked.site));
         }
     }

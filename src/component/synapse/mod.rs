@@ -24,7 +24,7 @@ use super::{authorities, postgres, redis, space};
 use crate::checked::{CheckedSite, Redis};
 use crate::deployment::{Keeper, Network, Part, Service};
 use crate::launch::{
-    Admin, AdminUser, Database, Escape, Guarded, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SiteDatabase, Template, Wait, placeholder,
+    Admin, AdminUser, Database, Escape, Guarded, Health, Prepare, Probe, RUN_DIR, Role, SCRATCH_DIR, SiteDatabase, Template, Tls, Wait, placeholder,
 };
 use crate::site::Site;
 use crate::site::database::SslMode;
@@ -244,7 +244,7 @@ fn main_process(checked: &CheckedSite<'_>, common: &Common) -> Service {
         pepper_secret: site.authentication.has_pepper().then(|| secrets::PEPPER.to_owned()),
         local_passwords: site.authentication.is_local(),
         old_signing_keys: site.server.old_signing_keys.keys().cloned().collect(),
-        database: database_to_look_into(checked),
+        database: Some(database_to_look_into(checked)),
     }));
     let database = matches!(checked.database, checked::Database::Bundled).then(|| postgres::SERVICE.to_owned());
     let redis = matches!(checked.redis, Redis::Bundled).then(|| redis::SERVICE.to_owned());
@@ -278,35 +278,46 @@ fn waits(checked: &CheckedSite<'_>) -> Vec<Wait> {
     let (host, port) = database_address(checked);
     let mut waits = vec![Wait {
         name: "PostgreSQL".to_owned(),
-        probe: Probe::Postgres { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string() },
+        probe: Probe::Postgres { host, port, user: site.database.user.to_string(), database: site.database.dbname.to_string(), tls: tls(checked) },
     }];
     let (host, port) = redis_address(checked);
     waits.push(Wait { name: "Redis".to_owned(), probe: Probe::Tcp { host, port } });
     waits
 }
 
-/// Where `launch` can write as Synapse does, to see whether the database takes it. An external one may ask for TLS or for other
-/// proofs, and gets only the question whether it answers.
+/// Where `launch` can write as Synapse does, to see whether the database takes it. An external one may ask for other proofs than a
+/// password, its disk is somebody else's, and it gets only the question whether it answers.
 fn bundled_database(checked: &CheckedSite<'_>) -> Option<Database> {
     matches!(checked.database, checked::Database::Bundled).then(|| login(checked))
 }
 
-/// Where `launch` looks for what is known of the site. The modes are libpq's, whose default is `prefer`.
-fn database_to_look_into(checked: &CheckedSite<'_>) -> Option<SiteDatabase> {
-    let (bundled, prefer_tls) = match (checked.database, checked.site.database.sslmode) {
-        (checked::Database::Bundled, _) => (true, false),
-        (checked::Database::External { host }, _) if host.as_str().starts_with('/') => (false, false),
-        (checked::Database::External { .. }, Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull)) => return None,
-        (checked::Database::External { .. }, Some(SslMode::Disable | SslMode::Allow)) => (false, false),
-        (checked::Database::External { .. }, Some(SslMode::Prefer) | None) => (false, true),
-    };
-    Some(SiteDatabase { at: login(checked), bundled, prefer_tls })
+/// Where `launch` looks for what is known of the site.
+fn database_to_look_into(checked: &CheckedSite<'_>) -> SiteDatabase {
+    SiteDatabase { at: login(checked), bundled: matches!(checked.database, checked::Database::Bundled) }
 }
 
 fn login(checked: &CheckedSite<'_>) -> Database {
     let (host, port) = database_address(checked);
     let database = &checked.site.database;
-    Database { host, port, user: database.user.to_string(), database: database.dbname.to_string(), password_secret: postgres::PASSWORD.to_owned() }
+    Database {
+        host,
+        port,
+        user: database.user.to_string(),
+        database: database.dbname.to_string(),
+        password_secret: postgres::PASSWORD.to_owned(),
+        tls: tls(checked),
+    }
+}
+
+/// How libpq uses TLS with the site's database; its default is `prefer`. The authorities are named by their places in the image, since
+/// a verb that is run by hand has no file with all of them.
+fn tls(checked: &CheckedSite<'_>) -> Option<Tls> {
+    let checked::Database::External { host } = checked.database else { return None };
+    let mode = checked.site.database.sslmode.unwrap_or(SslMode::Prefer);
+    if host.as_str().starts_with('/') || mode == SslMode::Disable {
+        return None;
+    }
+    Some(Tls { mode, roots: if mode.verifies() { authorities::files(checked.site) } else { Vec::new() } })
 }
 
 fn database_address(checked: &CheckedSite<'_>) -> (String, u16) {

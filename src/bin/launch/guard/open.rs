@@ -1,21 +1,20 @@
 //! From a plan and its secrets to what is compared: the site, and the places where its data lies.
 
-use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use synapse_site::error::{Error, Result};
-use synapse_site::launch::{Database, Guarded, Plan, Prepare, SiteDatabase};
+use synapse_site::launch::{Database, Guarded, Plan, Prepare};
 
 use super::{Places, Site};
 use crate::probe;
-use crate::session::{self, Ask, Session};
+use crate::session::{Ask, Session};
 use crate::values::{Value, Values};
 
 /// Where the description says that passwords have no pepper.
 static NO_PEPPER: Value = Value::empty();
 
-/// Time to connect; that PostgreSQL answers is known by then.
+/// Time to connect and to log in; that PostgreSQL answers is known by then.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time for one answer; PostgreSQL itself gives up a little earlier.
 const ANSWER: Duration = Duration::from_secs(70);
@@ -57,7 +56,7 @@ impl<'a> Places<'a> {
     pub fn open(guarded: &'a Guarded, values: &Values) -> Result<Self> {
         let state = guarded.state.as_ref();
         let Some(database) = &guarded.database else {
-            return Ok(Self { state, database_name: "of another host", database: Err("launch does not speak TLS".to_owned()) });
+            return Ok(Self { state, database_name: "of this site", database: Err("the plan does not say where it is".to_owned()) });
         };
         let at = &database.at;
         let password = values.get(&at.password_secret)?;
@@ -65,7 +64,7 @@ impl<'a> Places<'a> {
         let hosts: Vec<&str> = at.host.split(',').collect();
         let mut reasons = Vec::new();
         for host in hosts {
-            match log_in(database, host, password) {
+            match log_in(at, host, password) {
                 Ok(session) => return Ok(Self { state, database_name: &at.database, database: Ok(session) }),
                 Err(reason) => reasons.push(format!("{}: {reason}", probe::authority(host, at.port))),
             }
@@ -81,21 +80,9 @@ impl<'a> Places<'a> {
     }
 }
 
-fn log_in(database: &SiteDatabase, host: &str, password: &Value) -> std::result::Result<Box<dyn Ask>, String> {
-    let at = &database.at;
-    if host.starts_with('/') {
-        return settle(probe::connect_socket(host, at.port, ANSWER)?, at, password);
-    }
-    let mut stream = probe::connect(host, at.port, CONNECT)?;
-    stream.set_read_timeout(Some(ANSWER)).map_err(|error| error.to_string())?;
-    if database.prefer_tls && session::offers_tls(&mut stream)? {
-        return Err("it offers TLS, which Synapse uses and launch does not speak (with `database.sslmode: disable` neither does)".to_owned());
-    }
-    settle(stream, at, password)
-}
-
-fn settle(stream: impl Read + Write + 'static, at: &Database, password: &Value) -> std::result::Result<Box<dyn Ask>, String> {
-    let mut session = Session::open(stream, &at.user, &at.database, password.expose())?;
+fn log_in(at: &Database, host: &str, password: &Value) -> std::result::Result<Box<dyn Ask>, String> {
+    let mut session = Session::open(at, host, password.expose(), CONNECT)?;
+    session.answer_within(ANSWER)?;
     session.ask(SETTINGS)?;
     // Of several hosts Synapse takes the one that takes writes.
     if at.host.contains(',') && !session.ask("SELECT 1 WHERE pg_is_in_recovery()")?.is_empty() {
