@@ -9,10 +9,14 @@ pub const MOST_CHARACTERS: usize = 200;
 /// The most members of a list that a message repeats.
 pub const MOST_MEMBERS: usize = 50;
 
-/// The most characters of a whole message; a trace of Nix is the longest that is of use.
+/// The most characters of a message of one line.
+pub const MOST_IN_LINE: usize = 4_000;
+
+/// The most characters of a message of several lines; a trace of Nix is the longest that is of use.
 pub const MOST_IN_ALL: usize = 32_000;
 
 /// A text with at most [`MOST_CHARACTERS`] of each quoted text and each word, at most [`MOST_MEMBERS`] of each list, and
+/// [`MOST_IN_LINE`] or
 /// [`MOST_IN_ALL`] together; how much there was is said where something is left out.
 pub fn brief(text: &str) -> Cow<'_, str> {
     with(text, MOST_CHARACTERS)
@@ -34,14 +38,27 @@ fn with(text: &str, most: usize) -> Cow<'_, str> {
         let end = match first {
             '"' => quoted(rest),
             first if first.is_whitespace() => first.len_utf8(),
-            _ => rest.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(rest.len()),
+            _ => word(rest),
         };
         let (part, behind) = rest.split_at(end);
         shorten(&mut out, part, behind, most);
         rest = behind;
     }
-    let whole = cut(&out, MOST_IN_ALL).map(|(head, count)| format!("{head}… ({} characters)", separated(count)));
+    let whole =
+        cut(&out, if out.contains('\n') { MOST_IN_ALL } else { MOST_IN_LINE }).map(|(head, count)| format!("{head}… ({} characters)", separated(count)));
     Cow::Owned(whole.unwrap_or(out))
+}
+
+/// Where a word that begins here ends, in bytes: at a blank, or where a quoted text begins, which it does behind an opening sign only.
+fn word(text: &str) -> usize {
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        if c.is_whitespace() || c == '"' && matches!(before, '(' | '[' | '{' | '<' | '=' | ':' | ',') {
+            return at;
+        }
+        before = c;
+    }
+    text.len()
 }
 
 /// Where a quoted text that begins here ends, in bytes; marks in it are written with a backslash.
@@ -146,6 +163,8 @@ mod tests {
         for long in [format!("found {a:?}, expected b"), format!("{a} is missing")] {
             assert_eq!(brief(&bounded(&long)), brief(&long));
         }
-        assert!(brief(&"word ".repeat(100_000)).chars().count() < MOST_IN_ALL + 50);
+        assert!(brief(&"word ".repeat(100_000)).chars().count() < MOST_IN_LINE + 50);
+        assert!(brief(&"word\n".repeat(100_000)).chars().count() < MOST_IN_ALL + 50);
+        assert!(brief(&"é\"\\".repeat(100_000)).chars().count() < MOST_CHARACTERS + 50);
     }
 }

@@ -12,7 +12,7 @@ use synapse_site::site::schema;
 const LENGTH: usize = 100_000;
 
 /// The most bytes that are said of one finding, for people or as data: its path, its message, its remedy and an excerpt.
-const MOST: usize = 8_000;
+const MOST: usize = 16_000;
 
 /// Every option that takes a text, by its steps; `*` is a member of any name, `[]` an element of a list.
 fn texts(schema: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
