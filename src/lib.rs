@@ -4,6 +4,7 @@
 //! Each stage takes values and returns values; files, processes and the network are touched by [`cli`], the loader in [`site`],
 //! [`package`] and the last step of [`image`] only.
 
+pub mod brief;
 pub mod check;
 pub mod checked;
 pub mod child;

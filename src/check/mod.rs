@@ -9,15 +9,17 @@ pub mod rules;
 pub mod said;
 pub mod translate;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use crate::brief::brief;
 use crate::checked::CheckedSite;
 use crate::error::{Error, Result};
 use crate::site::checks::{Acceptance, covering};
 use crate::site::load::Loaded;
-use crate::site::reveal::Hidden;
+use crate::site::reveal::{self, Hidden};
 use crate::site::schema::OptionPath;
 
 /// Applies every rule to a description, and gives it in the form that everything else is made from, with the warnings.
@@ -88,6 +90,15 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Cuts what it repeats of a description to a length that people read.
+    fn shorten(&mut self) {
+        for text in [&mut self.option, &mut self.message].into_iter().chain(&mut self.remedy) {
+            if let Cow::Owned(short) = brief(text) {
+                *text = short;
+            }
+        }
+    }
+
     /// What is said instead of findings beyond the most that are told, if there are any.
     pub(crate) fn of_more(code: &'static str, severity: Severity, more: usize, file: &Path) -> Option<Self> {
         (more > 0).then(|| Self {
@@ -125,8 +136,9 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Findings about a description in that file and with that text (none for Nix), ordered by place.
+    /// Findings about a description in that file and with that text (none for Nix), ordered by place, and each of a bounded length.
     pub fn new(mut list: Vec<Finding>, file: &Path, text: Option<&Hidden>) -> Self {
+        list.iter_mut().for_each(Finding::shorten);
         list.sort_by_key(|finding| (finding.position.as_ref().map(|at| (at.line, at.column)), finding.severity));
         Self { list, accepted: Vec::new(), file: Some(file.display().to_string()), text: text.cloned().map(Box::new) }
     }
@@ -139,7 +151,9 @@ impl Findings {
             accepted.entry(acceptance.about()).or_insert((at, acceptance));
         }
         for finding in std::mem::take(&mut self.list) {
-            let first = covering(finding.code, &finding.option).filter_map(|about| accepted.get(&about)).min_by_key(|(at, _)| at);
+            // What is shown of a long path is not all of it.
+            let option = finding.place.as_ref().map_or_else(|| finding.option.clone(), reveal::path);
+            let first = covering(finding.code, &option).filter_map(|about| accepted.get(&about)).min_by_key(|(at, _)| at);
             let reason = first.filter(|_| finding.severity == Severity::Warning).map(|(_, acceptance)| acceptance.reason.as_str().to_owned());
             match reason {
                 Some(reason) => self.accepted.push(Accepted { finding, reason }),
@@ -172,7 +186,8 @@ impl Findings {
 }
 
 impl From<Finding> for Findings {
-    fn from(finding: Finding) -> Self {
+    fn from(mut finding: Finding) -> Self {
+        finding.shorten();
         Self { list: vec![finding], ..Self::default() }
     }
 }

@@ -10,9 +10,10 @@ use super::Site;
 use super::broken;
 use super::fitted::fitted;
 use super::nix::{self, Evaluator};
-use super::position::{Oddity, Positions};
+use super::number;
+use super::position::{self, Oddity, Positions};
 use super::reveal::{self, Hidden, Unsaid};
-use super::schema::{self, OptionPath};
+use super::schema::{self, MOST_MISTAKES, OptionPath};
 use super::sound;
 use crate::check::{Finding, Findings, Position, Severity, rules};
 use crate::error::{Error, Result};
@@ -93,10 +94,13 @@ pub fn load_with(path: &Path, evaluator: &Evaluator) -> Result<Loaded> {
 pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<Loaded> {
     let file = find(path)?;
     let (value, source) = read(&file, evaluator)?;
+    if position::is_too_much(&value) {
+        return Err(too_much(&file));
+    }
     let value = fitted(schema::root(), value);
     let outcome = schema::check(schema::root(), &value);
     let mut findings: Vec<Finding> = Vec::new();
-    for (at, (line, column)) in &source.positions.duplicates {
+    for (at, (line, column)) in source.positions.duplicates.iter().take(MOST_MISTAKES) {
         findings.push(Finding {
             code: "S0007",
             severity: Severity::Error,
@@ -107,6 +111,8 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
             remedy: Some("keep one of the two".to_owned()),
         });
     }
+    let more = source.positions.duplicates.len().saturating_sub(MOST_MISTAKES);
+    findings.extend(Finding::of_more("S0007", Severity::Error, more, &file));
     findings.extend(odd(&file, &source.positions));
     let odd: BTreeSet<&OptionPath> = source.positions.oddities.iter().map(|(at, ..)| at).collect();
     // What is missing is missing from the set around it.
@@ -123,14 +129,17 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
         unsound.push(at);
         findings.push(finding);
     }
-    findings.extend(Finding::of_more("S0002", Severity::Error, outcome.more, &file));
+    findings.extend(
+        Finding::of_more("S0002", Severity::Error, outcome.more, &file)
+            .map(|finding| Finding { message: format!("{} more options and elements of lists were not looked at", outcome.more), ..finding }),
+    );
     if outcome.more > 0 {
         // What the rest of them is about is not known, so that no rule knows what it may look at.
         return Err(Error::Site(Findings::new(unsaid(findings, &source), &source.file, source.text.as_ref())));
     }
     let mut named = Named::default();
     let base = file.parent().unwrap_or(Path::new("."));
-    let mut unreadable = |at: &OptionPath, path: &Path, why: &str, form: &str| {
+    let mut unread = |at: &OptionPath, path: &Path, why: &str, form: &str| {
         findings.push(Finding {
             code: "S0009",
             severity: Severity::Error,
@@ -145,13 +154,13 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
         let beside = base.join(&name);
         if let Err(why) = named.read(name, &beside) {
             unsound.push(at.clone());
-            unreadable(&at, &beside, &why, &format!("the file a plain one of at most {LARGEST} bytes"));
+            unread(&at, &beside, &why, &format!("the file a plain one of at most {LARGEST} bytes"));
         }
     }
     for (at, name) in outcome.directories {
         if let Err((path, why)) = named.read_directory(&name, &base.join(&name)) {
             unsound.push(at.clone());
-            unreadable(&at, &path, &why, &format!("the directory holds plain files of at most {LARGEST} bytes"));
+            unread(&at, &path, &why, &format!("the directory holds plain files of at most {LARGEST} bytes"));
         }
     }
     let files = named.files;
@@ -214,10 +223,15 @@ fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], value: Value, 
 fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
     let finding = |(at, (line, column), oddity): &(OptionPath, (usize, usize), Oddity)| {
         let (code, message, remedy) = match oddity {
-            Oddity::NotFinite(text) => ("S0002", format!("found {text}, which is no number that a service takes"), "write a number, or a text in quotes"),
-            Oddity::Merge => ("S0001", "YAML 1.2 has no merge key".to_owned(), "write the options here, too; in a site.nix they can be shared"),
-            Oddity::Tag(tag) if reveal::may_show(at, tag) => ("S0002", format!("the tag {tag} means nothing here"), "remove it, or put the text into quotes"),
-            Oddity::Tag(_) => ("S0002", "has a tag, which means nothing here".to_owned(), "remove the ! and what belongs to it, or put the text into quotes"),
+            Oddity::NotFinite(text) => no_number(at, text, "which is no number that a service takes"),
+            Oddity::Beyond(text) => no_number(at, text, &format!("and whole numbers are read {}", number::READABLE)),
+            Oddity::Merge => told("S0001", "YAML 1.2 has no merge key".to_owned(), "write the options here, too; in a site.nix they can be shared"),
+            Oddity::Tag(tag) if reveal::may_show(at, tag) => {
+                told("S0002", format!("the tag {tag} means nothing here"), "remove it, or put the text into quotes")
+            }
+            Oddity::Tag(_) => {
+                told("S0002", "has a tag, which means nothing here".to_owned(), "remove the ! and what belongs to it, or put the text into quotes")
+            }
         };
         Finding {
             code,
@@ -226,10 +240,45 @@ fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
             place: Some(at.clone()),
             position: Some(Position { file: file.display().to_string(), line: *line, column: *column }),
             message,
-            remedy: Some(remedy.to_owned()),
+            remedy: Some(remedy),
         }
     };
-    positions.oddities.iter().map(finding).collect()
+    let more = positions.oddities.len().saturating_sub(MOST_MISTAKES);
+    let findings = positions.oddities.iter().take(MOST_MISTAKES).map(finding);
+    findings.chain(Finding::of_more("S0002", Severity::Error, more, file)).collect()
+}
+
+fn told(code: &'static str, message: String, remedy: &str) -> (&'static str, String, String) {
+    (code, message, remedy.to_owned())
+}
+
+/// What to say of a number that cannot be read, at an option that takes one or not: what was found, what is allowed, what to write.
+fn no_number(at: &OptionPath, text: &str, why: &str) -> (&'static str, String, String) {
+    let found = if reveal::may_show(at, text) { text } else { "a number" };
+    match schema::expected_at(at) {
+        Some((expected, example)) => told("S0002", format!("found {found}, {why}; expected {expected}"), &example),
+        None => told("S0002", format!("found {found}, {why}"), "write another number, or a text in quotation marks"),
+    }
+}
+
+/// A number that JSON has not, at a place where its reader gave up.
+fn no_json_number(file: &Path, text: &str, positions: &Positions, place: (usize, usize)) -> Option<Finding> {
+    let found = number::refused(text, place)?;
+    let at = positions.before(place).unwrap_or_default();
+    let is_large = serde_json::from_str::<serde::de::IgnoredAny>(found).is_ok();
+    let why = if is_large { "which is larger than any number that is read" } else { "which is no number of JSON" };
+    let (code, message, example) = no_number(&at, found, why);
+    let remedy = number::meant(found).filter(|_| reveal::may_show(&at, found)).unwrap_or(example);
+    let (line, column) = place;
+    Some(Finding {
+        code,
+        severity: Severity::Error,
+        option: reveal::path(&at),
+        place: Some(at),
+        position: Some(Position { file: file.display().to_string(), line, column }),
+        message,
+        remedy: Some(remedy),
+    })
 }
 
 /// A description that is at hand as a value, with the files that it names.
@@ -316,7 +365,7 @@ fn find(path: &Path) -> Result<PathBuf> {
 
 fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     let source = |text: Option<Hidden>, mut positions: Positions, warnings, description: &Value| {
-        let unsaid = Unsaid::of(description, std::mem::take(&mut positions.carried));
+        let unsaid = Unsaid::of(description, &std::mem::take(&mut positions.carried));
         Source { file: file.to_owned(), text, warnings, unsaid, positions }
     };
     let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -336,19 +385,7 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
         return Err(Error::Usage(format!("{} is neither .nix nor .yaml nor .json, and the ending tells how to read it; rename it", file.display())));
     }
     let bytes = files::read(file, LARGEST_DESCRIPTION).map_err(|problem| problem.error("read", file))?;
-    let broken = |message: String, remedy: Option<&str>, place: Option<(usize, usize)>, text: Option<&Hidden>| {
-        let position = place.map(|(line, column)| Position { file: file.display().to_string(), line, column });
-        let finding = Finding {
-            code: "S0008",
-            severity: Severity::Error,
-            option: file.display().to_string(),
-            place: None,
-            position,
-            message,
-            remedy: remedy.map(str::to_owned),
-        };
-        Error::Site(Findings::new(vec![finding], file, text))
-    };
+    let broken = |message: String, remedy: Option<&str>, place, text: Option<&Hidden>| unreadable(file, message, remedy, place, text);
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
@@ -367,13 +404,18 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     }
     let positions = Positions::of(&text);
     if positions.too_many {
-        let remedy = "a site has a few thousand: write less, or put it into files";
-        return Err(broken("holds more options and elements of lists than are read".to_owned(), Some(remedy), None, None));
+        return Err(too_much(file));
     }
     let hidden = Hidden::new(text.clone());
     let mistaken = |told: broken::Told| broken(told.message, told.remedy.as_deref(), told.place, Some(&hidden));
     let value: Value = if format == "json" {
-        serde_json::from_str(&text).map_err(|error| mistaken(broken::json(&text, &error.to_string(), (error.line(), error.column().max(1)))))?
+        serde_json::from_str(&text).map_err(|error| {
+            let place = (error.line(), error.column().max(1));
+            match no_json_number(file, &text, &positions, place) {
+                Some(finding) => Error::Site(Findings::new(vec![finding], file, Some(&hidden))),
+                None => mistaken(broken::json(&text, &error.to_string(), place)),
+            }
+        })?
     } else {
         super::yaml::read(&text).map_err(|error| {
             let odd = odd(file, &positions);
@@ -389,6 +431,25 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     }
     let source = source(Some(hidden), positions, Vec::new(), &value);
     Ok((value, source))
+}
+
+/// A description of which nothing can be told but that it cannot be read.
+fn unreadable(file: &Path, message: String, remedy: Option<&str>, place: Option<(usize, usize)>, text: Option<&Hidden>) -> Error {
+    let finding = Finding {
+        code: "S0008",
+        severity: Severity::Error,
+        option: file.display().to_string(),
+        place: None,
+        position: place.map(|(line, column)| Position { file: file.display().to_string(), line, column }),
+        message,
+        remedy: remedy.map(str::to_owned),
+    };
+    Error::Site(Findings::new(vec![finding], file, text))
+}
+
+fn too_much(file: &Path) -> Error {
+    let remedy = "a site has a few thousand: write less, or put it into files";
+    unreadable(file, "holds more options and elements of lists than are read".to_owned(), Some(remedy), None, None)
 }
 
 /// How many more brackets open than close at the place where that is most; those in texts count, too.

@@ -24,6 +24,7 @@ pub mod load;
 pub mod logging;
 pub mod media;
 pub mod nix;
+mod number;
 pub mod oidc;
 mod position;
 pub mod presence;

@@ -4,21 +4,23 @@
 use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use serde_json::Value;
 
-use super::reveal;
-use super::schema::OptionPath;
+use super::schema::{OptionPath, Step};
 use super::yaml::MOST_VALUES;
+use super::{number, reveal};
 
 /// How deep options are nested at most; serde_yaml and serde_json end at this depth, too.
 const DEEPEST: usize = 128;
 
-/// How many steps the paths of all options and elements have together at most.
+/// How many steps the paths of all options and elements have together at most, a name counted as one for every sixteen bytes of it:
+/// each of them is kept, and is made anew by everything that walks a description.
 const MOST_STEPS: usize = 2_000_000;
 
 /// Line and column, both from 1, of every option's key (of every element, in lists).
 #[derive(Debug, Clone, Default)]
 pub struct Positions {
-    places: BTreeMap<OptionPath, (usize, usize)>,
+    places: BTreeMap<Vec<Step>, (usize, usize)>,
     /// Options that are written twice, at their second place.
     pub duplicates: Vec<(OptionPath, (usize, usize))>,
     /// What YAML allows to write and no description can mean.
@@ -33,6 +35,8 @@ pub struct Positions {
 /// Something that readers of YAML take differently, or that JSON, and so every option, has no value for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Oddity {
+    /// A whole number beyond all that is read.
+    Beyond(String),
     /// `.nan` or `.inf`, as it is written (YAML 1.2, section 10.2.1.4).
     NotFinite(String),
     /// The key `<<`, which YAML 1.1 had and 1.2 has not.
@@ -70,10 +74,12 @@ impl Positions {
                     }
                     let here = positions.child(&mut open, &span);
                     if anchor > 0 && !value.is_empty() && !reveal::may_show(&here, &value) {
-                        positions.carried.push(value.to_string());
+                        positions.carried.push(value.clone().into_owned());
                     }
                     if style == ScalarStyle::Plain && tag.is_none() && is_not_finite(&value) {
                         positions.odd(&here, &span, Oddity::NotFinite(value.into_owned()));
+                    } else if style == ScalarStyle::Plain && tag.is_none() && number::is_beyond(&value) {
+                        positions.odd(&here, &span, Oddity::Beyond(value.into_owned()));
                     }
                     positions.tag(&here, &span, tag.as_deref());
                 }
@@ -83,7 +89,7 @@ impl Positions {
                 Event::MappingStart(.., tag) => {
                     if open.is_empty() {
                         // What is missing at the top is missing from here on.
-                        positions.places.insert(OptionPath::default(), (span.start.line(), span.start.col() + 1));
+                        positions.places.insert(Vec::new(), (span.start.line(), span.start.col() + 1));
                     }
                     let path = positions.child(&mut open, &span);
                     positions.tag(&path, &span, tag.as_deref());
@@ -105,7 +111,13 @@ impl Positions {
 
     /// The place of an option, or of the nearest thing that holds it.
     pub fn find(&self, path: &OptionPath) -> Option<(usize, usize)> {
-        (0..=path.0.len()).rev().find_map(|length| self.places.get(&OptionPath(path.0[..length].to_vec())).copied())
+        (0..=path.0.len()).rev().find_map(|length| self.places.get(&path.0[..length]).copied())
+    }
+
+    /// The option, or element of a list, that begins last before a place.
+    pub fn before(&self, place: (usize, usize)) -> Option<OptionPath> {
+        let begun = self.places.iter().filter(|(_, at)| **at <= place);
+        begun.max_by_key(|(_, at)| **at).map(|(path, _)| OptionPath(path.clone()))
     }
 
     /// The path of the value that begins now, in whatever is open.
@@ -137,11 +149,37 @@ impl Positions {
 
     fn note(&mut self, path: &OptionPath, span: &Span) {
         let place = (span.start.line(), span.start.col() + 1);
-        self.steps += path.0.len();
-        if self.places.insert(path.clone(), place).is_some() {
+        self.steps += path.0.iter().map(weight).sum::<usize>();
+        if self.places.insert(path.0.clone(), place).is_some() {
             self.duplicates.push((path.clone(), place));
         }
     }
+}
+
+fn weight(step: &Step) -> usize {
+    match step {
+        Step::Key(name) => name_weight(name),
+        Step::Index(_) => 1,
+    }
+}
+
+/// Whether a description holds more than is kept of one, once aliases have repeated what they repeat; Nix gives values without a text
+/// to read. [`Positions::of`] says so of a text before anything is made of it.
+pub fn is_too_much(value: &Value) -> bool {
+    fn take(value: &Value, above: usize, left: &mut (usize, usize)) -> Option<()> {
+        left.0 = left.0.checked_sub(above)?;
+        left.1 = left.1.checked_sub(1)?;
+        match value {
+            Value::Array(elements) => elements.iter().try_for_each(|element| take(element, above + 1, left)),
+            Value::Object(members) => members.iter().try_for_each(|(name, member)| take(member, above + name_weight(name), left)),
+            _ => Some(()),
+        }
+    }
+    take(value, 0, &mut (MOST_STEPS, MOST_VALUES)).is_none()
+}
+
+fn name_weight(name: &str) -> usize {
+    1 + name.len() / 16
 }
 
 /// The forms of YAML 1.2's core schema.

@@ -7,6 +7,7 @@
 mod lines;
 mod names;
 mod random;
+mod tree;
 mod unsaid;
 mod values;
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::synapse::{SECRET_REMEDY, has_password, names_secret};
 use super::yaml::MOST_VALUES;
-use super::{Site, in_place, reveal, text};
+use super::{Site, in_place, number, reveal, text};
 use crate::check::{Finding, Severity, names, postgres};
 
 /// The JSON Schema (draft 2020-12) of a site, without references: every option stands where it is used.
@@ -49,6 +49,28 @@ pub fn requires(set: &[Step], name: &str) -> bool {
     let Some(schema) = set.iter().try_fold(root(), inner) else { return false };
     let branches = schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
     branches.filter_map(Value::as_object).any(|rules| required(rules).any(|needed| needed == name))
+}
+
+/// What an option that the schema knows takes, as the end of a sentence, and a value to write. None for a set of options, and where anything
+/// can stand.
+pub fn expected_at(path: &OptionPath) -> Option<(String, String)> {
+    let branches = |schema: &'static Value| schema["anyOf"].as_array().into_iter().flatten().chain(std::iter::once(schema));
+    let inner = |schema: &'static Value, step: &Step| {
+        let member = |schema: &'static Value| match step {
+            Step::Key(name) => schema["properties"].get(name).or_else(|| schema.get("additionalProperties").filter(|inner| inner.is_object())),
+            Step::Index(_) => schema.get("items"),
+        };
+        branches(schema).filter_map(member).next()
+    };
+    let schema = path.0.iter().try_fold(root(), inner)?;
+    let (rules, kinds) =
+        branches(schema).filter_map(Value::as_object).map(|rules| (rules, types(rules))).find(|(_, kinds)| !matches!(kinds[..], [] | ["null"]))?;
+    let expected = match choices(rules) {
+        Some(allowed) => allowed.iter().filter(|value| !value.is_null()).map(Value::to_string).collect::<Vec<_>>().join(", "),
+        None => expected(rules, &kinds),
+    };
+    let value = sample(&Value::Object(rules.clone())).map(|value| written(&value))?;
+    Some((expected, format!("write for example {value}")))
 }
 
 /// One step from an option to a part of it.
@@ -199,6 +221,8 @@ impl Walk<'_> {
             let remedy = (found.is_string() && holds_secret).then(|| SECRET_REMEDY.to_owned());
             let remedy = remedy.or_else(|| in_place::of_synapse(found, path)).or_else(|| in_place::of_set(schema, found, path));
             let remedy = remedy.or_else(|| meant(rules, &types, found, path)).or_else(|| example(rules));
+            let takes_number = types.iter().any(|kind| matches!(*kind, "integer" | "number"));
+            let remedy = remedy.or_else(|| takes_number.then(|| expected_at(path)).flatten().map(|(_, example)| example));
             self.find(path, "S0002", format!("found {what}, expected {}", expected(rules, &types)), remedy);
             return;
         }
@@ -211,6 +235,10 @@ impl Walk<'_> {
             Value::Array(elements) => {
                 if let Some(items) = rules.get("items") {
                     for (index, element) in elements.iter().enumerate() {
+                        if self.is_full() {
+                            self.outcome.more += elements.len() - index;
+                            break;
+                        }
                         self.value(items, element, &path.index(index));
                     }
                 }
@@ -295,13 +323,14 @@ impl Walk<'_> {
 
     fn range(&mut self, rules: &Map<String, Value>, found: &Value, path: &OptionPath) {
         let Some(number) = found.as_f64() else { return };
-        let (least, most) = (rules.get("minimum").and_then(Value::as_f64), rules.get("maximum").and_then(Value::as_f64));
-        if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
-            let bound = if least.is_some_and(|least| number < least) { rules.get("minimum") } else { rules.get("maximum") };
-            let name = path.0.last().and_then(|step| if let Step::Key(key) = step { Some(format!("{key}: ")) } else { None }).unwrap_or_default();
-            let remedy = bound.map(|bound| format!("{name}{bound} is the nearest that is allowed"));
-            self.find(path, "S0004", format!("found {}, expected {}", reveal::number(path, found), expected(rules, &types(rules))), remedy);
-        }
+        let bound = match bounds(rules) {
+            (Some(least), _) if least.as_f64().is_some_and(|least| number < least) => least,
+            (_, Some(most)) if most.as_f64().is_some_and(|most| number > most) => most,
+            _ => return,
+        };
+        let name = path.0.last().and_then(|step| if let Step::Key(key) = step { Some(format!("{key}: ")) } else { None }).unwrap_or_default();
+        let remedy = format!("{name}{bound} is the nearest that is allowed");
+        self.find(path, "S0004", format!("found {}, expected {}", reveal::number(path, found), expected(rules, &types(rules))), Some(remedy));
     }
 
     fn text(&mut self, rules: &Map<String, Value>, found: &str, path: &OptionPath) {
@@ -364,7 +393,7 @@ fn in_form(rules: &Map<String, Value>, format: &str, found: &str) -> String {
 fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &OptionPath) -> Option<String> {
     let wanted = types.iter().find(|kind| **kind != "null")?;
     match (*wanted, found) {
-        ("array" | "boolean" | "integer", found) if !reveal::may_repeat(path, found) => None,
+        ("array" | "boolean" | "integer" | "number", found) if !reveal::may_repeat(path, found) => None,
         ("array", Value::String(_) | Value::Number(_)) => Some(format!("write a list: [{found}]")),
         ("boolean", Value::String(text)) => match text.to_lowercase().as_str() {
             "true" => Some("write true, without quotation marks".to_owned()),
@@ -374,7 +403,12 @@ fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &Optio
             _ => None,
         },
         ("boolean", Value::Number(number)) if matches!(number.as_u64(), Some(0 | 1)) => Some(format!("write {}", number.as_u64() == Some(1))),
-        ("integer", Value::String(text)) => text.trim().parse::<i64>().ok().map(|number| format!("write {number}, without quotation marks")),
+        ("integer", Value::String(text)) => number::meant(text),
+        ("integer", Value::Number(number)) => nearest_whole(rules, number.as_f64()?).map(|number| format!("write {number}")),
+        ("number", Value::String(text)) => {
+            let plain = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+            number::meant(text).or_else(|| plain.map(|number| format!("write {number}, without quotation marks")))
+        }
         ("string", Value::Number(_) | Value::Bool(_)) if !types.contains(&"integer") => {
             // Not the value itself: 0.10 has become 0.1 by now.
             Some("put what is written there into quotation marks, if it is meant".to_owned())
@@ -386,6 +420,26 @@ fn meant(rules: &Map<String, Value>, types: &[&str], found: &Value, path: &Optio
         )),
         _ => None,
     }
+}
+
+/// The least and the most that a number may be; where nothing else is said, the most is what its type holds.
+fn bounds(rules: &Map<String, Value>) -> (Option<Value>, Option<Value>) {
+    let of_type = match rules.get("format").and_then(Value::as_str) {
+        Some("uint8") => Some(Value::from(u8::MAX)),
+        Some("uint16") => Some(Value::from(u16::MAX)),
+        Some("uint32") => Some(Value::from(u32::MAX)),
+        _ => None,
+    };
+    (rules.get("minimum").cloned(), rules.get("maximum").cloned().or(of_type))
+}
+
+/// The whole number that is nearest to one that is none, or beyond the bounds of an option.
+fn nearest_whole(rules: &Map<String, Value>, number: f64) -> Option<String> {
+    let (least, most) = bounds(rules);
+    let inside = least.and_then(|least| least.as_f64()).map_or(number, |least| number.max(least));
+    let inside = most.and_then(|most| most.as_f64()).map_or(inside, |most| inside.min(most)).round();
+    // Beyond that, not every whole number is a float.
+    (inside.abs() < 9_007_199_254_740_992.0).then(|| format!("{inside:.0}"))
 }
 
 /// The most elements of a list, far more than any site has. Sets of options and what files hold are compared with each other, and
@@ -440,7 +494,7 @@ fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
         .filter(|kind| **kind != "null")
         .map(|kind| match *kind {
             "boolean" => "true or false".to_owned(),
-            "integer" => match (rules.get("minimum"), rules.get("maximum")) {
+            "integer" => match bounds(rules) {
                 (Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
                 (Some(least), None) => format!("a whole number from {least} on"),
                 _ => "a whole number".to_owned(),
@@ -449,6 +503,11 @@ fn expected(rules: &Map<String, Value>, types: &[&str]) -> String {
                 Some("size") => "a size as text".to_owned(),
                 Some("duration") => "a time as text".to_owned(),
                 _ => "text".to_owned(),
+            },
+            "number" => match bounds(rules) {
+                (Some(least), Some(most)) => format!("a number from {least} to {most}"),
+                (Some(least), None) => format!("a number from {least} on"),
+                _ => "a number".to_owned(),
             },
             "array" => "a list".to_owned(),
             "object" => "a set of options".to_owned(),
@@ -507,6 +566,10 @@ fn lower_first(text: &str) -> String {
 
 /// The candidate that a person most likely meant.
 pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // No name is nearly as long, and the comparison takes a time by the length.
+    if text.len() > 250 {
+        return None;
+    }
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let wanted = plain(text);
     let letters = count(&wanted);
@@ -532,7 +595,7 @@ fn count(text: &str) -> [u8; 64] {
 /// Whether two names have so many letters in common that one can be near the other at all: quick, and never wrong when it says no. The
 /// likeness of Jaro is at most a third of one and both shares of common letters, and a common beginning takes at most four tenths of the rest.
 fn may_be_near(text: &str, letters: &[u8; 64], candidate: &str) -> bool {
-    if !text.is_ascii() || !candidate.is_ascii() || text.len() > 250 {
+    if !text.is_ascii() || !candidate.is_ascii() {
         return true;
     }
     let common: u32 = letters.iter().zip(count(candidate)).map(|(a, b)| u32::from(*a.min(&b))).sum();

@@ -1,6 +1,7 @@
 //! `synapse`: the door to every option that has no section of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,9 +48,9 @@ pub const LOADED: &[&str] = &["modules", "media_storage_providers", "password_pr
 /// Whether an option of that name holds a secret, however the words are joined. `modules/secrets.nix` says the same in Nix.
 pub fn names_secret(name: &str) -> bool {
     let name = joined(name);
-    let known = |list: &[&str]| list.iter().any(|known| joined(known) == name);
+    static KNOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| SECRET_MEMBERS.iter().chain(SECRET_OPTIONS).map(|known| joined(known)).collect());
     let ends = |list: &[&str]| list.iter().any(|end| name.ends_with(end));
-    known(SECRET_MEMBERS) || known(SECRET_OPTIONS) || ends(SECRET_ENDS) && !ends(SWITCH_ENDS)
+    KNOWN.contains(&name) || ends(SECRET_ENDS) && !ends(SWITCH_ENDS)
 }
 
 /// `access_token`, `access-token` and `accessToken` as one and the same.

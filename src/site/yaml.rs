@@ -65,6 +65,17 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         self.take(0).map(|()| value.into())
     }
 
+    // Whoever looks at the places of options says that it is too large.
+    #[expect(clippy::cast_precision_loss, reason = "no option takes it")]
+    fn visit_i128<E: Error>(self, value: i128) -> Result<Value, E> {
+        self.visit_f64(value as f64)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no option takes it")]
+    fn visit_u128<E: Error>(self, value: u128) -> Result<Value, E> {
+        self.visit_f64(value as f64)
+    }
+
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
         self.take(0).map(|()| Number::from_f64(value).map_or(Value::Null, Value::Number))
     }

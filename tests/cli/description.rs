@@ -44,7 +44,7 @@ fn what_cannot_be_read_as_yaml_is_told() {
 #[test]
 fn what_yaml_has_and_no_option_can_be_is_told() {
     let with = |text: &str, words: &[&str]| wrong(&format!("{SITE}{text}\n"), words);
-    with("database: { cp_min: .inf }", &["S0002", "database.cp_min: found .inf", "write a number"]);
+    with("database: { cp_min: .inf }", &["S0002", "database.cp_min: found .inf", "expected a whole number from 1 to 1000"]);
     with("synapse: { settings: { x: [ 1, -.INF, .nan ] } }", &["synapse.settings.x[1]: found -.INF", "synapse.settings.x[2]: found .nan"]);
     with("turn: &turn { port: 1 }\nrtc: { <<: *turn }", &["S0001", "rtc.\"<<\"", "no merge key"]);
     with("database: { dbname: !mine x }\nworkers: { generic: !!omap 1 }", &["S0002", "the tag !mine means nothing here", "the tag !!omap"]);

@@ -18,6 +18,8 @@ mod first_signal;
 mod generated;
 mod killed;
 mod large;
+mod lengthy;
+mod numbers;
 mod odd_files;
 mod outputs;
 mod power;

@@ -10,6 +10,7 @@ mod confinement;
 mod deb;
 mod elf;
 mod fetch;
+mod hostile;
 mod lock;
 mod machine;
 mod make;

@@ -1,6 +1,7 @@
 //! Names of options: which the tool knows, and which say that their option may hold a secret, also where they are misspelt.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -48,6 +49,31 @@ const HOLDERS: &[&str] = &["path", "file", "data", "value", "text", "txt"];
 
 /// Whether an option of that name may hold a secret: it is one of those, is misspelt, or is made of such words.
 pub fn sounds_secret(name: &str) -> bool {
+    /// The most answers that are kept, and the most bytes of a name whose answer is. Every finding asks for the few names of its option.
+    const KEPT: (usize, usize) = (10_000, 64);
+    thread_local! {
+        static ANSWERS: RefCell<HashMap<String, bool>> = RefCell::default();
+    }
+    if !name.chars().any(char::is_alphabetic) {
+        return false;
+    }
+    ANSWERS.with_borrow_mut(|answers| {
+        if let Some(answer) = answers.get(name) {
+            return *answer;
+        }
+        let answer = may_name_secret(name);
+        if answers.len() < KEPT.0 && name.len() <= KEPT.1 {
+            answers.insert(name.to_owned(), answer);
+        }
+        answer
+    })
+}
+
+fn may_name_secret(name: &str) -> bool {
+    static JOINED: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let known = SECRET_MEMBERS.iter().chain(SECRET_OPTIONS).chain(crate::site::helpers::DRAUPNIR_SECRETS);
+        known.map(|known| known.chars().filter(|c| *c != '_').collect()).collect()
+    });
     if names_secret(name) {
         return true;
     }
@@ -63,10 +89,7 @@ pub fn sounds_secret(name: &str) -> bool {
         return true;
     }
     let joined: String = words.concat();
-    SECRET_MEMBERS.iter().chain(SECRET_OPTIONS).chain(crate::site::helpers::DRAUPNIR_SECRETS).any(|known| {
-        let known: String = known.chars().filter(|c| *c != '_').collect();
-        slip(&joined, &known)
-    })
+    JOINED.iter().any(|known| slip(&joined, known))
 }
 
 /// Whether a word is another one with a slip or two in it.

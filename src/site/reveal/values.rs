@@ -36,7 +36,7 @@ fn is_harmless(text: &str) -> bool {
     !(has_password(text) || without_secrets(text) != text || OPTION.is_match(text) || option && parts().any(|part| part.len() > 2 && sounds_secret(part)))
 }
 
-/// What was found at an option, short enough for a message.
+/// What was found at an option. A message cuts what is long ([`crate::brief`]).
 pub fn value(path: &OptionPath, found: &Value) -> String {
     match found {
         Value::Null => "nothing (null)".to_owned(),
@@ -45,7 +45,6 @@ pub fn value(path: &OptionPath, found: &Value) -> String {
         Value::Bool(flag) => format!("{flag}"),
         Value::String(text) if has_password(text) => "an address with a password".to_owned(),
         Value::String(text) if !may_show(path, text) => "a text".to_owned(),
-        Value::String(text) if text.chars().count() > 60 => format!("the text {:?}…", text.chars().take(60).collect::<String>()),
         Value::String(text) => format!("the text {text:?}"),
         Value::Number(number) if !may_show(path, &number.to_string()) => "a number".to_owned(),
         Value::Number(number) => format!("the number {number}"),
