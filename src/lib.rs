@@ -13,6 +13,7 @@ pub mod files;
 pub mod image;
 pub mod interrupt;
 pub mod launch;
+pub mod mounts;
 pub mod package;
 pub mod printable;
 pub mod reference;

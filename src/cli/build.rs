@@ -1,6 +1,7 @@
 //! `build`: the main job. Description in; images, manifest and everything else that a target needs out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env::consts::OS;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::image::spec::{ImageSpec, LayerSpec};
 use crate::image::store::LayerStore;
 use crate::package::cache::Cache;
 use crate::package::fetch;
+use crate::package::interpreter;
 use crate::render::{Rendered, ports};
 use crate::site::Site;
 
@@ -82,6 +84,7 @@ pub const OUTPUTS: [&str; 8] = [".env", "images.tar", "compose.yaml", "site.json
 pub fn run(arguments: &Arguments) -> Result<()> {
     let asked = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.from.running()?);
     let (loaded, _) = super::checked(asked, false)?;
+    interpreter::check_system(OS)?;
     let orderly = crate::interrupt::orderly()?;
     let site = &loaded.site;
     let rendered = crate::render::render(&loaded);

@@ -12,12 +12,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, renameat_with, statx};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::files::{self, Unread};
 use crate::interrupt;
+use crate::mounts;
 
 mod disk;
 mod finish;
@@ -160,7 +161,7 @@ impl OutDir {
 
     fn not_renamed(&self, error: Errno) -> Error {
         match error {
-            Errno::INVAL | Errno::NOSYS | Errno::BUSY | Errno::XDEV => Error::environment(
+            Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::BUSY | Errno::XDEV => Error::environment(
                 format!("{} cannot be replaced in one step: {error}", self.target().display()),
                 "the file system does not allow it, or it is a mount point: build into a new directory inside it",
             ),
@@ -277,8 +278,7 @@ fn check_ours(target: &Path) -> Result<()> {
 fn check_mounts(target: &Path, entries: &[OsString]) -> Result<()> {
     let mut mounts = Vec::new();
     for path in entries.iter().map(|name| target.join(name)) {
-        let found = statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map_err(|error| Error::io("look at", &path, &error.into()))?;
-        if found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        if mounts::is_mount_point(&path).map_err(|error| Error::io("look at", &path, &error))? {
             mounts.push(path.display().to_string());
         }
     }
