@@ -8,6 +8,8 @@ VENV := target/venv
 # Where generated tests begin; another number tries other inputs.
 SEED ?= 20261123
 SKIPPED := target/$(HOST)/tmp/skipped
+# The Macs that the tool is linked for, by Rust's names.
+MACS ?= aarch64-apple-darwin
 # The Debian releases whose Nix the tests run with, besides that of this machine.
 LATER_NIX := trixie sid
 # The files of the stack test that run on images of nixpkgs too.
@@ -15,7 +17,7 @@ ON_NIX := bring_up login rooms media turn exposure confinement secrets
 # The services of the stack test that run Synapse; from nixpkgs, their image has a shell, since its programs are wrapped in scripts.
 SYNAPSE_PROCESSES := synapse synapse-generic-worker-1 synapse-federation-sender-1
 
-.PHONY: image test bench fuzz lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools later-nix $(LATER_NIX:%=later-nix-%)
+.PHONY: image test bench fuzz lint unit measure measured stack nix tool lock clean settings snapshots generated tools test-tools darwin later-nix $(LATER_NIX:%=later-nix-%)
 
 ## Build the images and the manifest of the example site (or of SITE=... into OUT=...).
 image: tool
@@ -80,6 +82,11 @@ $(VENV)/done: tests/stack/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement tests/stack/requirements.txt
 	touch $@
+
+## The tool for macOS, compiled and linked for MACS, below target/: nothing here can run it. Not in `test`: it takes 9 minutes of a
+## processor, and 4 GB.
+darwin: test-tools
+	tools/darwin/build target/darwin $(MACS)
 
 ## The real thing, in Docker.
 stack: image test-tools $(VENV)/done

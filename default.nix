@@ -4,7 +4,8 @@
   modules ? [ ./examples/example.com/site.nix ],
   # What files are relative to that the site names by text.
   directory ? if modules == [ ./examples/example.com/site.nix ] then ./examples/example.com else null,
-  system ? builtins.currentSystem,
+  # Of the target; a Mac hands the build to its Linux builder.
+  system ? builtins.replaceStrings [ "darwin" ] [ "linux" ] builtins.currentSystem,
   nixpkgs ? pinned "nixpkgs",
   nixpkgs-lib ? pinned "nixpkgs-lib",
   pkgs ? import nixpkgs { inherit system; },

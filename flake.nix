@@ -15,12 +15,12 @@
     }:
     let
       lib = nixpkgs-lib.lib;
-      # Images are for Linux, and so are the tool and what it builds.
+      # Images are for Linux, and put together there.
       linux = [
         "x86_64-linux"
         "aarch64-linux"
       ];
-      # A Mac evaluates, and hands builds to its Linux builder.
+      # A Mac has the tool, to check and to render, and hands the building of images to its Linux builder.
       macs = {
         x86_64-darwin = "x86_64-linux";
         aarch64-darwin = "aarch64-linux";
@@ -32,7 +32,7 @@
       packagesFor = system: nixpkgs.legacyPackages.${system};
 
       sites = import ./modules { inherit lib; };
-      toolIn = perLinux (system: import ./nix/tool.nix { pkgs = packagesFor system; });
+      toolIn = perSystem (system: import ./nix/tool.nix { pkgs = packagesFor system; });
       mkSite = import ./nix/site.nix {
         inherit lib sites packagesFor;
         toolFor = system: toolIn.${system};
@@ -87,7 +87,8 @@
         examples = lib.mapAttrs (_: exampleFor "x86_64-linux") examples;
       };
 
-      packages = perLinux packagesOn // lib.mapAttrs (_: packagesOn) macs;
+      packages =
+        perLinux packagesOn // lib.mapAttrs (mac: linux: packagesOn linux // { synapse-site = toolIn.${mac}; }) macs;
 
       overlays.default = import ./nix/overlay.nix;
       nixosModules.default = import ./nix/nixos.nix { inherit sites mkSite packagesFor; };
@@ -116,7 +117,7 @@
         }
       );
 
-      apps = perLinux (system: {
+      apps = perSystem (system: {
         default = {
           type = "app";
           program = "${toolIn.${system}}/bin/synapse-site";
@@ -124,7 +125,7 @@
         };
       });
 
-      devShells = perLinux (system: {
+      devShells = perSystem (system: {
         default = import ./nix/shell.nix { pkgs = packagesFor system; };
       });
 

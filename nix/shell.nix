@@ -1,5 +1,5 @@
-# What working on the tool needs besides a container engine. Programs are linked statically (.cargo/config.toml), so that the linker
-# wants the C library as an archive, which nixpkgs has apart.
+# What working on the tool needs besides a container engine. Programs for Linux are linked statically (.cargo/config.toml), so that
+# the linker wants the C library as an archive, which nixpkgs has apart.
 { pkgs }:
 pkgs.mkShell {
   packages = [
@@ -10,5 +10,5 @@ pkgs.mkShell {
     pkgs.rustfmt
     pkgs.python3
   ];
-  buildInputs = [ pkgs.glibc.static ];
+  buildInputs = if pkgs.stdenv.hostPlatform.isLinux then [ pkgs.glibc.static ] else [ ];
 }

@@ -59,6 +59,14 @@ let
       ];
       unknown = lib.attrNames (removeAttrs synapse additions);
 
+      # A Mac's own name is the likely mistake, with a function over all systems.
+      forLinux =
+        argument: value:
+        if lib.hasSuffix "-linux" value then
+          value
+        else
+          throw "mkSite: ${argument} is ${value}, and images are for Linux and put together there; write `${argument} = \"x86_64-linux\";` or `\"aarch64-linux\"`: a machine of another kind hands the build to a Linux builder";
+
       # Evaluated when an image, the manifest or the bundle is asked for, and not before.
       built = import ./images.nix (
         {
@@ -67,11 +75,11 @@ let
             tool
             launch
             description
-            system
-            buildSystem
             overrides
             passthru
             ;
+          system = forLinux "system" system;
+          buildSystem = if buildSystem == system then system else forLinux "buildSystem" buildSystem;
           inherit (sites) schema;
           files = lib.mapAttrs fileOf evaluated.files;
           meta = {

@@ -3,7 +3,8 @@
 //! program is killed.
 //!
 //! Three things see to the last: the kernel kills the program when the thread that started it ends (`PR_SET_PDEATHSIG`,
-//! prctl(2)); a shell waits beside it for our end and then kills its process group; and an orderly end kills the group, too.
+//! prctl(2), which macOS does not have); a shell waits beside it for our end and then kills its process group; and an orderly
+//! end kills the group, too.
 
 use std::io::{self, Write as _};
 use std::marker::PhantomData;
@@ -103,7 +104,7 @@ fn prepare(command: &mut Command, limits: Vec<(Resource, Rlimit)>, mut confine: 
     let parent = rustix::process::getpid();
     let before_exec = move || -> io::Result<()> {
         rustix::process::setsid()?;
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        end_with_parent()?;
         // Our end before the line above is not told.
         if rustix::process::getppid() != Some(parent) {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
@@ -122,15 +123,50 @@ fn prepare(command: &mut Command, limits: Vec<(Resource, Rlimit)>, mut confine: 
     unsafe { command.pre_exec(before_exec) };
 }
 
+/// Lets the kernel kill this process when the thread that started it ends.
+#[cfg(target_os = "linux")]
+fn end_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
+/// No other kernel does that; the shell beside the program does.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() -> io::Result<()> {
+    Ok(())
+}
+
+/// The first file beyond standard input, output and error.
+const FIRST: libc::c_int = 3;
+
 /// Files that we inherited without `O_CLOEXEC` (a job server's pipe, say) go no further, and a file that may not grow is an
 /// error of the write, not the program's sudden end.
 #[allow(unsafe_code)]
 fn keep_standard_files_only() {
-    const FIRST: libc::c_uint = 3;
-    // SAFETY: neither call touches memory. A kernel before 5.11 does not know the first one: the files then stay open.
+    close_others_on_exec();
+    // SAFETY: the call touches no memory.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn close_others_on_exec() {
+    // SAFETY: the call touches no memory. A kernel before 5.11 does not know it: the files then stay open.
     unsafe {
         libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+/// One by one, as far as files are numbered: macOS has no call for all of them.
+#[cfg(not(target_os = "linux"))]
+#[allow(unsafe_code)]
+fn close_others_on_exec() {
+    // SAFETY: the calls touch no memory, and a number without a file is an error without consequences.
+    unsafe {
+        for file in FIRST..libc::getdtablesize() {
+            libc::fcntl(file, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
     }
 }
 

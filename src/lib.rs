@@ -20,6 +20,7 @@ pub mod hash;
 pub mod image;
 pub mod interrupt;
 pub mod launch;
+pub mod mounts;
 pub mod package;
 pub mod path;
 pub mod plain;

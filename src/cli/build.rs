@@ -1,6 +1,7 @@
 //! `build`: the main job. Description in; images, manifest and everything else that a target needs out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env::consts::OS;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::image::plan::{self, Content, plan};
 use crate::image::store::LayerStore;
 use crate::package::cache::Cache;
 use crate::package::fetch;
+use crate::package::interpreter;
 use crate::site::Site;
 
 /// Build the images and the manifest of a site.
@@ -84,6 +86,7 @@ pub const OUTPUTS: [&str; 8] = [".env", "images.tar", "compose.yaml", "site.json
 pub fn run(arguments: &Arguments) -> Result<()> {
     let asked = super::description::Asked::from((&*arguments.site, &arguments.nix)).on(arguments.from.running()?);
     let loaded = asked.load()?;
+    interpreter::check_system(OS)?;
     let deployment = super::deployment(&loaded)?;
     let orderly = crate::interrupt::orderly()?;
     let site = &loaded.site;

@@ -1,5 +1,6 @@
 //! `lock`: choose the packages of all images anew, and say what moved.
 
+use std::env::consts::OS;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::image::exclude::Rules;
 use crate::package::Entry;
 use crate::package::cache::Cache;
+use crate::package::interpreter;
 use crate::package::relock::{self, Filter, LockReport};
 use crate::synapse::{Moves, Running, between};
 
@@ -33,6 +35,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    interpreter::check_system(OS)?;
     let orderly = crate::interrupt::orderly()?;
     let cache = Cache::open(arguments.cache.cache.clone())?;
     // Locks are kept with the definitions; where this program's own source is, that is here.

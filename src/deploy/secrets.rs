@@ -7,12 +7,12 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::files::{self, Unread};
 use crate::launch::{Make, Secret};
+use crate::mounts;
 
 mod directory;
 pub mod generate;
@@ -221,7 +221,7 @@ fn permissions(file: File, path: &Path) -> std::result::Result<Found, String> {
         let owner = found.uid();
         return Err(format!("{shown} belongs to user {owner} and not to you (user {own}): if the value is yours, `chown {own} {}`", quoted(path)));
     }
-    let is_mounted = is_mount_point(&file);
+    let is_mounted = mounts::is_mounted(&file);
     if mode == FILE_MODE || (found.nlink() > 1 || is_mounted) && mode & FILE_MODE == FILE_MODE {
         return Ok(Found::Sound);
     }
@@ -238,12 +238,6 @@ fn permissions(file: File, path: &Path) -> std::result::Result<Found, String> {
         ));
     }
     Ok(Found::Closed(file, mode))
-}
-
-/// Whether something is mounted at a file's path. A kernel that does not say (before 5.8) has no such mount that counts.
-fn is_mount_point(file: &File) -> bool {
-    let stat = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
-    stat.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// A path as one word of a shell's command line.

@@ -13,11 +13,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, renameat_with, statx};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::mounts;
 
 mod disk;
 mod entries;
@@ -173,7 +174,7 @@ impl OutDir {
 
     fn not_renamed(&self, error: Errno) -> Error {
         match error {
-            Errno::INVAL | Errno::NOSYS | Errno::BUSY | Errno::XDEV => Error::environment(
+            Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::BUSY | Errno::XDEV => Error::environment(
                 format!("{} cannot be replaced in one step: {error}", self.target().display()),
                 "the file system does not allow it, or it is a mount point: build into a new directory inside it",
             ),
@@ -274,8 +275,7 @@ fn check_ours(target: &Path) -> Result<()> {
 fn check_mounts<'a>(target: &Path, entries: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
     let mut mounts = Vec::new();
     for path in entries.map(|entry| target.join(entry)) {
-        let found = statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map_err(|error| Error::io("look at", &path, &error.into()))?;
-        if found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        if mounts::is_mount_point(&path).map_err(|error| Error::io("look at", &path, &error))? {
             mounts.push(path.display().to_string());
         }
     }

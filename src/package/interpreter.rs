@@ -2,6 +2,7 @@
 //! packages, unpacks the few files that it needs to start into the cache's temporary directory, and gives a command that
 //! runs it through its own dynamic linker with its own libraries: the host's Python and C library play no part.
 
+use std::env::consts::OS;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -27,6 +28,23 @@ pub const MEMORY: u64 = 1536 << 20;
 /// source may be nested must not depend on the machine.
 const LIMITS: Limits = Limits { file_size: Some(0), memory: Some(MEMORY), data: None, stack: Some(8 << 20), open_files: Some(64), core: Some(0) };
 
+/// Refuses a machine on which the interpreter cannot run: it is a program for Linux, and so is what confines it. Where it is
+/// refused, no image can be made of Debian packages and wheels; a verb that makes one asks this first. `system` is that of
+/// this program, as [`OS`] has it.
+///
+/// # Errors
+/// An environment error that says where such an image can be made.
+pub fn check_system(system: &str) -> Result<()> {
+    if system == "linux" {
+        return Ok(());
+    }
+    let shown = if system == "macos" { "macOS" } else { system };
+    Err(Error::environment(
+        format!("images cannot be put together on {shown}: it takes programs for Linux, such as the image's interpreter"),
+        "run this on Linux, or build the site with Nix, which hands the work to a Linux builder (docs/nix.md, \"From a Mac\"); `check` and `render` work here",
+    ))
+}
+
 /// An unpacked interpreter; its files go with the value.
 pub struct Interpreter {
     root: Scratch,
@@ -42,8 +60,10 @@ impl Interpreter {
     /// Unpacks the interpreter whose path in the image is `program`.
     ///
     /// # Errors
-    /// An environment error when a package is damaged, or the packages hold no such interpreter or no C library.
+    /// An environment error when a package is damaged, or the packages hold no such interpreter or no C library; that of
+    /// [`check_system`].
     pub fn unpack(cache: &Cache, program: &str, version: &str, packages: &[Deb]) -> Result<Self> {
+        check_system(OS)?;
         let root = cache.scratch()?;
         let home = format!("usr/lib/python{version}");
         let mut loader = None;
@@ -154,5 +174,20 @@ fn write(path: &Path, entry: &Entry, content: &mut dyn io::Read) -> io::Result<(
         // Only between neighbours, libz.so.1 → libz.so.1.3.1: no link here leads out of the directory.
         Kind::Symlink { target } if !target.contains('/') && target != ".." => std::os::unix::fs::symlink(target, path),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_system_is_refused_with_the_way_out() {
+        assert!(check_system(OS).is_ok());
+        let said = check_system("macos").unwrap_err().to_string();
+        for words in ["cannot be put together on macOS", "a Linux builder", "docs/nix.md", "`check` and `render` work here"] {
+            assert!(said.contains(words), "no {words:?} in {said}");
+        }
+        assert!(std::fs::read_to_string("docs/nix.md").unwrap().contains("\n## From a Mac\n"));
     }
 }

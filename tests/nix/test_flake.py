@@ -89,6 +89,7 @@ def test_what_the_flake_puts_out(flake: World, each_nix: Path | str) -> None:
         assert "default" in shown["devShells"][system] and "default" in shown["apps"][system] and shown["formatter"][system]
     for mac in ("aarch64-darwin", "x86_64-darwin"):
         assert set(shown["packages"][mac]) == parts and shown["formatter"][mac]
+        assert "default" in shown["devShells"][mac] and "default" in shown["apps"][mac]
     assert set(shown["templates"]) == {"default", "several"} and "lib" in shown
     for modules in ("nixosModules", "flakeModules", "overlays"):
         assert modules in shown

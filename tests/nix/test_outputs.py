@@ -66,12 +66,49 @@ def test_a_site_is_extended(flake: World) -> None:
 
 
 def test_a_mac_hands_builds_to_linux(flake: World, each_nix: Path | str) -> None:
-    """The packages of a Mac are derivations for Linux; what needs no build is evaluated there."""
+    """What a Mac builds of a site are derivations for Linux, the very ones of the Linux builder, down to the tool that puts images
+    together; the tool to check and to render with is the Mac's own."""
     for mac, linux in MACS.items():
-        for name in ("default", "image", "configuration", "synapse-site"):
-            found = flake.nix("eval", "--raw", f"path:{flake.flake}#packages.{mac}.{name}.system", *flake.overridden(), program=each_nix)
-            assert found == linux, name
+        found = json.loads(
+            flake.nix(
+                *("eval", "--json", f"path:{flake.flake}#packages", *flake.overridden()),
+                *("--apply", f"found: builtins.mapAttrs (_: it: it.drvPath) found.{mac} // {{ linux = found.{linux}.bundle.drvPath; }}"),
+                program=each_nix,
+            )
+        )
+        assert found["bundle"] == found["default"] == found.pop("linux")
+        derivations = {name: json.loads(flake.nix("show-derivation", path))[path] for name, path in found.items()}
+        assert {name: it["system"] for name, it in derivations.items()} == {name: mac if name == "synapse-site" else linux for name in found}
+        assert found["synapse-site"] not in derivations["bundle"]["inputDrvs"] and found["launch"] in derivations["bundle"]["inputDrvs"]
+        program = flake.nix("eval", "--raw", f"path:{flake.flake}#apps.{mac}.default.program", *flake.overridden(), program=each_nix)
+        assert program == f"{derivations['synapse-site']['outputs']['out']['path']}/bin/synapse-site"
         assert flake.nix("eval", "--raw", f"path:{flake.flake}#formatter.{mac}.name", *flake.overridden(), program=each_nix)
+
+
+def test_a_macs_tool_is_one_program_without_static_libraries(flake: World) -> None:
+    """macOS has no static C library, and `launch` is the entry point of images."""
+    for system in (*MACS, *MACS.values()):
+        pkgs = f'import {flake.standin} {{ system = "{system}"; }}'
+        found = said(flake, f"let it = import {flake.flake}/nix/tool.nix {{ pkgs = {pkgs}; }}; in {{ inherit (it) cargoBuildFlags meta; static = map (it: it.system) it.buildInputs; }}")
+        assert system in found["meta"]["platforms"]
+        assert (found["cargoBuildFlags"], found["static"]) == ((["--bin=synapse-site"], []) if system in MACS else ([], [system]))
+
+
+def test_a_site_for_a_mac_is_refused(flake: World) -> None:
+    """A function over all systems gives mkSite a Mac's own name."""
+    for argument in ("system", "buildSystem"):
+        with pytest.raises(Failed) as failed:
+            said(flake, f'(mkSite {{ {argument} = "aarch64-darwin"; }}).bundle.drvPath')
+        assert f"mkSite: {argument} is aarch64-darwin, and images are for Linux" in failed.value.said, failed.value.said
+
+
+def test_a_mac_without_flakes(flake: World) -> None:
+    """`nix-build` asks for the images of the Linux builder's kind."""
+    lib, _ = nixpkgs_lib()
+    expression = f"let it = import {flake.flake} {{ nixpkgs-lib = {lib}; nixpkgs = {flake.standin}; }}; in {{ it = it.bundle.system; tool = it.tool.system; }}"
+    for mac, linux in MACS.items():
+        found = json.loads(flake.nix("eval", "--impure", "--json", "--option", "system", mac, "--expr", expression))
+        assert found == {"it": linux, "tool": linux}
 
 
 def test_images_for_another_machine_than_the_one_that_builds(flake: World) -> None:

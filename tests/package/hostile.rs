@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use synapse_site::hash;
 use synapse_site::image::digest::Digest;
 use synapse_site::package::cache::Cache;
-use synapse_site::package::hash;
 
 use crate::make::{deb_bytes, member, tar, wheel_bytes, xz};
 

@@ -3,12 +3,10 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags};
 
 use super::is_valid_name;
 use crate::error::{Error, Result};
@@ -109,7 +107,13 @@ impl Directory {
 
     /// Through a file that has no name until it is complete, so that a kill leaves nothing. Nothing where the file system has no
     /// such files, or no way to name one.
+    #[cfg(target_os = "linux")]
     fn write_unnamed(&self, name: &str, value: &[u8]) -> io::Result<Option<bool>> {
+        use std::os::fd::AsRawFd as _;
+
+        use rustix::fs::{AtFlags, CWD};
+        use rustix::io::Errno;
+
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         let Ok(file) = rustix::fs::openat(&self.file, ".", flags, Mode::RUSR | Mode::WUSR) else { return Ok(None) };
         let file: File = file.into();
@@ -121,6 +125,12 @@ impl Directory {
             Err(Errno::EXIST) => Ok(Some(false)),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Only Linux has files without names.
+    #[cfg(not(target_os = "linux"))]
+    fn write_unnamed(&self, _name: &str, _value: &[u8]) -> io::Result<Option<bool>> {
+        Ok(None)
     }
 
     fn write_named(&self, name: &str, value: &[u8]) -> io::Result<bool> {

@@ -397,7 +397,10 @@ builtins.foldl' layered (
     python3
     ;
   glibc = glibc // { static = elsewhere "glibc-static"; };
-  stdenv.hostPlatform = { inherit system; };
+  stdenv.hostPlatform = {
+    inherit system;
+    isLinux = builtins.match ".*-linux" system != null;
+  };
 
   # The source and its lock have to be there, as for a compiler.
   rustPlatform.buildRustPackage =
@@ -406,6 +409,7 @@ builtins.foldl' layered (
       version,
       src,
       cargoLock,
+      cargoBuildFlags,
       buildInputs,
       meta,
       ...
@@ -421,7 +425,12 @@ builtins.foldl' layered (
         cp -r "$programs/bin" "$out/bin"
       ''
     // {
-      inherit meta src buildInputs;
+      inherit
+        meta
+        src
+        cargoBuildFlags
+        buildInputs
+        ;
     };
 
   mkShell =
