@@ -57,7 +57,7 @@ generated: tool
 
 ## Write what the examples render to tests/snapshots again; git diff is the review.
 snapshots:
-	SNAPSHOTS=write cargo nextest run --locked --test examples
+	SNAPSHOTS=write cargo nextest run --locked --test site examples::
 
 ## Generated descriptions, FUZZ times as many as in the tests, from another seed each time; the seed of a failure repeats it (SEED=...).
 fuzz: FUZZ ?= 50
@@ -68,7 +68,7 @@ fuzz: test-tools
 ## Read anew what the locked Synapse says of itself, into the tables of src/synapse/facts; git diff is the review.
 settings:
 	python3 tools/facts add target/synapse-wheels "$$(sed -n '/^name = "matrix-synapse"/{n;s/^version = "\(.*\)"/\1/p;}' images/synapse/python.lock)"
-	SETTINGS=write cargo nextest run --locked --test settings the_table_of
+	SETTINGS=write cargo nextest run --locked --test site settings::the_table_of
 
 ## The tests of modules with the Nix of later Debian releases, which are brought below target/.
 later-nix: $(LATER_NIX:%=later-nix-%)

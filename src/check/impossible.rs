@@ -1,5 +1,5 @@
 //! Mistakes that need no rule, because a type or the renderer leaves no way to make them, and those that only the running site can
-//! know: `impossible.toml`, shown in docs/rules.md. tests/impossible.rs proves every one of them.
+//! know: `impossible.toml`, shown in docs/rules.md. tests/site/impossible.rs proves every one of them.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
 //! Where something that Synapse calls by a name is said in a description: with which options, in which secret, under `synapse.settings`, or
-//! nowhere, and then why and what to do instead. All help about Synapse's names is made from this; `tests/help.rs` tries every answer.
+//! nowhere, and then why and what to do instead. All help about Synapse's names is made from this; `tests/site/help.rs` tries every answer.
 
 mod table;
 

@@ -10,7 +10,6 @@ use super::load::Loaded;
 use super::secret::reference;
 use super::text::ServerName;
 use super::{python_regex, reveal};
-use crate::launch::placeholder;
 
 /// What Synapse reads at a registration's top. Others it does not look at, and programs write some (`push_ephemeral`).
 const NAMES: &[&str] =
@@ -56,11 +55,11 @@ pub struct Token {
 }
 
 impl Registration {
-    /// The content for Synapse, with placeholders for the tokens.
-    pub fn rendered(&self) -> Value {
+    /// The content for Synapse, with what `of` gives for the secret of each token.
+    pub fn content(&self, of: impl Fn(&str) -> String) -> Value {
         let mut content = self.content.clone();
         for token in &self.tokens {
-            content.insert(token.member.to_owned(), Value::String(placeholder(&token.secret)));
+            content.insert(token.member.to_owned(), Value::String(of(&token.secret)));
         }
         Value::Object(content)
     }
@@ -301,7 +300,7 @@ mod tests {
     fn tokens_are_placeholders() {
         let read = parse(format!("{GOOD}hs_token: {{_secret: irc_hs}}\n").as_bytes()).expect("good");
         assert_eq!(read.tokens.each_ref().map(|token| (token.secret.as_str(), token.brought)), [("app_service_irc_as_token", false), ("irc_hs", true)]);
-        let rendered = read.rendered();
+        let rendered = read.content(|secret| format!("@@secret:{secret}@@"));
         assert_eq!((&rendered["as_token"], &rendered["hs_token"]), (&"@@secret:app_service_irc_as_token@@".into(), &"@@secret:irc_hs@@".into()));
         assert_eq!(file_name("Irc-1.b"), "_49rc_2d1_2eb");
     }
@@ -337,7 +336,7 @@ mod tests {
     #[test]
     fn what_synapse_does_not_look_at_stays_as_it_is() {
         let read = parse(format!("{GOOD}push_ephemeral: true\nrate_limited: null\nour_own: {{a: [1]}}\n").as_bytes()).expect("good");
-        let rendered = read.rendered();
+        let rendered = read.content(|secret| format!("@@secret:{secret}@@"));
         assert_eq!((&rendered["push_ephemeral"], &rendered["our_own"]["a"], &rendered["rate_limited"]), (&true.into(), &serde_json::json!([1]), &Value::Null));
         assert!(parse(GOOD.replace("{users:", "{groups: 1, users:").as_bytes()).is_ok());
         for slip in ["rate_limit: true", "namespace: {}", "rate-limited: true", "as-token: hunter2"] {

@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use crate::launch::placeholder;
-
 /// The name in `{ _secret: NAME }`; none when the value is something else.
 ///
 /// # Errors
@@ -24,17 +22,5 @@ pub fn references(value: &Value) -> Vec<&str> {
         },
         Value::Array(elements) => elements.iter().flat_map(references).collect(),
         _ => Vec::new(),
-    }
-}
-
-/// A value with each reference replaced by its placeholder.
-pub fn with_placeholders(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => match reference(value) {
-            Some(Ok(name)) => Value::String(placeholder(name)),
-            _ => Value::Object(members.iter().map(|(key, member)| (key.clone(), with_placeholders(member))).collect()),
-        },
-        Value::Array(elements) => Value::Array(elements.iter().map(with_placeholders).collect()),
-        other => other.clone(),
     }
 }

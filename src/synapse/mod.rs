@@ -1,6 +1,6 @@
 //! Facts about Synapse by version: what each release reads of its configuration, answers, writes
 //! and stores, and what to do about options that are gone. The data files in `facts/` are made of
-//! the releases on the package index by `tools/facts`, without running them; `tests/settings.rs`
+//! the releases on the package index by `tools/facts`, without running them; `tests/site/settings.rs`
 //! compares them with the locked release and with some older ones. docs/facts.md says what they
 //! hold.
 

@@ -28,7 +28,6 @@ use crate::launch::{
 };
 use crate::site::Site;
 use crate::site::database::SslMode;
-use crate::site::secret::with_placeholders;
 use crate::yaml;
 use crate::{checked, launch};
 
@@ -200,11 +199,11 @@ fn fragments(checked: &CheckedSite<'_>, templates: &mut Vec<Template>, part: &mu
         }
     }
     if let Some(modules) = settings.remove("modules") {
-        let options = with_placeholders(&json!({ "modules": modules }));
+        let options = secrets::with_placeholders(&json!({ "modules": modules }));
         fragments.push(Fragment { name: "modules.yaml", about: "Modules, the one for the directory first.", options });
     }
     if !settings.is_empty() {
-        let options = with_placeholders(&json!(settings));
+        let options = secrets::with_placeholders(&json!(settings));
         fragments.push(Fragment { name: "settings.yaml", about: "What the description has under synapse.settings.", options });
     }
     fragments

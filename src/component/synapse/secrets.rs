@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{delegation, homeserver};
 use crate::checked::{CheckedSite, Database, Redis, Turn};
 use crate::component::{postgres, redis};
-use crate::launch::{Make, Secret};
-use crate::site::secret::references;
+use crate::launch::{Make, Secret, placeholder};
+use crate::site::secret::{reference, references};
 
 pub(super) const SIGNING_KEY: &str = "signing_key";
 pub(super) const MACAROONS: &str = "macaroon_secret_key";
@@ -113,4 +115,16 @@ pub(super) fn administrator_password(localpart: &str) -> String {
     // A file's name: the characters that a localpart may have beyond a-z and 0-9 are written as their code.
     let written: String = localpart.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("_{:02x}", u32::from(c)) }).collect();
     format!("administrator_password_{written}")
+}
+
+/// A value with each reference replaced by its placeholder.
+pub(super) fn with_placeholders(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => match reference(value) {
+            Some(Ok(name)) => Value::String(placeholder(name)),
+            _ => Value::Object(members.iter().map(|(key, member)| (key.clone(), with_placeholders(member))).collect()),
+        },
+        Value::Array(elements) => Value::Array(elements.iter().map(with_placeholders).collect()),
+        other => other.clone(),
+    }
 }

@@ -10,7 +10,7 @@ use synapse_site::site::load;
 use synapse_site::synapse::Release;
 use synapse_site::synapse::facts::Kind;
 
-const VERDICTS: &str = include_str!("settings/verdicts.txt");
+const VERDICTS: &str = include_str!("../settings/verdicts.txt");
 
 fn rows(table: &str) -> impl Iterator<Item = &str> {
     table.lines().filter(|line| !line.starts_with('#'))

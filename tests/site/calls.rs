@@ -1,7 +1,6 @@
 //! The outside parties of a site, as they are written down: providers, another service for logging in, calls of many, helpers.
 
-mod common;
-
+use crate::common;
 use serde_json::{Value, json};
 use synapse_site::check::rules;
 use synapse_site::check::unchecked;

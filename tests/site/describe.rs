@@ -1,9 +1,8 @@
 //! Descriptions, good and bad: three languages of one site are one site, and every mistake is found at once, with its place.
 
-mod common;
-
 use std::path::Path;
 
+use crate::common;
 use synapse_site::check::rules;
 use synapse_site::error::Error;
 use synapse_site::site::load::{self, Loaded};

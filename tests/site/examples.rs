@@ -2,12 +2,11 @@
 //! from an example is kept as plain files under `tests/snapshots/<example>/`; `make snapshots` writes them again, and the diff
 //! is the review.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::common;
 use similar::TextDiff;
 use synapse_site::check::rules;
 use synapse_site::deploy::{self, compose};

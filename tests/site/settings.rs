@@ -1,10 +1,9 @@
 //! The tables of facts about Synapse against Synapse itself, and against what this program renders.
 
-mod wheel;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::wheel;
 use serde_json::Value;
 use synapse_site::synapse::{self, Entry, Kind, Release};
 
@@ -184,7 +183,7 @@ fn a_site_that_asks_for_nothing_new_fits_every_release() {
 
 /// The names in a dictionary of a module of Jinja2: `"name": do_name,`, a line each.
 fn names_in(module: &str, dictionary: &str) -> Vec<String> {
-    let text = wheel::files_of("jinja2", "jinja2/", ".py").into_iter().find(|(name, _)| name == module).expect("the module").1;
+    let text = crate::wheel::files_of("jinja2", "jinja2/", ".py").into_iter().find(|(name, _)| name == module).expect("the module").1;
     let body = text.split(&format!("\n{dictionary} = {{\n")).nth(1).expect("the dictionary").split("\n}").next().expect("its end").to_owned();
     let mut names: Vec<String> = body.lines().filter_map(|line| Some(line.trim().strip_prefix('"')?.split_once("\":")?.0.to_owned())).collect();
     names.sort();

@@ -1,8 +1,7 @@
 //! Options do what their documentation says, where that is more than a line of the same name in Synapse's configuration: what
 //! clients are told, and what the gateway lets through.
 
-mod common;
-
+use crate::common;
 use synapse_site::deployment::Deployment;
 use synapse_site::site::load;
 

@@ -1,10 +1,8 @@
 //! The table of templates against the pinned Synapse itself: its files, and the places that read them.
 
-mod wheel;
-
+use crate::wheel::files;
 use std::collections::BTreeSet;
 use synapse_site::check::rules::{FIXED_TEMPLATES, TEMPLATES};
-use wheel::files;
 
 #[test]
 fn the_table_of_templates_is_that_of_the_pinned_synapse() {

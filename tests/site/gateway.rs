@@ -1,7 +1,6 @@
 //! Whose word the gateway takes for a client's address, in the configuration that nginx gets.
 
-mod common;
-
+use crate::common;
 use synapse_site::site::load;
 
 fn nginx(gateway: &str) -> String {

@@ -1,8 +1,7 @@
 //! Sites as people write them who run a server: each has one mistake that somebody made, or one thing that works only where everything
 //! fits together. What `check` says about them, and what is written for them.
 
-mod common;
-
+use crate::common;
 use synapse_site::check::rules;
 use synapse_site::deploy::compose::manifest;
 use synapse_site::deployment::Deployment;

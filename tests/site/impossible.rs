@@ -1,12 +1,11 @@
 //! What src/check/impossible.toml says cannot be written: a site that tries to is refused by the code that is named there, and everything
 //! else holds in what every example and every good site renders.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::common;
 use serde_json::{Map, Value, json};
 use synapse_site::check::impossible::lists;
 use synapse_site::component::gateway::delegation::{Issuer, issuer_of};

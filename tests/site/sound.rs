@@ -9,7 +9,7 @@ use synapse_site::site::load;
 
 #[test]
 fn no_sound_value_is_refused() {
-    let values: Vec<Value> = serde_yaml::from_str(include_str!("sound/values.yaml")).expect("YAML");
+    let values: Vec<Value> = serde_yaml::from_str(include_str!("../sound/values.yaml")).expect("YAML");
     assert!(values.len() > 60, "{}", values.len());
     let dir = tempfile::tempdir().expect("a directory");
     let mut refused = Vec::new();

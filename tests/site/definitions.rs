@@ -1,11 +1,10 @@
 //! The definitions under `images/`: each parses, and what holds between them holds. Reads the files of the repository; needs
 //! neither network nor Docker.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::common;
 use synapse_site::definition::{ImageSpec, LayerSpec};
 
 type Images = BTreeMap<String, ImageSpec>;
