@@ -20,8 +20,11 @@ use crate::checked::CheckedSite;
 use crate::deployment::{Deployment, Facts, Part, Port, join};
 use crate::error::{Error, Result};
 
+/// What a component makes of a site, if the site has it.
+type Resolve = fn(&CheckedSite<'_>, &Facts) -> Result<Option<Part>>;
+
 /// Every component, in the order in which services start.
-const ALL: &[fn(&CheckedSite<'_>, &Facts) -> Result<Option<Part>>] = &[
+const ALL: &[Resolve] = &[
     |checked, _| Ok(postgres::resolve(checked)),
     |checked, _| Ok(redis::resolve(checked)),
     |checked, _| Ok(Some(synapse::resolve(checked))),

@@ -23,17 +23,25 @@ pub fn chain<'a>(images: &'a BTreeMap<String, ImageSpec>, image: &str) -> Result
         if chain.iter().any(|(other, _)| *other == name) {
             return Err(Error::environment(format!("the image {name} is built from itself"), "correct `from` in its image.toml"));
         }
-        let Some((name, spec)) = images.get_key_value(name) else {
-            let names = images.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(Error::environment(
-                format!("there is no definition of the image {name}; there are {names}"),
-                "name the directory images/ of this version with --images, or add an image.toml for it",
-            ));
-        };
+        let (name, spec) = find(images, name)?;
         chain.push((name, spec));
         next = spec.from.as_deref();
     }
     Ok(chain)
+}
+
+/// The definition of an image, with its name.
+///
+/// # Errors
+/// [`Error::Environment`] for an image without one.
+pub fn find<'a>(images: &'a BTreeMap<String, ImageSpec>, image: &str) -> Result<(&'a str, &'a ImageSpec)> {
+    images.get_key_value(image).map(|(name, spec)| (name.as_str(), spec)).ok_or_else(|| {
+        let names = images.keys().cloned().collect::<Vec<_>>().join(", ");
+        Error::environment(
+            format!("there is no definition of the image {image}; there are {names}"),
+            "name the directory images/ of this version with --images, or add an image.toml for it",
+        )
+    })
 }
 
 #[cfg(test)]

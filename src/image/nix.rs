@@ -52,7 +52,7 @@ pub fn definitions(specs: &BTreeMap<String, ImageSpec>, found: &Found, stacks: &
                 layers.extend(made(name, spec, &fill)?);
             }
             env.insert("PATH".to_owned(), directories.join(":"));
-            let spec = find(specs, image)?;
+            let spec = definition::find(specs, image)?.1;
             Ok((image.clone(), ImageSpec { from: None, python: None, nix: Nix::default(), env, layers, ..spec.clone() }))
         })
         .collect()
@@ -69,15 +69,6 @@ fn chain<'a>(specs: &'a BTreeMap<String, ImageSpec>, image: &str) -> Result<Vec<
         )),
         _ => Ok(chain),
     }
-}
-
-fn find<'a>(specs: &'a BTreeMap<String, ImageSpec>, image: &str) -> Result<&'a ImageSpec> {
-    specs.get(image).ok_or_else(|| no_definition(specs, image))
-}
-
-fn no_definition(specs: &BTreeMap<String, ImageSpec>, image: &str) -> Error {
-    let names = specs.keys().cloned().collect::<Vec<_>>().join(", ");
-    Error::environment(format!("there is no image called {image}; there are {names}"), "add an image.toml for it")
 }
 
 /// The store paths by name; an upper image's packages come before those of the images below it.
@@ -232,7 +223,7 @@ mod tests {
         let mut bare = specs();
         bare.get_mut("redis").unwrap().nix = Nix::default();
         assert!(error(&bare, &found()).contains("does not say what the image holds of nixpkgs"));
-        assert!(error(&BTreeMap::new(), &found()).contains("no image called redis"));
+        assert!(error(&BTreeMap::new(), &found()).contains("no definition of the image redis"));
         let mut round = specs();
         round.get_mut("base").unwrap().from = Some("redis".into());
         assert!(error(&round, &found()).contains("is built from itself"));

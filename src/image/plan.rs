@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::definition::{ImageSpec, LayerSpec, User, chain};
+use crate::definition::{ImageSpec, LayerSpec, User, chain, find};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::image::accounts;
@@ -98,7 +98,7 @@ fn image(
     packages: &mut PackagesOf<'_>,
 ) -> Result<ImagePlan> {
     let stack = stack(site.specs, name, stacks, packages)?;
-    let spec = find(site.specs, name)?;
+    let (_, spec) = find(site.specs, name)?;
     let mut layers = stack.layers.clone();
     layers.push(Arc::clone(launcher));
     if !content.files.is_empty() {
@@ -194,15 +194,6 @@ fn layer(image: &str, spec: &LayerSpec, user: Option<&User>, sum: &mut Stack, pa
         aliases: sum.aliases.clone(),
         files,
         ca_bundle,
-    })
-}
-
-fn find<'a>(specs: &'a BTreeMap<String, ImageSpec>, name: &str) -> Result<&'a ImageSpec> {
-    specs.get(name).ok_or_else(|| {
-        Error::environment(
-            format!("there is no image called {name}; there are {}", specs.keys().cloned().collect::<Vec<_>>().join(", ")),
-            "correct the name, or add an image.toml for it",
-        )
     })
 }
 

@@ -92,6 +92,8 @@ fn sets(schema: &Map<String, Value>, now: Option<&Value>, files: &mut BTreeMap<S
         }
         _ => vec![json!("probe")],
     };
+    // What the example of a member names has to be there.
+    files.extend(member.first().and_then(|member| member["file"].as_str()).map(|file| (file.to_owned(), b"# probe\n".to_vec())));
     let mut longer = now.and_then(Value::as_object).cloned().unwrap_or_default();
     let Some(member) = member.into_iter().next() else { return Vec::new() };
     longer.insert("probe".to_owned(), member);

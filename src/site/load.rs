@@ -224,6 +224,7 @@ fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
     let finding = |(at, (line, column), oddity): &(OptionPath, (usize, usize), Oddity)| {
         let (code, message, remedy) = match oddity {
             Oddity::NotFinite(text) => no_number(at, text, "which is no number that a service takes"),
+            Oddity::Beyond(text) if !reveal::may_show(at, text) => no_number(at, "a number", &format!("and whole numbers are read {}", number::READABLE)),
             Oddity::Beyond(text) => no_number(at, text, &format!("and whole numbers are read {}", number::READABLE)),
             Oddity::Merge => told("S0001", "YAML 1.2 has no merge key".to_owned(), "write the options here, too; in a site.nix they can be shared"),
             Oddity::Tag(tag) if reveal::may_show(at, tag) => {
@@ -253,8 +254,8 @@ fn told(code: &'static str, message: String, remedy: &str) -> (&'static str, Str
 }
 
 /// What to say of a number that cannot be read, at an option that takes one or not: what was found, what is allowed, what to write.
-fn no_number(at: &OptionPath, text: &str, why: &str) -> (&'static str, String, String) {
-    let found = if reveal::may_show(at, text) { text } else { "a number" };
+/// `found` may be shown.
+fn no_number(at: &OptionPath, found: &str, why: &str) -> (&'static str, String, String) {
     match schema::expected_at(at) {
         Some((expected, example)) => told("S0002", format!("found {found}, {why}; expected {expected}"), &example),
         None => told("S0002", format!("found {found}, {why}"), "write another number, or a text in quotation marks"),
@@ -267,7 +268,7 @@ fn no_json_number(file: &Path, text: &str, positions: &Positions, place: (usize,
     let at = positions.before(place).unwrap_or_default();
     let is_large = serde_json::from_str::<serde::de::IgnoredAny>(found).is_ok();
     let why = if is_large { "which is larger than any number that is read" } else { "which is no number of JSON" };
-    let (code, message, example) = no_number(&at, found, why);
+    let (code, message, example) = no_number(&at, if reveal::may_show(&at, found) { found } else { "a number" }, why);
     let remedy = number::meant(found).filter(|_| reveal::may_show(&at, found)).unwrap_or(example);
     let (line, column) = place;
     Some(Finding {

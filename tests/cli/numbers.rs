@@ -40,9 +40,9 @@ fn numeric(schema: &Value, path: &str, found: &mut BTreeSet<String>) -> Option<V
         .filter_map(|(name, property)| Some((name.clone(), numeric(property, &member(name), found)?)))
         .collect();
     if schema["additionalProperties"].is_object()
-        && let Some(inner) = numeric(&schema["additionalProperties"], &member("NAME"), found)
+        && let Some(inner) = numeric(&schema["additionalProperties"], &member("one"), found)
     {
-        members.insert("NAME".to_owned(), inner);
+        members.insert("one".to_owned(), inner);
     }
     (!members.is_empty()).then_some(Value::Object(members))
 }
@@ -86,7 +86,9 @@ fn numbers_that_are_read_and_that_no_option_takes() {
             for option in &options {
                 let finding = found.get(option).unwrap_or_else(|| panic!("{format}: {form} is taken at {option}"));
                 is_clear(finding, form);
-                assert!(form.contains("e300") || finding.message.contains(form), "{format}: {finding:?}");
+                // So many digits may be a secret.
+                let shown = if form.len() < 12 { form } else { "a number" };
+                assert!(form.contains("e300") || finding.message.contains(shown), "{format}: {finding:?}");
             }
         }
     }
@@ -111,7 +113,7 @@ fn what_looks_like_a_number_in_yaml() {
 fn what_is_no_number_of_json() {
     let (_, options) = description();
     // The reader gives up at the first, so that each is alone.
-    for (at, option) in options.iter().filter(|option| !option.contains(['[', 'N'])).enumerate() {
+    for (at, option) in options.iter().filter(|option| !option.contains('[') && !option.contains(".one")).enumerate() {
         let forms = ["1E400", "0x1F", "017", "+5", "NaN", "-Infinity", ".5", "1_000"];
         let form = forms[at % forms.len()];
         let description = option.rsplit('.').fold(json!(HERE), |inner, name| json!({ name: inner }));
@@ -130,6 +132,6 @@ fn numbers_under_settings() {
         let site = "{\"server\": {\"server_name\": \"example.com\", \"public_baseurl\": \"https://example.com/\"}, \"synapse\": {\"settings\": {\"caches\": {\"global_factor\": 340282366920938463463374607431768211455}}}}";
         let found = findings(format, site);
         assert_eq!((found.len(), found[0].option.as_str()), (1, "synapse.settings.caches.global_factor"), "{found:?}");
-        assert!(found[0].message.contains("340282366920938463463374607431768211455, and whole numbers are read from"), "{found:?}");
+        assert!(found[0].message.contains("found a number, and whole numbers are read from"), "{found:?}");
     }
 }

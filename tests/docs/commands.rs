@@ -56,6 +56,7 @@ const BLOCKS: &[(&str, &str, Tried)] = &[
     ("nix.md", "synapse-site-compose ps", Not(BRING_UP)),
     ("nix.md", "nix copy", Not(ELSEWHERE)),
     ("nix.md", "nix flake update", Not(NIX)),
+    ("nix.md", "-- render site.nix --out rendered", Not(NIX)),
     ("registration.md", "registration_tokens/new", By("tests/stack/test_admin.py")),
     ("running.md", "docker compose run --rm admin", Not(BRING_UP)),
     ("running.md", "client/v3/login", Not(ONLY_SAYS)),

@@ -156,7 +156,7 @@ fn definitions_that_cannot_be_built() {
     };
     let link = |path: &str| synapse_site::definition::Link { path: path.into(), target: "x".into() };
     assert!(message(&|app| app.from = Some("app".into())).contains("the image app is built from itself"));
-    assert!(message(&|app| app.from = Some("bose".into())).contains("no image called bose; there are app, base, other"));
+    assert!(message(&|app| app.from = Some("bose".into())).contains("no definition of the image bose; there are app, base, other"));
     assert!(message(&|app| app.layers[0].links.push(link("/usr/bin/app"))).contains("usr/bin/app comes from"));
     assert!(message(&|app| app.layers[0].links.push(link("../x"))).contains("no absolute path"));
     assert!(message(&|app| app.layers[0].ca_bundle = Some("/etc/ca".into())).contains("no package in it has certificates"));

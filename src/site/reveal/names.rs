@@ -125,7 +125,12 @@ pub fn is_name(name: &str) -> bool {
 /// Whether the key of a set may be told: somebody may have written the secret itself in its place.
 /// It is the name of an option, or near to one, or has the form of one and does not look random.
 pub fn is_nameable(key: &str) -> bool {
-    is_name(key) || key == MERGE || key.len() <= LONGEST && (has_form(key) && random_words(key).next().is_none() || is_near_name(key))
+    is_name(key) || key == MERGE || key.len() <= LONGEST && (has_form(key) && random_words(key).next().is_none() || is_near_name(key) || is_secrets_name(key))
+}
+
+/// Words that name a secret (`Bot_Token`), of which none is a secret itself.
+fn is_secrets_name(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') && sounds_secret(key) && random_words(key).next().is_none()
 }
 
 /// The key with which YAML 1.1 merged.

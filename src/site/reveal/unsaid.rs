@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::names::{is_nameable, sounds_secret};
 use super::random::{carriers, is_random, random_words};
 use super::tree::TextTree;
+use crate::brief::bounded;
 use crate::check::Finding;
 
 /// The shortest text that is taken out of messages for the place where it stands. A shorter one is
@@ -52,7 +53,7 @@ impl Unsaid {
 
     /// A text without them. Takes time by the length of the text, however many there are.
     pub fn out_of_text(&self, said: &str) -> String {
-        if self.texts.is_empty() { said.to_owned() } else { self.texts.hide(said) }
+        if self.texts.is_empty() { said.to_owned() } else { self.texts.hide(&bounded(said)) }
     }
 }
 
