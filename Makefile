@@ -96,7 +96,7 @@ stack: image test-tools $(VENV)/done
 measure: image test-tools $(VENV)/done
 	$(VENV)/bin/python -m pytest tests/measure --synapse-site $(TOOL) --images $(OUT)/images.tar
 
-## Write that to tests/rules/measured.toml again; git diff is the review.
+## Write that to tests/rules/synapse-verdicts.toml again; git diff is the review.
 measured: image test-tools $(VENV)/done
 	$(VENV)/bin/python -m pytest tests/measure --synapse-site $(TOOL) --images $(OUT)/images.tar --write-measured
 

@@ -1,7 +1,7 @@
 //! What is wrong with a description: findings with a code, a place and a remedy, all of them at once. The rules that look
 //! at several options together are in [`rules`]; those that a type already enforces come from [`crate::site::schema`].
 
-pub mod impossible;
+pub mod invariants;
 pub mod names;
 pub mod postgres;
 mod report;

@@ -10,7 +10,7 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
 use super::TARGET;
-use super::progress::Shown;
+use super::progress::ProgressReporter;
 use super::render::write;
 use super::sources::From;
 use crate::definition::{Definitions, chain};
@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let orderly = crate::interrupt::orderly()?;
     let site = &loaded.site;
     let cache = Cache::open(arguments.machine.cache.cache.clone())?;
-    let shown = Arc::new(Shown::new());
+    let shown = Arc::new(ProgressReporter::new());
     let mut sources = arguments.from.source().load()?;
     // Claimed before the work, so that a second build into the same directory fails at once.
     outdir::check_kind(&arguments.out, "build")?;
@@ -144,7 +144,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         super::print::answer(&crate::printable::printable_json(&text))?;
     }
-    tell(&deployment, &images, bytes, &shown, &arguments.out);
+    print_next_steps(&deployment, &images, bytes, &shown, &arguments.out);
     Ok(())
 }
 
@@ -209,7 +209,7 @@ fn wanted(sources: &Definitions, deployment: &Deployment) -> Result<BTreeSet<Str
 }
 
 /// Fetches what the cache lacks, and gives what cannot be had any more.
-fn missing_packages(cache: &Cache, sources: &Definitions, wanted: &BTreeSet<String>, shown: &Shown) -> Result<Vec<String>> {
+fn missing_packages(cache: &Cache, sources: &Definitions, wanted: &BTreeSet<String>, shown: &ProgressReporter) -> Result<Vec<String>> {
     let debian: Vec<_> = sources.debian.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
     let python: Vec<_> = sources.python.iter().filter(|(name, _)| wanted.contains(*name)).map(|(_, lock)| lock).collect();
     fetch::ensure_or_gone(cache, &debian, &python, shown)
@@ -217,7 +217,7 @@ fn missing_packages(cache: &Cache, sources: &Definitions, wanted: &BTreeSet<Stri
 
 /// After a build that failed: whether packages in the cache were damaged, which are then fetched again. They are not looked at
 /// before, because a build whose layers are in the cache does not need them.
-fn replaced_damaged(cache: &Cache, sources: &Definitions, wanted: &BTreeSet<String>, shown: &Shown) -> Result<bool> {
+fn replaced_damaged(cache: &Cache, sources: &Definitions, wanted: &BTreeSet<String>, shown: &ProgressReporter) -> Result<bool> {
     let debian =
         sources.debian.iter().filter(|(name, _)| wanted.contains(*name)).flat_map(|(_, lock)| &lock.packages).map(|package| (&package.name, &package.sha256));
     let python = sources.python.iter().filter(|(name, _)| wanted.contains(*name)).flat_map(|(_, lock)| &lock.wheels).map(|wheel| (&wheel.name, &wheel.sha256));
@@ -295,7 +295,7 @@ fn report(site: &Site, deployment: &Deployment, images: &[Image], origin: &Value
     report
 }
 
-fn tell(deployment: &Deployment, images: &[Image], bytes: u64, shown: &Shown, out: &Path) {
+fn print_next_steps(deployment: &Deployment, images: &[Image], bytes: u64, shown: &ProgressReporter, out: &Path) {
     let sizes: Vec<String> = images.iter().map(|image| format!("{} {}", image.name, HumanBytes(image.size()))).collect();
     let reused = match shown.reused() {
         0 => String::new(),

@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         };
         let accepted: Vec<&str> = findings.accepted.iter().map(|accepted| accepted.finding.code).collect();
         let besides = if accepted.is_empty() { String::new() } else { format!("; accepted: {}", accepted.join(", ")) };
-        print::tell(&format!("{server_name}: {outcome}{besides}"));
+        print::print_status(&format!("{server_name}: {outcome}{besides}"));
     }
     outcome.map(drop)
 }

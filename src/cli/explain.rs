@@ -1,7 +1,7 @@
 //! `check --explain`: the story of one code, and the table of all of them that is kept as `docs/rules.md`.
 
-use crate::check::rules::{self, Explanation, FoundBy, measured, sites};
-use crate::check::{Findings, Severity, impossible};
+use crate::check::rules::{self, Explanation, FoundBy, sites, synapse_verdicts};
+use crate::check::{Findings, Severity, invariants};
 use crate::error::{Error, Result};
 use crate::reference::page::anchor;
 use crate::site::schema::nearest;
@@ -46,7 +46,7 @@ fn story(explanation: &Explanation) -> Result<String> {
     if !found.list.is_empty() {
         text.push_str(&format!("\nWhat is said about it:\n\n{}", indented(&found.to_string())));
     }
-    if let Some(told) = measured::told(code) {
+    if let Some(told) = synapse_verdicts::told(code) {
         text.push_str(&format!("\nSynapse itself, given that site or what one would write by hand for it, {told}.\n"));
     }
     if let Some((name, good)) = sites.good() {
@@ -66,7 +66,7 @@ fn indented(text: &str) -> String {
 
 /// Every code in a Markdown table.
 fn table() -> Result<String> {
-    let (asked, accepted, hidden) = measured::counts();
+    let (asked, accepted, hidden) = synapse_verdicts::counts();
     let mut text = String::from(
         "# Every finding of `check`\n\n\
          Written by `synapse-site check --explain all`. An error forbids to go on, a warning is told and the build goes on. The codes are\n\
@@ -89,8 +89,14 @@ fn table() -> Result<String> {
             (FoundBy::Rule, []) => "every option".to_owned(),
             (FoundBy::Rule, options) => options.iter().map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", "),
         };
-        let cells =
-            [anchored(code), severity(level).to_owned(), options, reason.to_owned(), remedy.unwrap_or_default(), measured::told(code).unwrap_or_default()];
+        let cells = [
+            anchored(code),
+            severity(level).to_owned(),
+            options,
+            reason.to_owned(),
+            remedy.unwrap_or_default(),
+            synapse_verdicts::told(code).unwrap_or_default(),
+        ];
         text.push_str(&row(&cells));
     }
     text.push_str(&impossible_tables());
@@ -102,19 +108,19 @@ fn impossible_tables() -> String {
     let mut text = String::from(
         "\n## What cannot be written at all\n\n\
          These mistakes have no rule, because a type or what is rendered leaves no way to make them. A code in the third column refuses a site that tries,\n\
-         which `tests/impossible/` has; `rendered` is asserted over everything that the examples and the sites of all rules render.\n\n\
+         which `tests/invariants/` has; `rendered` is asserted over everything that the examples and the sites of all rules render.\n\n\
          | mistake | why not here | kept out by | source | Synapse itself |\n| --- | --- | --- | --- | --- |\n",
     );
-    for mistake in &impossible::lists().mistakes {
+    for mistake in &invariants::lists().mistakes {
         let by = mistake.refused.clone().unwrap_or_else(|| "rendered".to_owned());
         let untold = if mistake.refused.is_some() { "was not asked" } else { "cannot see it" };
-        let told = measured::told(&mistake.name).unwrap_or_else(|| untold.to_owned());
+        let told = synapse_verdicts::told(&mistake.name).unwrap_or_else(|| untold.to_owned());
         text.push_str(&row(&[mistake.mistake.clone(), mistake.why.clone(), by, mistake.source.clone(), told]));
     }
     text.push_str(
         "\n## What is looked at when a site starts\n\nNo description can know these.\n\n| what has to hold | who looks | shown by |\n| --- | --- | --- |\n",
     );
-    for entry in &impossible::lists().at_start {
+    for entry in &invariants::lists().at_start {
         text.push_str(&row(&[entry.what.clone(), entry.who.clone(), format!("`{}`", entry.test)]));
     }
     text

@@ -63,7 +63,7 @@ fn release(option: &str, version: &str) -> Result<Release> {
     let running = Running::of(version)
         .ok_or_else(|| Error::Usage(format!("{option} {version:?} is no version of Synapse; write numbers with dots, as in {option} {}", Release::newest())))?;
     if !running.is_known() {
-        print::tell(&format!("warning: {}", running.unknown()));
+        print::print_status(&format!("warning: {}", running.unknown()));
     }
     Ok(running.release)
 }

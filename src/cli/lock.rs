@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::build::CacheAt;
 use super::print;
-use super::progress::Shown;
+use super::progress::ProgressReporter;
 use super::sources::From;
 use crate::definition::LayerSpec;
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let cache = Cache::open(arguments.cache.cache.clone())?;
     // Locks are kept with the definitions; where this program's own source is, that is here.
     let here = From { images: Some(arguments.from.images.clone().unwrap_or_else(|| PathBuf::from("images"))) };
-    let report = lock(&here, &cache, &Shown::new())?;
+    let report = lock(&here, &cache, &ProgressReporter::new())?;
     drop(orderly);
     if arguments.json { print::answer_json(&report) } else { print::answer(&report.to_string()) }
 }
@@ -77,13 +77,13 @@ impl fmt::Display for Report {
 }
 
 /// Locks anew during a build, and says what moved.
-pub fn relock(from: &From, cache: &Cache, shown: &Shown) -> Result<()> {
+pub fn relock(from: &From, cache: &Cache, shown: &ProgressReporter) -> Result<()> {
     let report = lock(from, cache, shown)?;
     shown.step(report.to_string().trim_end());
     Ok(())
 }
 
-fn lock(from: &From, cache: &Cache, shown: &Shown) -> Result<Report> {
+fn lock(from: &From, cache: &Cache, shown: &ProgressReporter) -> Result<Report> {
     let Some(dir) = &from.images else {
         return Err(Error::Usage("there are no lock files to write here, as the locks that are used are those built into this program; name a directory with image definitions: --images DIR".to_owned()));
     };

@@ -72,10 +72,10 @@ pub fn main() -> ExitCode {
     match interrupt::install().and_then(|()| run(std::env::args_os())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            print::tell(&error.to_string());
+            print::print_status(&error.to_string());
             if let Error::Site(findings) = &error {
                 let errors = findings.list.iter().filter(|finding| finding.severity == crate::check::Severity::Error).count();
-                print::tell(&format!("\n{errors} {} in the description; nothing was written", if errors == 1 { "error" } else { "errors" }));
+                print::print_status(&format!("\n{errors} {} in the description; nothing was written", if errors == 1 { "error" } else { "errors" }));
             }
             ExitCode::from(error.exit_code())
         }
@@ -85,7 +85,7 @@ pub fn main() -> ExitCode {
 fn run(arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(told) => return tell(&told),
+        Err(told) => return answer_of_parser(&told),
     };
     match arguments.verb {
         Verb::New(arguments) => new::run(&arguments),
@@ -103,7 +103,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<()> {
 
 /// Prints what clap says of the arguments: a mistake, or the help that was asked for, both of which repeat arguments and the
 /// environment. Only what is safe as it is keeps its colours.
-fn tell(told: &clap::Error) -> Result<()> {
+fn answer_of_parser(told: &clap::Error) -> Result<()> {
     let text = told.render().to_string();
     if matches!(printable_lines(&text), Cow::Borrowed(_)) {
         // Ends with 0 or 2, as the architecture wants.
@@ -116,7 +116,7 @@ fn tell(told: &clap::Error) -> Result<()> {
 fn checked(loaded: &Loaded, quiet: bool) -> Result<(CheckedSite<'_>, Findings)> {
     let (checked, findings) = validate(loaded)?;
     if !quiet && !findings.list.is_empty() {
-        print::tell(&findings.to_string());
+        print::print_status(&findings.to_string());
     }
     Ok((checked, findings))
 }

@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     super::render::write(&path, filled_in(text, name).as_bytes())?;
     drop(orderly);
     print::answer(&path.display().to_string())?;
-    print::tell(&format!("next: synapse-site build {} --out {}/out", path.display(), dir.display()));
+    print::print_status(&format!("next: synapse-site build {} --out {}/out", path.display(), dir.display()));
     Ok(())
 }
 

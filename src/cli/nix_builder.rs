@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 
 use super::build::{contents, launch_beside, write_beside};
 use super::description::Asked;
-use super::progress::Shown;
+use super::progress::ProgressReporter;
 use super::sources::From;
 use crate::definition::LayerSpec;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::image::build::build_archive;
 use crate::image::layer::SharedPackage;
+use crate::image::layering::{self, Stacks};
 use crate::image::nix::{Found, definitions, needs};
 use crate::image::oci::{Arch, Image};
 use crate::image::plan::{self, plan};
 use crate::image::sbom::{self, Component};
 use crate::image::store::LayerStore;
-use crate::image::strata::{self, Stacks};
 use crate::package::cache::Cache;
 use crate::package::closure::{self, Closure, Graph};
 use crate::synapse::Running;
@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Attributes { closure, request } = attributes(&top)?;
     let request = understood(request)?;
     let graph = Graph::parse(&closure)?;
-    let shown = Shown::lines();
+    let shown = ProgressReporter::lines();
     let running = running(&request, &graph).unwrap_or_else(|| {
         let assumed = Running::default();
         shown.step(&format!("warning: the package of Synapse says no version; the site is checked for {}", assumed.version));
@@ -139,7 +139,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .map(|(image, packages)| (image.clone(), packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect()))
         .collect();
     let wanted: BTreeSet<String> = deployment.services.iter().filter(|service| service.external.is_none()).map(|service| service.image.to_owned()).collect();
-    let stacks = strata::divide(&graph, &needs(&specs, &found, &wanted)?, strata::MOST)?;
+    let stacks = layering::divide(&graph, &needs(&specs, &found, &wanted)?, layering::MOST)?;
     let specs = definitions(&specs, &found, &stacks)?;
     let launch = request.launch.clone().map_or_else(launch_beside, Ok)?;
     let plans = plan(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::progress::Shown;
+use super::progress::ProgressReporter;
 use crate::definition::lock::{DebianPackage, WheelFile};
 use crate::definition::{Definitions, chain};
 use crate::definition::{ImageSpec, LayerSpec, Python};
@@ -22,12 +22,12 @@ use crate::package::wheel::{Scheme, Wheel};
 pub struct Packages<'a> {
     cache: &'a Cache,
     sources: &'a Definitions,
-    shown: Arc<Shown>,
+    shown: Arc<ProgressReporter>,
 }
 
 impl<'a> Packages<'a> {
     /// From these sources, as far as the cache holds them.
-    pub fn new(cache: &'a Cache, sources: &'a Definitions, shown: Arc<Shown>) -> Self {
+    pub fn new(cache: &'a Cache, sources: &'a Definitions, shown: Arc<ProgressReporter>) -> Self {
         Self { cache, sources, shown }
     }
 

@@ -45,7 +45,7 @@ pub fn json(value: &impl serde::Serialize) -> Result<String> {
 }
 
 /// Tells something on standard error.
-pub fn tell(text: &str) {
+pub fn print_status(text: &str) {
     // There is no better place to complain about standard error than standard error.
     let _unheard = put(&mut io::stderr().lock(), &printable_lines(text.trim_end()));
 }

@@ -11,13 +11,13 @@ use crate::image::progress::Progress;
 use crate::printable::{printable, printable_lines};
 
 /// Shows what a build does.
-pub struct Shown {
+pub struct ProgressReporter {
     bars: Option<MultiProgress>,
     current: Mutex<Option<ProgressBar>>,
     reused: AtomicU64,
 }
 
-impl Shown {
+impl ProgressReporter {
     /// Bars when standard error is a terminal, lines otherwise.
     pub fn new() -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
@@ -33,7 +33,7 @@ impl Shown {
     pub fn step(&self, text: &str) {
         match &self.bars {
             Some(bars) => drop(bars.println(printable_lines(text))),
-            None => super::print::tell(text),
+            None => super::print::print_status(text),
         }
     }
 
@@ -76,7 +76,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-impl Progress for Shown {
+impl Progress for ProgressReporter {
     fn layer_started(&self, name: &str, packages: usize) {
         self.begin(None, format!("layer {name}: {packages} packages"));
     }
@@ -116,7 +116,7 @@ impl Progress for Shown {
     }
 }
 
-impl crate::package::progress::Progress for Shown {
+impl crate::package::progress::Progress for ProgressReporter {
     fn step(&self, what: &str) {
         Self::step(self, what);
     }

@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     outdir::mark(out.path(), serde_json::json!({ "server_name": loaded.site.server.server_name, "kind": "render" }))?;
     out.commit()?;
     drop(orderly);
-    super::print::tell(&format!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display()));
+    super::print::print_status(&format!("wrote the configuration of {} to {}", loaded.site.server.server_name, arguments.out.display()));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::synapse;
 use crate::checked::CheckedSite;
 use crate::deployment::{ExternalImage, Network, Part, Service};
 use crate::launch::{Make, Secret, secret_path};
-use crate::site::helpers::Draupnir;
+use crate::site::draupnir::Draupnir;
 use crate::site::secret::reference;
 use crate::yaml;
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::{self, ImageSpec, LayerSpec, Link, Nix};
 use crate::error::{Error, Result};
-use crate::image::strata::{Needs, Stacks};
+use crate::image::layering::{Needs, Stacks};
 
 /// The store paths of an image's packages, by their names in `image.toml`; those of the image that it is built from are apart.
 pub type Found = BTreeMap<String, BTreeMap<String, String>>;
@@ -131,7 +131,7 @@ fn unknown(image: &str, place: &str, name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::strata::Group;
+    use crate::image::layering::Group;
 
     const DEFINITIONS: [(&str, &str); 2] = [
         (

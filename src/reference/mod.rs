@@ -14,7 +14,7 @@ pub mod values;
 use std::collections::BTreeMap;
 
 use options::Described;
-use places::{Effect, Ground};
+use places::{Effect, TrialSite};
 
 use crate::check::rules;
 use crate::error::{Error, Result};
@@ -42,15 +42,15 @@ pub struct Entry {
 pub fn entries(only: Option<&str>) -> Vec<Entry> {
     let examples = places::examples();
     let options = options::all(&crate::site::schema::schema());
-    let mut of_rules: BTreeMap<&str, Vec<Ground>> = BTreeMap::new();
+    let mut of_rules: BTreeMap<&str, Vec<TrialSite>> = BTreeMap::new();
     let wanted = options.iter().filter(|option| only.is_none_or(|only| is_within(&option.to_string(), only)));
     wanted
         .map(|option| {
-            let example = examples.iter().find_map(|ground| places::value(&ground.description, &option.path)).cloned();
+            let example = examples.iter().find_map(|trial_site| places::value(&trial_site.description, &option.path)).cloned();
             let section = option.section();
             let of_rules = of_rules.entry(section).or_insert_with(|| codes(section).into_iter().filter_map(places::of_rule).collect());
-            let grounds: Vec<&Ground> = examples.iter().chain(of_rules.iter()).collect();
-            Entry { option: option.clone(), effect: places::of(option, &options, &grounds), example }
+            let trial_sites: Vec<&TrialSite> = examples.iter().chain(of_rules.iter()).collect();
+            Entry { option: option.clone(), effect: places::of(option, &options, &trial_sites), example }
         })
         .collect()
 }

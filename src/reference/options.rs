@@ -23,7 +23,7 @@ pub struct Described {
     pub path: Vec<Part>,
     /// What the schema says about it, without its null; the words outside of a choice win over those within.
     pub schema: Map<String, Value>,
-    /// Whether it has to be said where its section is.
+    /// Whether it is required where its section is.
     pub required: bool,
 }
 

@@ -75,7 +75,7 @@ fn about(schema: &Value, section: &str) -> String {
 pub fn of(entry: &Entry) -> String {
     let Entry { option, effect, example } = entry;
     let mut text = format!("### `{option}`\n\n{}\n\n", option.schema.get("description").and_then(Value::as_str).unwrap_or_default());
-    let _ = writeln!(text, "- Type: {}{}", kind(&option.schema), if option.required { "; has to be said" } else { "" });
+    let _ = writeln!(text, "- Type: {}{}", kind(&option.schema), if option.required { "; required" } else { "" });
     for choice in option.schema.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
         let _ = writeln!(text, "  - `{}`: {}", choice["const"], choice["description"].as_str().unwrap_or_default());
     }

@@ -21,14 +21,14 @@ const LARGEST: &str = "everything";
 
 /// A site to try options on.
 #[derive(Debug)]
-pub struct Ground {
+pub struct TrialSite {
     /// Its description.
     pub description: Value,
     files: BTreeMap<String, Vec<u8>>,
     settings: BTreeSet<Setting>,
 }
 
-impl Ground {
+impl TrialSite {
     fn new(file: &str, beside: &[File]) -> Option<Self> {
         let text = beside.iter().find(|(name, _)| *name == file)?.1;
         let description: Value = serde_yaml::from_slice(text).ok()?;
@@ -46,16 +46,16 @@ impl Ground {
 }
 
 /// The sites of the examples, the largest first.
-pub fn examples() -> Vec<Ground> {
+pub fn examples() -> Vec<TrialSite> {
     let mut sites: Vec<_> = EXAMPLES.iter().collect();
     sites.sort_by_key(|(name, _)| (*name != LARGEST, *name));
-    sites.into_iter().filter_map(|(_, files)| Ground::new("site.yaml", files)).collect()
+    sites.into_iter().filter_map(|(_, files)| TrialSite::new("site.yaml", files)).collect()
 }
 
 /// The good site of a code of `check`.
-pub fn of_rule(code: &str) -> Option<Ground> {
+pub fn of_rule(code: &str) -> Option<TrialSite> {
     let sites = sites::of(code)?;
-    Ground::new(sites.good()?.0, sites.files())
+    TrialSite::new(sites.good()?.0, sites.files())
 }
 
 /// The value of an option in a site: of the first element where there are several.
@@ -83,23 +83,27 @@ pub struct Effect {
 
 /// What an option is written to: on the first site where it has an effect; failing that, on one that is given the sections around it;
 /// failing that, on one where one of its neighbours, such as the switch of its section, has another value.
-pub fn of(option: &Described, options: &[Described], grounds: &[&Ground]) -> Effect {
-    let tried = |grounds: &mut dyn Iterator<Item = Ground>| grounds.map(|ground| on(&ground, option)).find(Option::is_some).flatten();
-    let found = grounds.iter().find_map(|ground| on(ground, option));
+pub fn of(option: &Described, options: &[Described], trial_sites: &[&TrialSite]) -> Effect {
+    let tried = |trial_sites: &mut dyn Iterator<Item = TrialSite>| trial_sites.map(|trial_site| on(&trial_site, option)).find(Option::is_some).flatten();
+    let found = trial_sites.iter().find_map(|trial_site| on(trial_site, option));
     found
-        .or_else(|| tried(&mut grounds.iter().filter_map(|ground| ground.with_sections(option, options))))
+        .or_else(|| tried(&mut trial_sites.iter().filter_map(|trial_site| trial_site.with_sections(option, options))))
         .or_else(|| {
             let neighbours = || options.iter().filter(|other| other.path != option.path && other.is_switch() && option.is_beside(other));
-            tried(&mut grounds.iter().flat_map(|ground| neighbours().flat_map(move |neighbour| ground.with_others(neighbour).map(|(_, other)| other))))
+            tried(
+                &mut trial_sites
+                    .iter()
+                    .flat_map(|trial_site| neighbours().flat_map(move |neighbour| trial_site.with_others(neighbour).map(|(_, other)| other))),
+            )
         })
         .unwrap_or_default()
 }
 
 /// What an option is written to on one site; none where the site has not its section, or where it has no effect.
-fn on(ground: &Ground, option: &Described) -> Option<Effect> {
+fn on(trial_site: &TrialSite, option: &Described) -> Option<Effect> {
     let mut best: Option<Effect> = None;
-    for (value, other) in ground.with_others(option) {
-        let differing = other.settings.symmetric_difference(&ground.settings);
+    for (value, other) in trial_site.with_others(option) {
+        let differing = other.settings.symmetric_difference(&trial_site.settings);
         let places: Places = differing.map(|setting| (setting.whose, setting.name.clone())).collect();
         // What takes an option away, or gives it its default, says least about it.
         let rank = |value: &Value, places: &Places| (value.is_null() || option.schema.get("default") == Some(value), places.len());
@@ -115,7 +119,7 @@ fn on(ground: &Ground, option: &Described) -> Option<Effect> {
     best
 }
 
-impl Ground {
+impl TrialSite {
     /// Each other value of an option, and the site with it; one that does not fit its neighbours is none.
     fn with_others(&self, option: &Described) -> impl Iterator<Item = (Value, Self)> {
         let mut files = self.files.clone();

@@ -125,7 +125,7 @@ fn texts(schema: &Map<String, Value>, now: Option<&Value>, files: &mut BTreeMap<
     found
 }
 
-/// The least that makes a value: what has to be said, with examples.
+/// The least that makes a value: what is required, with examples.
 pub fn least(schema: &Map<String, Value>) -> Option<Value> {
     if let Some(example) = schema.get("examples").and_then(|examples| examples.get(0)) {
         return Some(example.clone());

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::Site;
-use super::broken;
 use super::fitted::fitted;
 use super::nix::{self, Evaluator};
 use super::number;
-use super::position::{self, Oddity, Positions};
+use super::position::{self, Positions, UnsupportedYaml};
 use super::reveal::{self, Hidden, Unsaid};
 use super::schema::{self, MOST_MISTAKES, OptionPath};
 use super::sound;
+use super::syntax_error;
 use crate::check::{Finding, Findings, Position, Severity, rules};
 use crate::error::{Error, Result};
 use crate::files;
@@ -114,7 +114,7 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
     let more = source.positions.duplicates.len().saturating_sub(MOST_MISTAKES);
     findings.extend(Finding::of_more("S0007", Severity::Error, more, &file));
     findings.extend(odd(&file, &source.positions));
-    let odd: BTreeSet<&OptionPath> = source.positions.oddities.iter().map(|(at, ..)| at).collect();
+    let odd: BTreeSet<&OptionPath> = source.positions.unsupported.iter().map(|(at, ..)| at).collect();
     // What is missing is missing from the set around it.
     let around = |at: &OptionPath| OptionPath(at.0[..at.0.len().saturating_sub(1)].to_vec());
     let twice: BTreeSet<&OptionPath> = source.positions.duplicates.iter().map(|(at, _)| at).collect();
@@ -167,7 +167,7 @@ pub fn load_for(path: &Path, evaluator: &Evaluator, synapse: Running) -> Result<
     let findings = unsaid(findings, &source);
     if !findings.is_empty() {
         unsound.extend(source.positions.duplicates.iter().map(|(at, _)| at.clone()));
-        unsound.extend(source.positions.oddities.iter().map(|(at, ..)| at.clone()));
+        unsound.extend(source.positions.unsupported.iter().map(|(at, ..)| at.clone()));
         return Err(Error::Site(with_rules(findings, &unsound, value, Loading { files, source, synapse })));
     }
     let site = serde_json::from_value(without_nulls(value)).map_err(|error| {
@@ -209,10 +209,10 @@ fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], value: Value, 
     let (file, text) = (source.file.clone(), source.text.clone());
     if let (Ok(one), Ok(other), true) = (one, other, value.is_object()) {
         let mut loaded = Loaded { site: one, files, source, synapse };
-        let found = rules::apply_to_sound(&loaded, &sound.left_out).list;
+        let found = rules::apply_to_valid_parts(&loaded, &sound.left_out).list;
         loaded.site = other;
         // What is found with one stand-in and not with the other comes of it.
-        let again = rules::apply_to_sound(&loaded, &sound.left_out).list;
+        let again = rules::apply_to_valid_parts(&loaded, &sound.left_out).list;
         let again: BTreeSet<(&str, &str, &str, Option<&str>)> = again.iter().map(said).collect();
         findings.extend(found.into_iter().filter(|finding| again.contains(&said(finding))));
     }
@@ -221,16 +221,18 @@ fn with_rules(mut findings: Vec<Finding>, unsound: &[OptionPath], value: Value, 
 
 /// What is written in YAML's own way and means nothing here.
 fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
-    let finding = |(at, (line, column), oddity): &(OptionPath, (usize, usize), Oddity)| {
-        let (code, message, remedy) = match oddity {
-            Oddity::NotFinite(text) => no_number(at, text, "which is no number that a service takes"),
-            Oddity::Beyond(text) if !reveal::may_show(at, text) => no_number(at, "a number", &format!("and whole numbers are read {}", number::READABLE)),
-            Oddity::Beyond(text) => no_number(at, text, &format!("and whole numbers are read {}", number::READABLE)),
-            Oddity::Merge => told("S0001", "YAML 1.2 has no merge key".to_owned(), "write the options here, too; in a site.nix they can be shared"),
-            Oddity::Tag(tag) if reveal::may_show(at, tag) => {
+    let finding = |(at, (line, column), unsupported_yaml): &(OptionPath, (usize, usize), UnsupportedYaml)| {
+        let (code, message, remedy) = match unsupported_yaml {
+            UnsupportedYaml::NotFinite(text) => no_number(at, text, "which is no number that a service takes"),
+            UnsupportedYaml::Beyond(text) if !reveal::may_show(at, text) => {
+                no_number(at, "a number", &format!("and whole numbers are read {}", number::READABLE))
+            }
+            UnsupportedYaml::Beyond(text) => no_number(at, text, &format!("and whole numbers are read {}", number::READABLE)),
+            UnsupportedYaml::Merge => told("S0001", "YAML 1.2 has no merge key".to_owned(), "write the options here, too; in a site.nix they can be shared"),
+            UnsupportedYaml::Tag(tag) if reveal::may_show(at, tag) => {
                 told("S0002", format!("the tag {tag} means nothing here"), "remove it, or put the text into quotes")
             }
-            Oddity::Tag(_) => {
+            UnsupportedYaml::Tag(_) => {
                 told("S0002", "has a tag, which means nothing here".to_owned(), "remove the ! and what belongs to it, or put the text into quotes")
             }
         };
@@ -244,8 +246,8 @@ fn odd(file: &Path, positions: &Positions) -> Vec<Finding> {
             remedy: Some(remedy),
         }
     };
-    let more = positions.oddities.len().saturating_sub(MOST_MISTAKES);
-    let findings = positions.oddities.iter().take(MOST_MISTAKES).map(finding);
+    let more = positions.unsupported.len().saturating_sub(MOST_MISTAKES);
+    let findings = positions.unsupported.iter().take(MOST_MISTAKES).map(finding);
     findings.chain(Finding::of_more("S0002", Severity::Error, more, file)).collect()
 }
 
@@ -408,13 +410,13 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
         return Err(too_much(file));
     }
     let hidden = Hidden::new(text.clone());
-    let mistaken = |told: broken::Told| broken(told.message, told.remedy.as_deref(), told.place, Some(&hidden));
+    let mistaken = |told: syntax_error::SyntaxError| broken(told.message, told.remedy.as_deref(), told.place, Some(&hidden));
     let value: Value = if format == "json" {
         serde_json::from_str(&text).map_err(|error| {
             let place = (error.line(), error.column().max(1));
             match no_json_number(file, &text, &positions, place) {
                 Some(finding) => Error::Site(Findings::new(vec![finding], file, Some(&hidden))),
-                None => mistaken(broken::json(&text, &error.to_string(), place)),
+                None => mistaken(syntax_error::json(&text, &error.to_string(), place)),
             }
         })?
     } else {
@@ -423,7 +425,7 @@ fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
             if !odd.is_empty() {
                 return Error::Site(Findings::new(odd, file, Some(&hidden)));
             }
-            mistaken(broken::yaml(&text, &error.to_string()))
+            mistaken(syntax_error::yaml(&text, &error.to_string()))
         })?
     };
     // Comments alone, or a line --- alone.

@@ -2,19 +2,19 @@
 //! descriptions, serde defaults become option defaults, and the types of [`text`] become formats of the JSON Schema, which the
 //! loader checks a description against before it is deserialised. Fields that are Synapse options have Synapse's names.
 
+pub mod admin_ui;
 pub mod app_service;
 pub mod authentication;
-mod broken;
 pub mod checks;
 pub mod consent;
 pub mod database;
 pub mod delegation;
 pub mod deployment;
+pub mod draupnir;
 pub mod email;
 pub mod federation;
 mod fitted;
 pub mod gateway;
-pub mod helpers;
 pub mod images;
 mod in_place;
 pub mod ldap;
@@ -43,6 +43,7 @@ pub mod server;
 pub mod server_notices;
 mod sound;
 pub mod synapse;
+mod syntax_error;
 pub mod templates;
 pub mod text;
 pub mod turn;
@@ -134,10 +135,10 @@ pub struct Site {
     pub rtc: rtc::Rtc,
     /// A bot that moderates rooms.
     #[serde(default)]
-    pub draupnir: Option<helpers::Draupnir>,
+    pub draupnir: Option<draupnir::Draupnir>,
     /// A web page for administrators, off the public internet.
     #[serde(default)]
-    pub admin_ui: Option<helpers::AdminUi>,
+    pub admin_ui: Option<admin_ui::AdminUi>,
     /// The documents under `/.well-known/matrix/`.
     #[serde(default)]
     pub well_known: well_known::WellKnown,

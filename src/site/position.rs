@@ -24,7 +24,7 @@ pub struct Positions {
     /// Options that are written twice, at their second place.
     pub duplicates: Vec<(OptionPath, (usize, usize))>,
     /// What YAML allows to write and no description can mean.
-    pub oddities: Vec<(OptionPath, (usize, usize), Oddity)>,
+    pub unsupported: Vec<(OptionPath, (usize, usize), UnsupportedYaml)>,
     /// Whether there are more than are kept, so that all of this is incomplete.
     pub too_many: bool,
     steps: usize,
@@ -34,7 +34,7 @@ pub struct Positions {
 
 /// Something that readers of YAML take differently, or that JSON, and so every option, has no value for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Oddity {
+pub enum UnsupportedYaml {
     /// A whole number beyond all that is read.
     Beyond(String),
     /// `.nan` or `.inf`, as it is written (YAML 1.2, section 10.2.1.4).
@@ -67,7 +67,7 @@ impl Positions {
                         let here = path.key(&value);
                         positions.note(&here, &span);
                         if value == "<<" && style == ScalarStyle::Plain {
-                            positions.odd(&here, &span, Oddity::Merge);
+                            positions.odd(&here, &span, UnsupportedYaml::Merge);
                         }
                         *key = Some(here);
                         continue;
@@ -77,9 +77,9 @@ impl Positions {
                         positions.carried.push(value.clone().into_owned());
                     }
                     if style == ScalarStyle::Plain && tag.is_none() && is_not_finite(&value) {
-                        positions.odd(&here, &span, Oddity::NotFinite(value.into_owned()));
+                        positions.odd(&here, &span, UnsupportedYaml::NotFinite(value.into_owned()));
                     } else if style == ScalarStyle::Plain && tag.is_none() && number::is_beyond(&value) {
-                        positions.odd(&here, &span, Oddity::Beyond(value.into_owned()));
+                        positions.odd(&here, &span, UnsupportedYaml::Beyond(value.into_owned()));
                     }
                     positions.tag(&here, &span, tag.as_deref());
                 }
@@ -139,12 +139,12 @@ impl Positions {
             && !(tag.is_yaml_core_schema() && ["str", "int", "float", "bool", "null", "map", "seq"].contains(&tag.suffix.as_str()))
         {
             let written = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { format!("{}{}", tag.handle, tag.suffix) };
-            self.odd(path, span, Oddity::Tag(written));
+            self.odd(path, span, UnsupportedYaml::Tag(written));
         }
     }
 
-    fn odd(&mut self, path: &OptionPath, span: &Span, oddity: Oddity) {
-        self.oddities.push((path.clone(), (span.start.line(), span.start.col() + 1), oddity));
+    fn odd(&mut self, path: &OptionPath, span: &Span, unsupported_yaml: UnsupportedYaml) {
+        self.unsupported.push((path.clone(), (span.start.line(), span.start.col() + 1), unsupported_yaml));
     }
 
     fn note(&mut self, path: &OptionPath, span: &Span) {
@@ -217,16 +217,17 @@ mod tests {
     #[test]
     fn what_no_option_has_is_found() {
         let positions = Positions::of("a: -.INF\nb: [.nan, '.nan', !!str .inf, !own x, !!binary eA==]\n<<: {}\n'<<': 1\nc: !set {}\n");
-        let found: Vec<(String, Oddity)> = positions.oddities.into_iter().map(|(path, _, oddity)| (path.to_string(), oddity)).collect();
-        let tag = |name: &str| Oddity::Tag(name.to_owned());
+        let found: Vec<(String, UnsupportedYaml)> =
+            positions.unsupported.into_iter().map(|(path, _, unsupported_yaml)| (path.to_string(), unsupported_yaml)).collect();
+        let tag = |name: &str| UnsupportedYaml::Tag(name.to_owned());
         assert_eq!(
             found,
             [
-                ("a".to_owned(), Oddity::NotFinite("-.INF".to_owned())),
-                ("b[0]".to_owned(), Oddity::NotFinite(".nan".to_owned())),
+                ("a".to_owned(), UnsupportedYaml::NotFinite("-.INF".to_owned())),
+                ("b[0]".to_owned(), UnsupportedYaml::NotFinite(".nan".to_owned())),
                 ("b[3]".to_owned(), tag("!own")),
                 ("b[4]".to_owned(), tag("!!binary")),
-                ("\"<<\"".to_owned(), Oddity::Merge),
+                ("\"<<\"".to_owned(), UnsupportedYaml::Merge),
                 ("c".to_owned(), tag("!set")),
             ]
         );

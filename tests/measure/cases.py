@@ -16,7 +16,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RULES = REPOSITORY / "tests" / "rules"
-IMPOSSIBLE = REPOSITORY / "tests" / "impossible"
+IMPOSSIBLE = REPOSITORY / "tests" / "invariants"
 # Where the container sees the rendered cases.
 MOUNT = "/cases"
 # Codes whose sites are Nix, which the tests of modules try; Synapse reads the same files as for a site without the finding.

@@ -21,7 +21,7 @@ SECONDS = pytest.StashKey[float]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--synapse-site", type=Path, help="the program; by default the newest one below target/")
     parser.addoption("--images", type=Path, default=cases.REPOSITORY / "out" / "images.tar", help="an archive that it built, with its site.json beside it")
-    parser.addoption("--write-measured", action="store_true", help="write tests/rules/measured.toml anew instead of comparing with it")
+    parser.addoption("--write-measured", action="store_true", help="write tests/rules/synapse-verdicts.toml anew instead of comparing with it")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Synapse has the last word: it accepts every example and every good site, and does with every bad one what tests/rules/measured.toml
+"""Synapse has the last word: it accepts every example and every good site, and does with every bad one what tests/rules/synapse-verdicts.toml
 says, which is where docs/rules.md has it from."""
 
 import json
@@ -12,7 +12,7 @@ import pytest
 import cases
 from conftest import Measured
 
-TABLE = cases.RULES / "measured.toml"
+TABLE = cases.RULES / "synapse-verdicts.toml"
 HEAD = """\
 # What Synapse itself does with the bad site of each code, and with each mistake that cannot be written: written by `make measured`,
 # compared by `make measure`.
@@ -106,7 +106,7 @@ def test_bad_sites_do_what_the_table_says(measured: Measured, request: pytest.Fi
         for code in sorted(kept.keys() | found.keys())
         if kept.get(code) != found.get(code)
     ]
-    assert not differences, "\n".join(["Synapse does something else than tests/rules/measured.toml says (`make measured` writes it anew):", *differences])
+    assert not differences, "\n".join(["Synapse does something else than tests/rules/synapse-verdicts.toml says (`make measured` writes it anew):", *differences])
 
 
 def outcome(measured: Measured, code: str, pair: tuple[cases.Case, cases.Case]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use synapse_site::error::Result;
 use synapse_site::hash;
 use synapse_site::image::layer::LayerPlan;
+use synapse_site::image::layering::{self, Needs};
 use synapse_site::image::progress::Silent;
-use synapse_site::image::strata::{self, Needs};
 use synapse_site::package::closure::{Closure, Graph};
 use synapse_site::package::deb::Deb;
 use synapse_site::package::wheel::{Scheme, Wheel};
@@ -60,7 +60,7 @@ fn divide(records: &Value) -> Result<String> {
     let graph = Graph::parse(records)?;
     let roots = records[0]["path"].as_str().into_iter().map(str::to_owned).collect();
     let images = [("one".to_owned(), Needs { roots, ..Needs::default() })].into();
-    let stacks = strata::divide(&graph, &images, strata::MOST)?;
+    let stacks = layering::divide(&graph, &images, layering::MOST)?;
     Ok(format!("{} groups", stacks["one"].len()))
 }
 

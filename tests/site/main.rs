@@ -12,7 +12,7 @@ mod examples;
 mod field;
 mod gateway;
 mod help;
-mod impossible;
+mod invariants;
 mod licences;
 mod providers;
 mod rules;

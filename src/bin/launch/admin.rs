@@ -8,10 +8,10 @@ use synapse_site::deploy::secrets::generate;
 use synapse_site::error::{Error, Result};
 use synapse_site::launch::{Admin, AdminUser, Plan, Probe, Wait};
 
-use crate::place::Place;
+use crate::place::Paths;
 use crate::signals::Stop;
 use crate::synapse_api::{BOT, Failure, Registration, Synapse};
-use crate::values::{Value, Values};
+use crate::values::{Secrets, Value};
 use crate::wait;
 
 /// How long Synapse may take to come up.
@@ -19,12 +19,12 @@ const DEADLINE: Duration = Duration::from_secs(120);
 const IN_USE: &str = "M_USER_IN_USE";
 
 /// Makes every administrator of the plan, prints a line for each, and fails with everything that did not work.
-pub fn run(place: &Place, plan: &Plan, stop: &Stop) -> Result<()> {
+pub fn run(place: &Paths, plan: &Plan, stop: &Stop) -> Result<()> {
     let admin = plan.admin.as_ref().ok_or_else(|| {
         Error::environment("this image's plan names no administrators", "list them in the site's `administrators`, and run this in the Synapse image")
     })?;
     let names = admin.users.iter().filter_map(|user| user.password_secret.as_deref());
-    let values = Values::require(&place.secrets, names.chain([admin.registration_secret.as_str()]))?;
+    let values = Secrets::require(&place.secrets, names.chain([admin.registration_secret.as_str()]))?;
     let probe = Probe::Http { host: admin.host.clone(), port: admin.port, path: "/health".into() };
     wait::for_all(&[Wait { name: "Synapse".into(), probe }], DEADLINE)?;
 
@@ -58,7 +58,7 @@ struct Work<'a> {
     server_name: &'a str,
     synapse: Synapse,
     secret: &'a Value,
-    values: &'a Values,
+    values: &'a Secrets,
 }
 
 impl Work<'_> {

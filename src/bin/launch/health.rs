@@ -9,9 +9,9 @@ use std::time::Duration;
 use synapse_site::error::{Error, Result};
 use synapse_site::launch::{Health, Plan, Role};
 
-use crate::place::{self, Place};
+use crate::place::{self, Paths};
 use crate::probe::{self, Answer};
-use crate::values::{Value, Values};
+use crate::values::{Secrets, Value};
 use crate::{session, stun};
 
 /// Longer than this, no answer is a bad answer; container engines wait longer by default.
@@ -22,7 +22,7 @@ const STEP: Duration = Duration::from_secs(4);
 const SHORT_STEP: Duration = Duration::from_secs(2);
 
 /// Asks the role's service.
-pub fn check(place: &Place, plan: &Plan, name: &str) -> Result<()> {
+pub fn check(place: &Paths, plan: &Plan, name: &str) -> Result<()> {
     let role = place::role(plan, name)?;
     let (role, health) = role
         .health
@@ -50,7 +50,7 @@ fn surroundings(role: &Role, secrets: &Path) -> Answer {
     }
     let Some(database) = &role.database else { return Ok(()) };
     let name = database.password_secret.as_str();
-    let values = Values::require(secrets, Some(name)).map_err(|error| error.to_string())?;
+    let values = Secrets::require(secrets, Some(name)).map_err(|error| error.to_string())?;
     let password = values.get(name).map_err(|error| error.to_string())?;
     session::write(database, password.expose(), SHORT_STEP).map_err(|reason| format!("PostgreSQL takes no writes: {reason}"))
 }
@@ -79,7 +79,7 @@ fn ask(health: &Health, secrets: &Path) -> Answer {
         Health::Stun { host, port } => stun::ask(host, *port, STEP),
         Health::Redis { port, password_secret } => {
             let names = password_secret.as_deref();
-            let values = Values::require(secrets, names).map_err(|error| error.to_string())?;
+            let values = Secrets::require(secrets, names).map_err(|error| error.to_string())?;
             let password = names.map(|name| values.get(name)).transpose().map_err(|error| error.to_string())?;
             redis(*port, password)
         }

@@ -30,7 +30,7 @@ mod trust;
 mod values;
 mod wait;
 
-use place::Place;
+use place::Paths;
 use signals::Stop;
 
 const HELP: &str = "\
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: &[&str]) -> Result<()> {
-    let place = Place::from_environment();
+    let place = Paths::from_environment();
     match arguments {
         [.., "--help" | "-h"] | ["help"] => {
             print!("{HELP}");
@@ -117,13 +117,13 @@ fn usage(problem: &str) -> Error {
 }
 
 /// For what is done beside a main process that does not start.
-fn with_the_guard(place: &Place, work: impl FnOnce(&guard::Site, &mut guard::Places) -> Result<()>) -> Result<()> {
+fn with_the_guard(place: &Paths, work: impl FnOnce(&guard::Site, &mut guard::Places) -> Result<()>) -> Result<()> {
     let plan = place.load()?;
     let (guarded, values) = guard::find(&plan, &place.secrets)?;
     work(&guard::Site::of(&plan, guarded, &values)?, &mut guard::Places::open(guarded, &values)?)
 }
 
-fn init_secrets(place: &Place, arguments: &[&str]) -> Result<()> {
+fn init_secrets(place: &Paths, arguments: &[&str]) -> Result<()> {
     let (options, directories): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|text| text.starts_with('-'));
     if let Some(unknown) = options.iter().find(|option| **option != "--json") {
         return Err(usage(&format!("`secrets init` has no option {unknown}")));

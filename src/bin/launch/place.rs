@@ -21,7 +21,7 @@ pub const VARIABLES: [&str; 3] = [PLAN_VARIABLE, SECRETS_VARIABLE, RUN_VARIABLE]
 
 /// The paths in force.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Paths {
     /// The plan.
     pub plan: PathBuf,
     /// The directory of the secrets, one file each.
@@ -30,7 +30,7 @@ pub struct Place {
     pub run: PathBuf,
 }
 
-impl Place {
+impl Paths {
     /// The contract's paths, unless the environment names others.
     pub fn from_environment() -> Self {
         let path = |variable, usual: &str| env::var_os(variable).map_or_else(|| PathBuf::from(usual), PathBuf::from);

@@ -11,13 +11,13 @@ use synapse_site::error::{Error, Result};
 use synapse_site::launch::{Plan, Prepare, Role};
 
 use crate::lock::{self, Lock};
-use crate::place::Place;
+use crate::place::Paths;
 use crate::signals::Stop;
-use crate::values::{self, Values};
+use crate::values::{self, Secrets};
 use crate::{files, guard, place, postgres, program, template, trust, wait};
 
 /// Starts a role. It returns only if the service could not be started.
-pub fn run(place: &Place, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
+pub fn run(place: &Paths, plan: &Plan, name: &str, stop: &Stop) -> Result<()> {
     let role = place::role(plan, name)?;
     let Some((program_name, arguments)) = role.exec.split_first() else {
         return Err(Error::environment(format!("the plan's role {name:?} starts nothing"), "build the images again"));
@@ -65,10 +65,10 @@ fn alone(signing_key: &Path) -> Result<()> {
 }
 
 /// Looks at all secrets and all directories, and reports everything that is missing in one error.
-fn check(place: &Place, role: &Role) -> Result<Values> {
+fn check(place: &Paths, role: &Role) -> Result<Secrets> {
     let mut problems = Vec::new();
     let names: BTreeSet<&str> = role.secrets.iter().map(String::as_str).chain(secrets_to_prepare(role)).collect();
-    let secrets = Values::read(&place.secrets, names, &mut problems);
+    let secrets = Secrets::read(&place.secrets, names, &mut problems);
     let without_secrets = problems.len();
     let run = (!role.files.is_empty() || role.trust.is_some()).then_some(place.run.as_path());
     let directories = role.writable.iter().map(std::path::Path::new).chain(run);

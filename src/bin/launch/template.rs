@@ -8,7 +8,7 @@ use synapse_site::error::{Error, Result};
 use synapse_site::files::{LARGEST, read_text};
 use synapse_site::launch::{ADDRESS, Escape, PLACEHOLDER_CLOSE, PLACEHOLDER_OPEN, Template};
 
-use crate::values::Values;
+use crate::values::Secrets;
 use crate::{files, stun};
 
 /// Asking the kernel takes no time; the limit is for a machine that is short of everything.
@@ -32,7 +32,7 @@ impl Completed {
 }
 
 /// Reads and completes one template; the error names the template and the secret.
-pub fn complete(template: &Template, run: &Path, values: &Values) -> Result<Completed> {
+pub fn complete(template: &Template, run: &Path, values: &Secrets) -> Result<Completed> {
     let target = Path::new(&template.target);
     let inside = target.starts_with(run) && target != run && !target.components().any(|c| c == Component::ParentDir);
     if !inside {
@@ -50,7 +50,7 @@ pub fn complete(template: &Template, run: &Path, values: &Values) -> Result<Comp
     Ok(Completed { target: template.target.clone(), text: fill(&text, template, values)? })
 }
 
-fn fill(text: &str, template: &Template, values: &Values) -> Result<String> {
+fn fill(text: &str, template: &Template, values: &Secrets) -> Result<String> {
     let mut completed = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(PLACEHOLDER_OPEN) {
@@ -125,11 +125,11 @@ fn json(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn values(place: &Path, pairs: &[(&str, &str)]) -> Values {
+    fn values(place: &Path, pairs: &[(&str, &str)]) -> Secrets {
         for (name, value) in pairs {
             std::fs::write(place.join(name), value).unwrap();
         }
-        Values::require(place, pairs.iter().map(|(name, _)| *name)).unwrap()
+        Secrets::require(place, pairs.iter().map(|(name, _)| *name)).unwrap()
     }
 
     fn template(escape: Escape) -> Template {

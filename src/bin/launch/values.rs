@@ -1,5 +1,5 @@
 //! The secrets' values: read from one file each, checked, and kept away from every message. Everything else in this
-//! program gets a value only through [`Values::get`] and names it in errors by its file.
+//! program gets a value only through [`Secrets::get`] and names it in errors by its file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,12 +43,12 @@ impl fmt::Debug for Value {
 
 /// The secrets of one role.
 #[derive(Debug)]
-pub struct Values {
+pub struct Secrets {
     directory: PathBuf,
     values: BTreeMap<String, Value>,
 }
 
-impl Values {
+impl Secrets {
     /// Reads each named secret; what is wrong goes to `problems`, one line each.
     pub fn read<'a>(directory: &Path, names: impl IntoIterator<Item = &'a str>, problems: &mut Vec<String>) -> Self {
         let mut values = BTreeMap::new();
@@ -147,7 +147,7 @@ mod tests {
         write("large", &vec![b'x'; 70_000]);
         std::fs::create_dir(place.path().join("directory")).unwrap();
         let names = ["absent", "empty", "blank", "binary", "windows", "nul", "large", "directory"];
-        let error = Values::require(place.path(), names).unwrap_err();
+        let error = Secrets::require(place.path(), names).unwrap_err();
         assert_eq!(error.exit_code(), 3);
         let shown = error.to_string();
         for name in names {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Breach, Rule, all, found};
+use super::{Rule, Violation, all, found};
 use crate::check::Severity::{Error, Warning};
 use crate::site::checks::covering;
 use crate::site::schema::nearest;
@@ -16,8 +16,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["checks.accept"],
         reason: "Only a warning can be accepted: an error means that the site would not work.",
-        breaches: |loaded| {
-            let mut breaches = Vec::new();
+        violations: |loaded| {
+            let mut violations = Vec::new();
             for (at, acceptance) in loaded.site.checks.accept.iter().enumerate() {
                 let code = acceptance.code.as_str();
                 let option = format!("checks.accept.{at}.code");
@@ -25,18 +25,18 @@ pub(super) const RULES: &[Rule] = &[
                     None => {
                         let warnings = super::explanations().filter(|explanation| explanation.severity == Warning).map(|explanation| explanation.code);
                         let near = nearest(code, warnings).map_or("see `synapse-site check --explain all`".to_owned(), |near| format!("code: {near}"));
-                        breaches.push(Breach::at(&option, format!("is {code:?}, which no finding has"), near));
+                        violations.push(Violation::at(&option, format!("is {code:?}, which no finding has"), near));
                     }
                     Some(explanation) if explanation.severity == Error => {
-                        breaches.push(Breach::at(&option, format!("is {code}, an error"), "remove this entry, and mend what the error is about"));
+                        violations.push(Violation::at(&option, format!("is {code}, an error"), "remove this entry, and mend what the error is about"));
                     }
                     Some(_) if acceptance.reason.as_str().trim().is_empty() => {
-                        breaches.push(Breach::at(&format!("checks.accept.{at}.reason"), "is empty", "reason: say why, for whoever reads this next"));
+                        violations.push(Violation::at(&format!("checks.accept.{at}.reason"), "is empty", "reason: say why, for whoever reads this next"));
                     }
                     Some(_) => {}
                 }
             }
-            breaches
+            violations
         },
     },
     Rule {
@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["checks.accept"],
         reason: "An acceptance that outlives its warning would hide the next one.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let accept = &loaded.site.checks.accept;
             if accept.is_empty() {
                 return Vec::new();
@@ -60,7 +60,11 @@ pub(super) const RULES: &[Rule] = &[
             entries
                 .map(|(at, acceptance)| {
                     let place = acceptance.option.as_ref().map_or(String::new(), |option| format!(" at {option}"));
-                    Breach::at(&format!("checks.accept.{at}"), format!("accepts {}{place}, and there is no such warning", acceptance.code), "remove this entry")
+                    Violation::at(
+                        &format!("checks.accept.{at}"),
+                        format!("accepts {}{place}, and there is no such warning", acceptance.code),
+                        "remove this entry",
+                    )
                 })
                 .collect()
         },

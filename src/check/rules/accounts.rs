@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Breach, Rule, modules};
+use super::{Rule, Violation, modules};
 use crate::check::Severity::{Error, Warning};
 use crate::site::Site;
 use crate::site::authentication::Method;
@@ -19,8 +19,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["authentication.method", "ldap"],
         reason: "Passwords in a directory need to know the directory.",
-        breaches: |loaded| match (loaded.site.authentication.method, &loaded.site.ldap) {
-            (Method::Ldap, None) => vec![Breach::at(
+        violations: |loaded| match (loaded.site.authentication.method, &loaded.site.ldap) {
+            (Method::Ldap, None) => vec![Violation::at(
                 "authentication.method",
                 "is \"ldap\", and there is no section ldap",
                 "add a section ldap with at least uri and base, or use the method \"local\"",
@@ -33,8 +33,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["authentication.method", "ldap"],
         reason: "A directory that nobody logs in with is a setting with no effect, which people take for one with an effect.",
-        breaches: |loaded| match (loaded.site.authentication.method, &loaded.site.ldap) {
-            (Method::Local, Some(_)) => vec![Breach::at(
+        violations: |loaded| match (loaded.site.authentication.method, &loaded.site.ldap) {
+            (Method::Local, Some(_)) => vec![Violation::at(
                 "ldap",
                 "is there, but authentication.method is \"local\", so nobody would log in with the directory",
                 "authentication.method: ldap, or remove the section ldap",
@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["ldap.uri", "ldap.further_uris", "ldap.start_tls", "synapse.settings"],
         reason: "Without TLS every password crosses the network in clear (matrix-synapse-ldap3, README).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let of_section = loaded.site.ldap.iter().filter(|ldap| !ldap.start_tls).flat_map(Ldap::uris).filter(|(_, uri)| !uri.is_ldaps());
             let mut places: Vec<OptionPath> = of_section.map(|(option, _)| OptionPath::dotted(&option)).collect();
             for module in modules::all(&loaded.site.synapse.settings) {
@@ -55,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
             }
             let remedy = "start_tls: true beside it, or use an ldaps:// address";
             let message = "is ldap:// without start_tls: passwords cross the network in clear";
-            places.into_iter().map(|option| Breach { option, message: message.to_owned(), remedy: remedy.to_owned() }).collect()
+            places.into_iter().map(|option| Violation { option, message: message.to_owned(), remedy: remedy.to_owned() }).collect()
         },
     },
     Rule {
@@ -63,9 +63,9 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["ldap.uri", "ldap.further_uris", "ldap.start_tls"],
         reason: "A connection is switched to TLS once; ldaps is TLS from its first byte (RFC 4513, section 3.1).",
-        breaches: |loaded| match &loaded.site.ldap {
+        violations: |loaded| match &loaded.site.ldap {
             Some(ldap) if ldap.start_tls && ldap.uris().any(|(_, uri)| uri.is_ldaps()) => {
-                vec![Breach::at("ldap.start_tls", "is true although an address is ldaps://", "remove ldap.start_tls, or use ldap:// addresses only")]
+                vec![Violation::at("ldap.start_tls", "is true although an address is ldaps://", "remove ldap.start_tls, or use ldap:// addresses only")]
             }
             _ => Vec::new(),
         },
@@ -75,15 +75,19 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["ldap.mode", "ldap.filter", "ldap.bind_dn"],
         reason: "matrix-synapse-ldap3 reads filter in search mode only, and any bind_dn makes it search (ldap_auth_provider.py, parse_config).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(ldap) = loaded.site.ldap.as_ref().filter(|ldap| ldap.mode == Mode::Simple) else { return Vec::new() };
-            let mut breaches = Vec::new();
+            let mut violations = Vec::new();
             for (name, present) in [("filter", ldap.filter.is_some()), ("bind_dn", ldap.bind_dn.is_some())] {
                 if present {
-                    breaches.push(Breach::at(&format!("ldap.{name}"), "has no meaning in simple mode", format!("ldap.mode: search, or remove ldap.{name}")));
+                    violations.push(Violation::at(
+                        &format!("ldap.{name}"),
+                        "has no meaning in simple mode",
+                        format!("ldap.mode: search, or remove ldap.{name}"),
+                    ));
                 }
             }
-            breaches
+            violations
         },
     },
     Rule {
@@ -91,12 +95,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["ldap.ca_certificate"],
         reason: "A certificate authority has to be PEM, or every login fails with \"invalid username or password\".",
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(path) = loaded.site.ldap.as_ref().and_then(|ldap| ldap.ca_certificate.as_ref()) else { return Vec::new() };
             let content = loaded.files.get(path.as_str()).map(Vec::as_slice).unwrap_or_default();
             let text = String::from_utf8_lossy(content);
             if text.contains("PRIVATE KEY-----") {
-                return vec![Breach::at(
+                return vec![Violation::at(
                     "ldap.ca_certificate",
                     "the file holds a private key, which would end up in an image",
                     "name a file with certificates only",
@@ -105,7 +109,7 @@ pub(super) const RULES: &[Rule] = &[
             if text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----") {
                 return Vec::new();
             }
-            vec![Breach::at("ldap.ca_certificate", "the file holds no PEM certificate", "convert it: openssl x509 -inform der -in FILE -out FILE.pem")]
+            vec![Violation::at("ldap.ca_certificate", "the file holds no PEM certificate", "convert it: openssl x509 -inform der -in FILE -out FILE.pem")]
         },
     },
     Rule {
@@ -120,12 +124,12 @@ pub(super) const RULES: &[Rule] = &[
             "synapse.settings.enable_registration_captcha",
         ],
         reason: "Synapse refuses open registration that proves nothing, unless told otherwise (config/homeserver.py, validate_config), and overlooks a telephone number that nobody is asked for (rest/client/register.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let registration = &loaded.site.registration;
             if !is_open(&loaded.site) || registration.enable_registration_without_verification || is_something_proved(&loaded.site) {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "registration.enable_registration",
                 "is true, and nothing has to be proved to make an account",
                 "registration.registration_requires_token: true, or registration.registrations_require_3pid: [\"email\"]",
@@ -137,13 +141,13 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["registration.registrations_require_3pid", "email"],
         reason: "An address can only be verified by sending mail to it; Synapse stops at start, whether registration is open or not (rest/client/register.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let wants = loaded.site.registration.registrations_require_3pid.contains(&ThirdParty::Email);
             // Where another service logs people in Synapse has nothing to verify, and does not look (rest/client/register.py).
             if !wants || loaded.site.email.is_some() || loaded.site.matrix_authentication_service.is_some() {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "registration.registrations_require_3pid",
                 "asks for an e-mail address, and the server cannot send mail",
                 "describe the mail server in the section email (smtp_host, notif_from, …)",
@@ -162,12 +166,12 @@ pub(super) const RULES: &[Rule] = &[
             "synapse.settings.enable_registration_captcha",
         ],
         reason: "Registration by anybody without proof is found by spammers within hours (Synapse documentation, enable_registration_without_verification).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let stated = loaded.site.registration.enable_registration_without_verification;
             if !is_open(&loaded.site) || !stated || is_something_proved(&loaded.site) {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "registration.enable_registration_without_verification",
                 "lets anybody make any number of accounts",
                 "require a token (registration.registration_requires_token) unless the server is out of the world's reach",
@@ -179,12 +183,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["administrators"],
         reason: "An administrator is made once.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let mut seen = BTreeSet::new();
             let people = loaded.site.administrators.iter().enumerate();
             people
                 .filter(|(_, person)| !seen.insert(person.as_str()))
-                .map(|(at, person)| Breach::at(&format!("administrators.{at}"), format!("{person} is listed twice"), "remove one of the two"))
+                .map(|(at, person)| Violation::at(&format!("administrators.{at}"), format!("{person} is listed twice"), "remove one of the two"))
                 .collect()
         },
     },
@@ -193,11 +197,11 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["registration.enable_registration", "authentication.method"],
         reason: "People who register get local passwords, which nobody is asked for where a directory has them (handlers/auth.py).",
-        breaches: |loaded: &Loaded| {
+        violations: |loaded: &Loaded| {
             if loaded.site.authentication.method != Method::Ldap || !loaded.site.registration.enable_registration {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "registration.enable_registration",
                 "is true on a site whose passwords are in a directory: accounts made so could never log in",
                 "registration.enable_registration: false; accounts are made at the first login",

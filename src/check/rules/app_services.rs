@@ -1,6 +1,6 @@
 //! S055x: application services, of which the description names the registration files. Synapse 1.163, config/appservice.py.
 
-use super::{Breach, Rule};
+use super::{Rule, Violation};
 use crate::check::Severity::Error;
 use crate::site::app_service::of_site as registrations;
 use crate::site::app_service::{self, Registration};
@@ -12,8 +12,8 @@ fn sound(loaded: &Loaded) -> Vec<(usize, Registration)> {
     registrations(loaded).into_iter().enumerate().filter_map(|(at, read)| Some((at, read.ok()?))).collect()
 }
 
-fn at(place: usize, message: String, remedy: impl Into<String>) -> Breach {
-    Breach { option: OptionPath::dotted("app_services").index(place), message, remedy: remedy.into() }
+fn at(place: usize, message: String, remedy: impl Into<String>) -> Violation {
+    Violation { option: OptionPath::dotted("app_services").index(place), message, remedy: remedy.into() }
 }
 
 pub(super) const RULES: &[Rule] = &[
@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Every process of Synapse reads every registration when it starts, and ends with one that it cannot read (config/appservice.py); a token in it could be read by whoever has the image.",
         options: &["app_services"],
-        breaches: |loaded| {
+        violations: |loaded| {
             registrations(loaded)
                 .into_iter()
                 .enumerate()
@@ -38,22 +38,22 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "An application service is known by its id and by its token; Synapse ends when two have the same.",
         options: &["app_services"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let all = sound(loaded);
-            let mut breaches = Vec::new();
+            let mut violations = Vec::new();
             for (index, (place, service)) in all.iter().enumerate() {
                 let earlier = || all[..index].iter().map(|(_, earlier)| earlier);
                 if earlier().any(|earlier| earlier.id == service.id) {
-                    breaches.push(at(*place, format!("has the id {:?} of an earlier service", service.id), "give each service an id of its own"));
+                    violations.push(at(*place, format!("has the id {:?} of an earlier service", service.id), "give each service an id of its own"));
                 } else if let Some(first) = earlier().find(|earlier| earlier.tokens[0].secret == service.tokens[0].secret) {
-                    breaches.push(at(
+                    violations.push(at(
                         *place,
                         format!("has the as_token of {}: the secret {}", first.id, first.tokens[0].secret),
                         "give each service a secret of its own",
                     ));
                 }
             }
-            breaches
+            violations
         },
     },
     Rule {
@@ -61,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Synapse runs in a container, and its localhost is that container, where no application service is.",
         options: &["app_services"],
-        breaches: |loaded| {
+        violations: |loaded| {
             sound(loaded)
                 .into_iter()
                 .filter_map(|(place, service)| {
@@ -85,18 +85,18 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "An exclusive namespace belongs to its service alone: nobody else can register, and administrators are not made, under a name in it.",
         options: &["app_services", "administrators", "server_notices.system_mxid_localpart", "draupnir.localpart"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let site = &loaded.site;
             let notices = site.server_notices.as_ref().map(|notices| (&notices.system_mxid_localpart, "the account of the notices"));
             let people: Vec<_> = site.named_accounts().into_iter().chain(notices).collect();
-            let mut breaches = Vec::new();
+            let mut violations = Vec::new();
             for (place, service) in sound(loaded) {
                 for expression in &service.exclusive_users {
                     let server = &site.server.server_name;
                     let taken = people.iter().filter(|(name, _)| app_service::matches(expression, name.as_str(), server));
                     let taken: Vec<String> = taken.map(|(name, who)| format!("{who}, {name}")).collect();
                     if !taken.is_empty() {
-                        breaches.push(at(
+                        violations.push(at(
                             place,
                             format!("has the exclusive namespace {expression}, and in it {}", taken.join("; ")),
                             "narrow the expression to the service's own users, or write exclusive: false",
@@ -104,7 +104,7 @@ pub(super) const RULES: &[Rule] = &[
                     }
                 }
             }
-            breaches
+            violations
         },
     },
 ];

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::places::each;
-use super::{Breach, Rule, modules};
+use super::{Rule, Violation, modules};
 use crate::check::Severity::{Error, Warning};
 use crate::component::synapse::taken_ports;
 use crate::site::Site;
@@ -105,60 +105,60 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["synapse.settings", "media.enable_authenticated_media"],
         reason: "Synapse takes these values without a word: they end the verification of certificates, put secrets into logs, open a door, lock people out or break what the site offers (config/tls.py, appservice.py, captcha.py, cas.py, account_validity.py, server.py, stats.py).",
-        breaches: weak,
+        violations: weak,
     },
     Rule {
         code: "S0431",
         severity: Error,
         options: &["synapse.settings"],
         reason: "Each of these values is of the right type, and Synapse ends while it starts (config/key.py, captcha.py, api.py, repository.py, util/module_loader.py, http/proxyagent.py).",
-        breaches: |loaded| ending(loaded).collect(),
+        violations: |loaded| ending(loaded).collect(),
     },
     Rule {
         code: "S0432",
         severity: Error,
         options: &["synapse.settings.enable_local_media_storage", "synapse.settings.media_storage_providers"],
         reason: "Uploads go to the store of the process and to each provider with store_local; where there is none of them, or one that copies from the store that is off, every upload is lost or refused (media/media_repository.py, storage_provider.py).",
-        breaches: nowhere,
+        violations: nowhere,
     },
 ];
 
-fn weak(loaded: &Loaded) -> Vec<Breach> {
+fn weak(loaded: &Loaded) -> Vec<Violation> {
     let settings = &loaded.site.synapse.settings;
-    let ending: Vec<OptionPath> = ending(loaded).map(|breach| breach.option).collect();
+    let ending: Vec<OptionPath> = ending(loaded).map(|violation| violation.option).collect();
     let found = WEAK
         .iter()
         .filter(|weak| super::settings::is_used(&loaded.site, weak.option))
         .flat_map(|weak| each(settings, weak.option).into_iter().filter(|(_, value)| (weak.is)(value)).map(move |(option, _)| (option, weak)));
-    let mut breaches: Vec<Breach> = found
+    let mut violations: Vec<Violation> = found
         // What keeps Synapse from starting is S0431's.
         .filter(|(option, _)| !ending.contains(option))
-        .map(|(option, weak)| Breach { option, message: weak.message.to_owned(), remedy: weak.remedy.to_owned() })
+        .map(|(option, weak)| Violation { option, message: weak.message.to_owned(), remedy: weak.remedy.to_owned() })
         .collect();
     if !loaded.site.media.enable_authenticated_media {
         let message = "is false: whoever knows or guesses the address of a file has it, from anywhere, and other sites can use this server to hand files out";
-        breaches.push(Breach::at("media.enable_authenticated_media", message, "media.enable_authenticated_media: true"));
+        violations.push(Violation::at("media.enable_authenticated_media", message, "media.enable_authenticated_media: true"));
     }
     for (at, provider) in each(settings, "media_storage_providers") {
         let keeps = |name: &str| provider[name] == Value::Bool(true);
         if provider.is_object() && !keeps("store_local") && !keeps("store_remote") {
             let message = "keeps nothing: neither store_local nor store_remote is true".to_owned();
-            breaches.push(Breach { option: at, message, remedy: "store_local: true, store_remote: true".to_owned() });
+            violations.push(Violation { option: at, message, remedy: "store_local: true, store_remote: true".to_owned() });
         }
     }
-    breaches
+    violations
 }
 
-fn ending(loaded: &Loaded) -> impl Iterator<Item = Breach> {
+fn ending(loaded: &Loaded) -> impl Iterator<Item = Violation> {
     let site = &loaded.site;
     let settings = &site.synapse.settings;
     let either = EITHER.iter().filter(|(one, other)| is_said(settings, one) && is_said(settings, other)).map(|(one, other)| {
         let message = format!("is set beside {other}, and Synapse takes only one of the two");
-        Breach::at(&format!("synapse.settings.{one}"), message, format!("remove {one}"))
+        Violation::at(&format!("synapse.settings.{one}"), message, format!("remove {one}"))
     });
     let proxies = ["http_proxy", "https_proxy"].into_iter().flat_map(|name| each(settings, name)).filter_map(|(option, value)| {
         let message = format!("is {}: {}", reveal::value(&option, value), no_proxy(value.as_str()?)?);
-        Some(Breach { option, message, remedy: "write the address of an HTTP proxy: \"http://proxy.example.com:3128\"".to_owned() })
+        Some(Violation { option, message, remedy: "write the address of an HTTP proxy: \"http://proxy.example.com:3128\"".to_owned() })
     });
     let manhole = settings.get("manhole").and_then(Value::as_u64).into_iter().filter_map(|port| {
         let why = match taken_ports(site).into_iter().find(|(taken, _)| u64::from(*taken) == port) {
@@ -166,7 +166,7 @@ fn ending(loaded: &Loaded) -> impl Iterator<Item = Breach> {
             None if port > 65_535 => format!("is {port}, and ports end at 65535"),
             None => return None,
         };
-        Some(Breach::at("synapse.settings.manhole", why, "manhole: 9001, or nothing"))
+        Some(Violation::at("synapse.settings.manhole", why, "manhole: 9001, or nothing"))
     });
     let modules = modules::all(settings).filter_map(|module| {
         let (message, remedy) = if module.name.is_some_and(|name| !name.contains('.')) && !module.is_file_system() {
@@ -178,13 +178,13 @@ fn ending(loaded: &Loaded) -> impl Iterator<Item = Breach> {
         } else {
             return None;
         };
-        Some(Breach { option: module.option, message, remedy: remedy.to_owned() })
+        Some(Violation { option: module.option, message, remedy: remedy.to_owned() })
     });
     unverified_keys(site).into_iter().chain(either).chain(proxies).chain(manhole).chain(modules)
 }
 
 /// Key servers that could not be believed without certificates (config/key.py, _assert_keyserver_has_verify_keys).
-fn unverified_keys(site: &Site) -> Option<Breach> {
+fn unverified_keys(site: &Site) -> Option<Violation> {
     if site.synapse.settings.get("federation_verify_certificates") != Some(&Value::Bool(false)) {
         return None;
     }
@@ -193,7 +193,7 @@ fn unverified_keys(site: &Site) -> Option<Breach> {
         let old = server.server_name.as_str() == "matrix.org" && keys.clone().any(|(id, _)| id == "ed25519:auto");
         keys.count() == 0 || old
     })?;
-    Some(Breach::at(
+    Some(Violation::at(
         "synapse.settings.federation_verify_certificates",
         format!("is false, and the keys of {} in server.trusted_key_servers are not given, so that nothing proves what it says", server.server_name),
         "remove it; name a server without a valid certificate in federation.federation_certificate_verification_whitelist, or its authority in federation.federation_custom_ca_list",
@@ -212,7 +212,7 @@ fn no_proxy(text: &str) -> Option<String> {
     }
 }
 
-fn nowhere(loaded: &Loaded) -> Vec<Breach> {
+fn nowhere(loaded: &Loaded) -> Vec<Violation> {
     let settings = &loaded.site.synapse.settings;
     if settings.get("enable_local_media_storage") != Some(&Value::Bool(false)) {
         return Vec::new();
@@ -231,7 +231,7 @@ fn nowhere(loaded: &Loaded) -> Vec<Breach> {
         ),
         (true, false) => return Vec::new(),
     };
-    vec![Breach::at(option, message, remedy)]
+    vec![Violation::at(option, message, remedy)]
 }
 
 fn is_said(settings: &Settings, name: &str) -> bool {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::mail::is_local;
 use super::places::{each, each_of, texts};
-use super::{Breach, Rule, modules};
+use super::{Rule, Violation, modules};
 use crate::check::Severity::{Error, Warning};
 use crate::component::synapse::PORT;
 use crate::site::Site;
@@ -77,15 +77,15 @@ pub(super) const RULES: &[Rule] = &[
             "synapse.settings",
         ],
         reason: "Every program of the site runs in a container: localhost is that container, and the names that Docker Desktop, Podman or Kubernetes have for their machine are not known to Docker on Linux. host.docker.internal is, by the manifest (Docker documentation, --add-host host-gateway).",
-        breaches: |loaded| asked(loaded).into_iter().filter_map(|(option, host)| refused(option, &host)).collect(),
+        violations: |loaded| asked(loaded).into_iter().filter_map(|(option, host)| refused(option, &host)).collect(),
     },
     Rule {
         code: "S0443",
         severity: Warning,
         options: &["synapse.settings", "draupnir.settings"],
         reason: "A module or a bot in a container that asks localhost asks that container, where nothing but itself is.",
-        breaches: |loaded| {
-            let (mut found, mut breaches) = (Vec::new(), Vec::new());
+        violations: |loaded| {
+            let (mut found, mut violations) = (Vec::new(), Vec::new());
             for module in modules::all(&loaded.site.synapse.settings).filter(|module| !module.is_directory()) {
                 texts(&module.option.key("config"), "config", module.config, &mut found);
             }
@@ -95,15 +95,15 @@ pub(super) const RULES: &[Rule] = &[
             for (option, _, text) in found.into_iter().filter(|(_, _, text)| text.contains("://")) {
                 // A module may ask the process that it is in.
                 let itself = is_local(&host_of(text)) && port_of(text) == Some(PORT);
-                breaches.extend(refused(option, &host_of(text)).filter(|_| !itself));
+                violations.extend(refused(option, &host_of(text)).filter(|_| !itself));
             }
-            breaches
+            violations
         },
     },
 ];
 
 /// What is wrong with a host, if something is.
-fn refused(option: OptionPath, host: &str) -> Option<Breach> {
+fn refused(option: OptionPath, host: &str) -> Option<Violation> {
     let message = if is_local(host) {
         format!("is {host}, which inside a container is the container")
     } else if ELSEWHERE.contains(&host.to_ascii_lowercase().trim_end_matches('.')) {
@@ -113,7 +113,7 @@ fn refused(option: OptionPath, host: &str) -> Option<Breach> {
     };
     let remedy =
         "write the name that other machines know it by; or host.docker.internal for a service on the target that listens on more than its loopback address";
-    Some(Breach { option, message, remedy: remedy.to_owned() })
+    Some(Violation { option, message, remedy: remedy.to_owned() })
 }
 
 /// The hosts that the site's containers ask, with the options that name them.

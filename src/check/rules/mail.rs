@@ -1,6 +1,6 @@
 //! S050x: the mail server and what is mailed.
 
-use super::{Breach, Rule};
+use super::{Rule, Violation};
 use crate::check::Severity::{Error, Warning};
 use crate::component::synapse::{email, percent};
 use crate::site::email::Email;
@@ -24,8 +24,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Synapse runs in a container, and its localhost is that container, where no mail server is.",
         options: &["email.smtp_host"],
-        breaches: |loaded| match section(loaded) {
-            Some(email) if is_local(email.smtp_host.as_str()) => vec![Breach::at(
+        violations: |loaded| match section(loaded) {
+            Some(email) if is_local(email.smtp_host.as_str()) => vec![Violation::at(
                 "email.smtp_host",
                 format!("is {}, which inside a container is the container", email.smtp_host),
                 "smtp_host: mail.example.com, the name or address that other machines know the mail server by",
@@ -38,8 +38,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "TLS cannot be both demanded and forbidden; Synapse does not start (config/emailconfig.py).",
         options: &["email.enable_tls", "email.force_tls", "email.require_transport_security"],
-        breaches: |loaded| match section(loaded) {
-            Some(email) if !email.enable_tls && (email.force_tls || email.requires_tls()) => vec![Breach::at(
+        violations: |loaded| match section(loaded) {
+            Some(email) if !email.enable_tls && (email.force_tls || email.requires_tls()) => vec![Violation::at(
                 "email.enable_tls",
                 "is false, and force_tls or require_transport_security is true",
                 "enable_tls: true, or leave force_tls and require_transport_security out",
@@ -52,15 +52,15 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         reason: "Port 465 speaks TLS from the first byte, 587 and 25 begin in clear (RFC 8314, section 3); with the other kind a connection waits until it fails.",
         options: &["email.smtp_port", "email.force_tls"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(email) = section(loaded) else { return Vec::new() };
             match (email.port(), email.force_tls) {
-                (465, false) => vec![Breach::at(
+                (465, false) => vec![Violation::at(
                     "email.smtp_port",
                     "is 465, where TLS begins with the first byte, and force_tls is false",
                     "force_tls: true, or smtp_port: 587",
                 )],
-                (port @ (25 | 587), true) => vec![Breach::at(
+                (port @ (25 | 587), true) => vec![Violation::at(
                     "email.force_tls",
                     format!("is true, and a mail server's port {port} begins in clear"),
                     "force_tls: false (TLS is asked for all the same), or smtp_port: 465",
@@ -74,14 +74,14 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         reason: "Without TLS, or where whoever is in between can leave it out, the mail server's password crosses the network in clear (handlers/send_email.py).",
         options: &["email.smtp_user", "email.require_transport_security", "email.enable_tls"],
-        breaches: |loaded| match section(loaded) {
+        violations: |loaded| match section(loaded) {
             Some(email) if email.smtp_user.is_some() && !email.force_tls && !email.requires_tls() => {
                 let (option, remedy) = match (email.enable_tls, email.require_transport_security) {
                     (true, _) => ("email.require_transport_security", "require_transport_security: true"),
                     (false, None) => ("email.enable_tls", "enable_tls: true"),
                     (false, Some(_)) => ("email.enable_tls", "enable_tls: true, require_transport_security: true"),
                 };
-                vec![Breach::at(option, "is false, so the password of smtp_user may be sent in clear", remedy)]
+                vec![Violation::at(option, "is false, so the password of smtp_user may be sent in clear", remedy)]
             }
             _ => Vec::new(),
         },
@@ -91,13 +91,13 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Synapse fills a subject in when it sends the mail; a mark that this subject has not, and the mail is never sent (push/mailer.py).",
         options: &["email.subjects"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(email) = section(loaded) else { return Vec::new() };
             email::texts(email)
                 .flat_map(|(name, text, marks)| {
                     let listed: Vec<String> = marks.iter().map(|mark| format!("%({mark})s")).collect();
                     percent::strangers(&text, &marks).into_iter().map(move |stranger| {
-                        Breach::at(
+                        Violation::at(
                             &format!("email.subjects.{name}"),
                             format!("has {stranger}"),
                             format!("this subject may have {}; a percent sign is written once", listed.join(", ")),
@@ -112,9 +112,9 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         reason: "Without enable_notifs no notification is ever mailed, whatever else is said about them (config/emailconfig.py).",
         options: &["email.enable_notifs", "email.client_base_url"],
-        breaches: |loaded| match section(loaded) {
+        violations: |loaded| match section(loaded) {
             Some(email) if !email.enable_notifs && email.client_base_url.is_some() => {
-                vec![Breach::at(
+                vec![Violation::at(
                     "email.client_base_url",
                     "is for links in notifications, and enable_notifs is false",
                     "enable_notifs: true, or leave client_base_url out",
@@ -129,10 +129,10 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Synapse puts `/#/room/` and a room behind the address for links in mails (push/mailer.py), which after a query or a fragment leads nowhere.",
         options: &["email.client_base_url"],
         // Without notifications it is of no use however it is written: S0506 says so.
-        breaches: |loaded| match section(loaded).filter(|email| email.enable_notifs).and_then(|email| email.client_base_url.as_ref()) {
+        violations: |loaded| match section(loaded).filter(|email| email.enable_notifs).and_then(|email| email.client_base_url.as_ref()) {
             Some(url) if url.as_str().contains(['#', '?']) => {
                 let base = url.as_str().split(['#', '?']).next().unwrap_or_default();
-                vec![Breach::at("email.client_base_url", format!("is {url}, which has a query or a fragment"), format!("client_base_url: {base}"))]
+                vec![Violation::at("email.client_base_url", format!("is {url}, which has a query or a fragment"), format!("client_base_url: {base}"))]
             }
             _ => Vec::new(),
         },
@@ -142,12 +142,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         reason: "Who is to renew an account is told by mail, and without a mail server nobody is: the account ends all the same (handlers/account_validity.py).",
         options: &["synapse.settings.account_validity", "email"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(validity) = loaded.site.synapse.settings.get("account_validity") else { return Vec::new() };
             if loaded.site.email.is_some() || validity["enabled"] != true || validity["renew_at"].is_null() {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "synapse.settings.account_validity.renew_at",
                 "is set, and the server cannot send mail",
                 "describe the mail server in the section email (smtp_host, notif_from, …), or remove renew_at",

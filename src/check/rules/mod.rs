@@ -8,14 +8,13 @@ mod calls;
 mod claims;
 mod danger;
 mod delegation;
+mod exposure;
 mod hosts;
 mod jinja;
 mod mail;
-pub mod measured;
 mod modules;
 mod notices;
 mod oidc;
-mod outside;
 mod paths;
 mod people;
 mod places;
@@ -25,6 +24,7 @@ mod providers;
 mod services;
 pub(super) mod settings;
 pub mod sites;
+pub mod synapse_verdicts;
 mod templates;
 pub(super) mod typed;
 mod units;
@@ -40,23 +40,23 @@ use crate::site::schema::{MISTAKES, MOST_MISTAKES, OptionPath};
 pub struct Rule {
     /// Stable code; never given to another rule.
     pub code: &'static str,
-    /// How bad a breach is.
+    /// How bad a violation is.
     pub severity: Severity,
     /// The options that it looks at, with dots and without the numbers of list elements: `well_known.support.contacts`.
     pub options: &'static [&'static str],
     /// Why there is the rule, in one sentence, with its source.
     pub reason: &'static str,
-    breaches: fn(&Loaded) -> Vec<Breach>,
+    violations: fn(&Loaded) -> Vec<Violation>,
 }
 
 /// One place where a rule is broken.
-struct Breach {
+struct Violation {
     option: OptionPath,
     message: String,
     remedy: String,
 }
 
-impl Breach {
+impl Violation {
     fn at(option: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { option: OptionPath::dotted(option), message: message.into(), remedy: remedy.into() }
     }
@@ -72,9 +72,9 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         providers::RULES,
         policy::login_names::RULES,
         services::RULES,
-        policy::reach::RULES,
+        policy::egress::RULES,
         calls::RULES,
-        outside::RULES,
+        exposure::RULES,
         policy::limits::RULES,
         settings::RULES,
         typed::RULES,
@@ -132,19 +132,19 @@ pub fn explanations() -> impl Iterator<Item = Explanation> {
 
 /// What one rule finds, at most [`MOST_MISTAKES`] times, and how often else.
 fn found(rule: &'static Rule, loaded: &Loaded) -> Vec<Finding> {
-    let mut breaches = (rule.breaches)(loaded);
-    let more = breaches.len().saturating_sub(MOST_MISTAKES);
-    breaches.truncate(MOST_MISTAKES);
-    breaches
+    let mut violations = (rule.violations)(loaded);
+    let more = violations.len().saturating_sub(MOST_MISTAKES);
+    violations.truncate(MOST_MISTAKES);
+    violations
         .into_iter()
-        .map(|breach| Finding {
+        .map(|violation| Finding {
             code: rule.code,
             severity: rule.severity,
-            position: loaded.source.position(&breach.option),
-            option: reveal::path(&breach.option),
-            place: Some(breach.option),
-            message: breach.message,
-            remedy: Some(breach.remedy),
+            position: loaded.source.position(&violation.option),
+            option: reveal::path(&violation.option),
+            place: Some(violation.option),
+            message: violation.message,
+            remedy: Some(violation.remedy),
         })
         .map(|finding| loaded.source.unsaid.out_of(finding))
         .chain(Finding::of_more(rule.code, rule.severity, more, &loaded.source.file))
@@ -171,7 +171,7 @@ pub fn apply(loaded: &Loaded) -> Findings {
 }
 
 /// Applies the rules that look at sound options only, for a description in which others are not; those were left out of it.
-pub fn apply_to_sound(loaded: &Loaded, unsound: &[OptionPath]) -> Findings {
+pub fn apply_to_valid_parts(loaded: &Loaded, unsound: &[OptionPath]) -> Findings {
     let unsound: Vec<String> = unsound.iter().map(ToString::to_string).collect();
     let within = |option: &str, other: &str| option == other || option.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
     let sound = |rule: &&Rule| !rule.options.iter().any(|option| unsound.iter().any(|other| within(option, other) || within(other, option)));

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Breach, Rule};
+use super::{Rule, Violation};
 use crate::check::Severity::{Error, Warning};
 use crate::component::synapse::consent::{Form, form, html, text};
 use crate::component::synapse::notices::MARKS;
@@ -48,10 +48,10 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "People are sent to the page of the version in force; without its document they find \"Unknown policy version\" there (rest/consent/consent_resource.py).",
         options: &["consent.version", "consent.documents"],
-        breaches: |loaded| match consent(loaded) {
+        violations: |loaded| match consent(loaded) {
             Some(consent) if !consent.documents.contains_key(&consent.version) => {
                 let there: Vec<&str> = consent.documents.keys().map(PolicyVersion::as_str).collect();
-                vec![Breach::at(
+                vec![Violation::at(
                     "consent.version",
                     format!("is {:?}, and the documents are {there:?}", consent.version.as_str()),
                     format!("documents: {{ \"{0}\": {{ file: policy/{0}.md }} }}", consent.version),
@@ -65,7 +65,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "A policy is read as Markdown or HTML, and has to say something.",
         options: &["consent.documents"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let problem = |document: &Document, bytes: &[u8]| match (form(document.file.as_str()), std::str::from_utf8(bytes)) {
                 (None, _) => {
                     Some((format!("names {}, which is neither .md nor .html", document.file), "name the file by what is in it: policy.md or policy.html"))
@@ -77,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
             documents(loaded)
                 .filter_map(|(version, document, bytes)| {
                     let (message, remedy) = problem(document, bytes)?;
-                    Some(Breach { option: place(version, "file"), message, remedy: remedy.to_owned() })
+                    Some(Violation { option: place(version, "file"), message, remedy: remedy.to_owned() })
                 })
                 .collect()
         },
@@ -87,7 +87,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "The page is served beside Synapse's own, and asks for an agreement: what runs a script, fetches something, is another form or a mark of a template has no place on it.",
         options: &["consent.documents"],
-        breaches: |loaded| {
+        violations: |loaded| {
             documents(loaded)
                 .filter_map(|(version, document, bytes)| Some((version, document, form(document.file.as_str())?, std::str::from_utf8(bytes).ok()?)))
                 .flat_map(|(version, document, form, source)| {
@@ -98,7 +98,7 @@ pub(super) const RULES: &[Rule] = &[
                     let mark = mark.map(|mark| {
                         (format!("has {mark}, which people would read as it is"), "leave the marks of a template out; the form is added by itself")
                     });
-                    strangers.chain(mark).map(move |(what, remedy)| Breach {
+                    strangers.chain(mark).map(move |(what, remedy)| Violation {
                         option: place(version, "file"),
                         message: format!("{} {what}", document.file),
                         remedy: remedy.to_owned(),
@@ -112,11 +112,11 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "People agreed to the text as it was; an edited one has to be a new version, or the record of who agreed to what is wrong.",
         options: &["consent.documents"],
-        breaches: |loaded| {
+        violations: |loaded| {
             documents(loaded)
                 .filter_map(|(version, document, bytes)| {
                     let (written, found) = (document.sha256.as_ref()?, hash(bytes));
-                    (written.as_str() != found).then(|| Breach {
+                    (written.as_str() != found).then(|| Violation {
                         option: place(version, "sha256"),
                         message: format!("is not the hash of {}, which is {found}: the text was edited", document.file),
                         remedy: "put the earlier text back, and give the edited one a version of its own".to_owned(),
@@ -130,7 +130,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         reason: "A version that is not in force can only be kept from being edited by its hash.",
         options: &["consent.documents"],
-        breaches: |loaded| {
+        violations: |loaded| {
             // Which ones are others is not known while the current one is not there.
             let current = consent(loaded).map(|consent| &consent.version).filter(|version| documents(loaded).any(|(there, ..)| there == *version));
             if current.is_none() {
@@ -138,7 +138,7 @@ pub(super) const RULES: &[Rule] = &[
             }
             documents(loaded)
                 .filter(|(version, document, bytes)| Some(*version) != current && document.sha256.is_none() && !bytes.is_empty())
-                .map(|(version, document, bytes)| Breach {
+                .map(|(version, document, bytes)| Violation {
                     option: place(version, "file"),
                     message: format!("is {}, another version without a recorded hash", document.file),
                     remedy: format!("sha256: {}", hash(bytes)),
@@ -151,13 +151,13 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Two versions with one file are one text: whichever of them people agreed to, its words are gone.",
         options: &["consent.documents"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let all: Vec<_> = documents(loaded).collect();
             all.iter()
                 .enumerate()
                 .filter_map(|(at, (version, document, _))| {
                     let (first, ..) = all[..at].iter().find(|(_, earlier, _)| earlier.file == document.file)?;
-                    Some(Breach {
+                    Some(Violation {
                         option: place(version, "file"),
                         message: format!("is {}, which version {first} has already", document.file),
                         remedy: format!("file: policy/{version}.md, with the text of this version"),
@@ -171,8 +171,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "A notice needs an account that it comes from; without one Synapse stops when it starts (server_notices/consent_server_notices.py).",
         options: &["consent.server_notice_content", "server_notices"],
-        breaches: |loaded| match consent(loaded) {
-            Some(consent) if consent.server_notice_content.is_some() && loaded.site.server_notices.is_none() => vec![Breach::at(
+        violations: |loaded| match consent(loaded) {
+            Some(consent) if consent.server_notice_content.is_some() && loaded.site.server_notices.is_none() => vec![Violation::at(
                 "consent.server_notice_content",
                 "is there, and there is no section server_notices",
                 "server_notices: { system_mxid_localpart: notices }",
@@ -185,12 +185,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Synapse fills these texts in with Python's % operator, for which an unknown mark is an exception: no notice, and an internal error for whoever writes.",
         options: &["consent.server_notice_content.body", "consent.block_events_error"],
-        breaches: |loaded| {
+        violations: |loaded| {
             texts(loaded)
                 .into_iter()
                 .flat_map(|(option, text)| {
                     percent::strangers(text, MARKS).into_iter().map(move |stranger| {
-                        Breach::at(option, format!("has {stranger}"), "write %(consent_uri)s for the link; a percent sign is written once")
+                        Violation::at(option, format!("has {stranger}"), "write %(consent_uri)s for the link; a percent sign is written once")
                     })
                 })
                 .collect()
@@ -201,11 +201,13 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "The link is different for each person; a notice without it leaves people without a way to agree. (What `block_events_error` answers has the link beside the text.)",
         options: &["consent.server_notice_content.body"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let notice = consent(loaded).and_then(|consent| consent.server_notice_content.as_ref());
             notice
                 .filter(|notice| !notice.body.as_str().contains("%(consent_uri)s"))
-                .map(|_| Breach::at("consent.server_notice_content.body", "does not hold the link", "Please read our policy and agree to it: %(consent_uri)s"))
+                .map(|_| {
+                    Violation::at("consent.server_notice_content.body", "does not hold the link", "Please read our policy and agree to it: %(consent_uri)s")
+                })
                 .into_iter()
                 .collect()
         },
@@ -222,7 +224,7 @@ pub(super) const RULES: &[Rule] = &[
             "registration.enable_registration",
             "oidc.oidc_providers",
         ],
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(consent) = consent(loaded) else { return Vec::new() };
             let site = &loaded.site;
             let asked = consent.server_notice_content.is_some() || consent.block_events_error.is_some();
@@ -239,7 +241,7 @@ pub(super) const RULES: &[Rule] = &[
                 (false, _) => "is there, and nobody is asked to agree",
             };
             let remedy = "block_events_error: \"Please agree to our policy first: %(consent_uri)s\"";
-            vec![Breach::at(if consent.require_at_registration { "consent.require_at_registration" } else { "consent" }, why, remedy)]
+            vec![Violation::at(if consent.require_at_registration { "consent.require_at_registration" } else { "consent" }, why, remedy)]
         },
     },
     Rule {
@@ -247,7 +249,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "The account of the notices belongs to the server: whoever has it too writes in the server's name, and people could answer him.",
         options: &["server_notices.system_mxid_localpart", "administrators", "app_services", "draupnir.localpart"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(notices) = &loaded.site.server_notices else { return Vec::new() };
             let name = &notices.system_mxid_localpart;
             let people = loaded.site.named_accounts();
@@ -262,7 +264,7 @@ pub(super) const RULES: &[Rule] = &[
             let free = ["notices", "server-notices"].map(str::to_owned).into_iter().chain((2..).map(|number| format!("notices{number}")));
             // The list has no end, and no more than a few of it are somebody's; a service may have all names for itself, which S0554 says.
             let free = free.take(100).find(|free| !taken(free)).unwrap_or_else(|| "notices".to_owned());
-            vec![Breach::at(
+            vec![Violation::at(
                 "server_notices.system_mxid_localpart",
                 format!("is {name:?}, which is {whose}", name = name.as_str()),
                 format!("system_mxid_localpart: {free}"),

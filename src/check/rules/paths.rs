@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::places::{each, texts};
 use super::templates::{FIXED_TEMPLATES, TEMPLATES};
-use super::{Breach, Rule, modules};
+use super::{Rule, Violation, modules};
 use crate::check::Severity::{Error, Warning};
 use crate::check::unchecked;
 use crate::component::synapse::{IMAGE, STATE, resolve};
@@ -57,11 +57,11 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["synapse.settings"],
         reason: "Synapse runs in a container with a read-only root: there are its state in /var/lib/synapse, its secrets, and what the image holds; it ends at start with a file that is not there and a directory that it cannot make (config/_base.py, read_file, ensure_directory, read_templates; media/storage_provider.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let unchecked = super::typed::unchecked(loaded);
             // The description may know better: somebody mounts the directory by hand.
             let is_unchecked = |name: &str| super::typed::itself_and_outer(name).any(|name| unchecked.contains(name));
-            strays(loaded).into_iter().filter(|stray| stray.is_certain && !is_unchecked(&stray.name)).map(|stray| stray.breach).collect()
+            strays(loaded).into_iter().filter(|stray| stray.is_certain && !is_unchecked(&stray.name)).map(|stray| stray.violation).collect()
         },
     },
     Rule {
@@ -69,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["synapse.settings"],
         reason: "Nothing of this description puts a file there, and what is written to a directory in memory is lost at the next start.",
-        breaches: |loaded| strays(loaded).into_iter().filter(|stray| !stray.is_certain).map(|stray| stray.breach).chain(in_modules(loaded)).collect(),
+        violations: |loaded| strays(loaded).into_iter().filter(|stray| !stray.is_certain).map(|stray| stray.violation).chain(in_modules(loaded)).collect(),
     },
 ];
 
@@ -79,7 +79,7 @@ pub(super) struct Stray {
     pub name: String,
     /// Whether Synapse cannot do with it.
     pub is_certain: bool,
-    breach: Breach,
+    violation: Violation,
 }
 
 /// All of Synapse's own paths that are not in its container.
@@ -103,7 +103,7 @@ pub(super) fn strays(loaded: &Loaded) -> Vec<Stray> {
             let shown = if use_ == Use::Store { format!("{text:?}") } else { reveal::value(&option, &Value::from(text)) };
             let message = format!("is {shown}, {why}");
             let remedy = remedy(&name, use_);
-            Some(Stray { name, is_certain, breach: Breach { option, message, remedy } })
+            Some(Stray { name, is_certain, violation: Violation { option, message, remedy } })
         })
         .collect()
 }
@@ -186,7 +186,7 @@ fn absolute(text: &str) -> PathBuf {
 }
 
 /// Paths in what modules are told, as far as the names of members tell.
-fn in_modules(loaded: &Loaded) -> Vec<Breach> {
+fn in_modules(loaded: &Loaded) -> Vec<Violation> {
     let settings = &loaded.site.synapse.settings;
     let mut found: Vec<(OptionPath, &str, &str)> = Vec::new();
     // The files of a directory's module are a matter of S0404.
@@ -208,7 +208,7 @@ fn in_modules(loaded: &Loaded) -> Vec<Breach> {
             let message = "is a path that the container has not, unless the package of the module brings it".to_owned();
             let remedy =
                 format!("give what is to be kept a place in {STATE}, and what is secret a {{ _secret: NAME }}; or mount it yourself, and accept this warning");
-            Breach { option, message, remedy }
+            Violation { option, message, remedy }
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Breach, Rule};
+use super::{Rule, Violation};
 use crate::check::Severity::{Error, Warning};
 use crate::check::postgres::{self, Kind, Setting};
 use crate::component::postgres::{HEADROOM, written};
@@ -102,14 +102,14 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: SETTINGS,
         reason: "PostgreSQL does not start with a setting that it does not know (its documentation, \"Parameter Interaction via the Configuration File\").",
-        breaches: |loaded| each(loaded, |_, name, _, setting| setting.is_none().then(|| unknown(name))),
+        violations: |loaded| each(loaded, |_, name, _, setting| setting.is_none().then(|| unknown(name))),
     },
     Rule {
         code: "S0572",
         severity: Error,
         options: SETTINGS,
         reason: "PostgreSQL does not start with a value of the wrong type, unit or range; its units are kB, MB, GB, TB, and ms, s, min, h, d (its documentation, \"Parameter Names and Values\").",
-        breaches: |loaded| {
+        violations: |loaded| {
             each(loaded, |site, name, value, setting| {
                 let setting = setting.filter(|setting| kept(name, setting).is_none())?;
                 let (message, write) = wrong(site, name, setting, value)?;
@@ -122,10 +122,10 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["database.settings", "database.source"],
         reason: "Where files are, who gets in and what is logged follows from the site; an external PostgreSQL has its own configuration.",
-        breaches: |loaded| {
+        violations: |loaded| {
             if loaded.site.database.source == Source::External && !loaded.site.database.settings.is_empty() {
                 let message = "has no effect on an external PostgreSQL, which has a configuration of its own";
-                return vec![Breach::at("database.settings", message, "remove it, and write the settings there")];
+                return vec![Violation::at("database.settings", message, "remove it, and write the settings there")];
             }
             each(loaded, |_, name, _, setting| kept(name, setting?).map(|(why, instead)| (why.to_owned(), instead.to_owned())))
         },
@@ -135,7 +135,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: SETTINGS,
         reason: "PostgreSQL takes these values and works faster or quieter for a while (its documentation, \"Write Ahead Log\" and \"Routine Vacuuming\").",
-        breaches: |loaded| {
+        violations: |loaded| {
             each(loaded, |_, name, value, setting| {
                 let (_, _, why) = WEAK.iter().find(|(weak, off, _)| *weak == name && is(value, off, setting))?;
                 Some((format!("is {}: {why}", written(value)?), "remove it".to_owned()))
@@ -148,17 +148,17 @@ const SETTINGS: &[&str] = &["database.settings"];
 
 type Said = (String, String);
 
-fn each(loaded: &Loaded, found: impl Fn(&Site, &str, &Value, Option<&Setting>) -> Option<Said>) -> Vec<Breach> {
+fn each(loaded: &Loaded, found: impl Fn(&Site, &str, &Value, Option<&Setting>) -> Option<Said>) -> Vec<Violation> {
     let site = &loaded.site;
     if site.database.source == Source::External {
         return Vec::new();
     }
     let settings = site.database.settings.iter();
-    let breaches = settings.filter_map(|(name, value)| {
+    let violations = settings.filter_map(|(name, value)| {
         let (message, remedy) = found(site, name, value, postgres::settings().get(name.as_str()))?;
-        Some(Breach { option: OptionPath::dotted("database.settings").key(name), message, remedy })
+        Some(Violation { option: OptionPath::dotted("database.settings").key(name), message, remedy })
     });
-    breaches.collect()
+    violations.collect()
 }
 
 fn unknown(name: &str) -> Said {

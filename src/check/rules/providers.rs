@@ -2,7 +2,7 @@
 
 use super::claims;
 use super::oidc::{in_clear, path, without_tls};
-use super::{Breach, Rule};
+use super::{Rule, Violation};
 use crate::check::Severity::Warning;
 
 pub(super) const RULES: &[Rule] = &[
@@ -11,7 +11,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["oidc.oidc_providers.user_mapping_provider"],
         reason: "These are Jinja2 templates, and one that Jinja2 cannot read keeps Synapse from starting (handlers/oidc.py, JinjaOidcMappingProvider).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let providers = loaded.site.oidc.oidc_providers.iter().enumerate();
             let templates = providers.flat_map(|(at, provider)| claims::templates(provider).into_iter().map(move |template| (at, template)));
             templates
@@ -20,14 +20,14 @@ pub(super) const RULES: &[Rule] = &[
                 .filter_map(|(at, (name, text, _))| {
                     let option = path(at, &format!("user_mapping_provider.{name}"));
                     if let Some(shown) = claims::shown_as_it_stands(text) {
-                        return Some(Breach::at(
+                        return Some(Violation::at(
                             &option,
                             format!("gives everybody the text `{shown}`"),
                             "remove what keeps Jinja2 from reading it: {% raw %} and {% endraw %}, or the quotes",
                         ));
                     }
                     let why = claims::doubt(text)?;
-                    Some(Breach::at(&option, format!("may be no Jinja2 template: {why}"), "mend it; Jinja2 itself may know more than this check"))
+                    Some(Violation::at(&option, format!("may be no Jinja2 template: {why}"), "mend it; Jinja2 itself may know more than this check"))
                 })
                 .collect()
         },
@@ -45,6 +45,6 @@ pub(super) const RULES: &[Rule] = &[
             "oidc.oidc_providers.scopes",
         ],
         reason: "Synapse does not demand TLS of the userinfo endpoint, of keys beside it, of localhost, nor of an issuer whose metadata name another; who can change what comes from there can be anybody here (handlers/oidc.py, _load_metadata, _validate_metadata).",
-        breaches: |loaded| in_clear(loaded).filter(|address| !address.refused).map(|address| without_tls(&address)).collect(),
+        violations: |loaded| in_clear(loaded).filter(|address| !address.refused).map(|address| without_tls(&address)).collect(),
     },
 ];

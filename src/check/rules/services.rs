@@ -1,8 +1,8 @@
 //! S02xx: the services behind Synapse: PostgreSQL, Redis, TURN, media.
 
 use super::mail::is_local;
-use super::policy::reach::is_never_reached;
-use super::{Breach, Rule};
+use super::policy::egress::is_never_reached;
+use super::{Rule, Violation};
 use crate::check::Severity::{Error, Warning};
 use crate::site::database::{Database, Source};
 use crate::site::redis::Redis;
@@ -18,11 +18,11 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["database.source", "database.host", "database.port"],
         reason: "An external PostgreSQL has to be found, a bundled one is found by itself.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let database = &loaded.site.database;
             match (database.source, &database.host) {
                 (Source::External, None) => {
-                    vec![Breach::at(
+                    vec![Violation::at(
                         "database.source",
                         "is \"external\", and database.host is missing",
                         "database.host: db.example.com, or the directory of its Unix socket such as /var/run/postgresql",
@@ -41,14 +41,14 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["database.sslmode", "database.source", "database.host"],
         reason: "A Unix socket has no TLS, and the bundled PostgreSQL is reachable only inside the site's own network.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let database = &loaded.site.database;
             // A host that is missing, or too much, is S0201's.
             let tcp = database.host.as_ref().map_or(database.source == Source::External, |host| !host.as_str().starts_with('/'));
             if database.sslmode.is_none() || tcp {
                 return Vec::new();
             }
-            vec![Breach::at("database.sslmode", "has a meaning only for an external PostgreSQL over TCP", "remove database.sslmode")]
+            vec![Violation::at("database.sslmode", "has a meaning only for an external PostgreSQL over TCP", "remove database.sslmode")]
         },
     },
     Rule {
@@ -56,12 +56,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["database.cp_min", "database.cp_max"],
         reason: "A pool is never larger at rest than at work: of a larger cp_min Twisted makes cp_max without a word (twisted/enterprise/adbapi.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let database = &loaded.site.database;
             if database.cp_min <= database.cp_max {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "database.cp_min",
                 format!("is {}, more than cp_max ({})", database.cp_min, database.cp_max),
                 format!("database.cp_min: {}", database.cp_max),
@@ -73,11 +73,11 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["redis.source", "redis.host", "redis.port", "redis.password", "redis.dbid"],
         reason: "An external Redis has to be found, a bundled one is found by itself.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let redis = &loaded.site.redis;
             match (redis.source, &redis.host) {
                 (Source::External, None) => {
-                    vec![Breach::at("redis.source", "is \"external\", and redis.host is missing", "redis: { source: external, host: redis.example.com }")]
+                    vec![Violation::at("redis.source", "is \"external\", and redis.host is missing", "redis: { source: external, host: redis.example.com }")]
                 }
                 (Source::External, Some(_)) => Vec::new(),
                 (Source::Bundled, host) => {
@@ -93,23 +93,23 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["turn.source", "turn.host", "turn.external_ip"],
         reason: "Clients need the relay's name, and the relay has to hand out an address that the world reaches (coturn, external-ip).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let turn = &loaded.site.turn;
             if turn.source != TurnSource::Bundled {
                 return Vec::new();
             }
-            let mut breaches = Vec::new();
+            let mut violations = Vec::new();
             if turn.host.is_none() {
-                breaches.push(Breach::at("turn.host", "is missing although the relay is bundled", "turn.host: turn.example.com, a name of this target"));
+                violations.push(Violation::at("turn.host", "is missing although the relay is bundled", "turn.host: turn.example.com, a name of this target"));
             }
             if turn.external_ip.is_none() {
-                breaches.push(Breach::at(
+                violations.push(Violation::at(
                     "turn.external_ip",
                     "is missing although the relay is bundled: clients would be told the container's private address",
                     "turn.external_ip: 203.0.113.10, the public address of this target",
                 ));
             }
-            breaches
+            violations
         },
     },
     Rule {
@@ -117,16 +117,16 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["turn.source", "turn.turn_uris"],
         reason: "Synapse hands out the addresses it is given; without any, an external relay is not used.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let turn = &loaded.site.turn;
             match turn.source {
-                TurnSource::External if turn.turn_uris.is_empty() => vec![Breach::at(
+                TurnSource::External if turn.turn_uris.is_empty() => vec![Violation::at(
                     "turn.turn_uris",
                     "is missing although the relay is external",
                     "turn_uris: [\"turn:turn.example.com?transport=udp\"], the relay's addresses",
                 )],
                 TurnSource::None | TurnSource::Bundled if !turn.turn_uris.is_empty() => {
-                    vec![Breach::at("turn.turn_uris", "is set, but the relay is not external", "turn.source: external, or remove turn.turn_uris")]
+                    vec![Violation::at("turn.turn_uris", "is set, but the relay is not external", "turn.source: external, or remove turn.turn_uris")]
                 }
                 _ => Vec::new(),
             }
@@ -137,20 +137,20 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["turn.min_port", "turn.max_port", "turn.port", "turn.tls", "turn.tls_port"],
         reason: "A range goes from its smaller to its larger end, the relay's own port cannot lie in it, and TLS has a port of its own (coturn, min-port, max-port and tls-listening-port).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let turn = &loaded.site.turn;
             if turn.source != TurnSource::Bundled {
                 return Vec::new();
             }
             if turn.min_port > turn.max_port {
-                return vec![Breach::at("turn.min_port", format!("is {}, more than max_port ({})", turn.min_port, turn.max_port), "exchange the two")];
+                return vec![Violation::at("turn.min_port", format!("is {}, more than max_port ({})", turn.min_port, turn.max_port), "exchange the two")];
             }
             if turn.tls && turn.port == turn.tls_port {
                 let message = format!("is {}, which is the port without TLS, too", turn.tls_port);
-                return vec![Breach::at("turn.tls_port", message, "give each its own port: turn: { port: 3478, tls_port: 5349 }")];
+                return vec![Violation::at("turn.tls_port", message, "give each its own port: turn: { port: 3478, tls_port: 5349 }")];
             }
             if (turn.min_port..=turn.max_port).contains(&turn.port) {
-                return vec![Breach::at(
+                return vec![Violation::at(
                     "turn.port",
                     format!("{} lies in the range of the relay ({} to {})", turn.port, turn.min_port, turn.max_port),
                     "use 3478, or another range",
@@ -164,7 +164,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["turn.min_port", "turn.max_port", "rtc.relay", "rtc.relay_min_port", "rtc.relay_max_port"],
         reason: "Each published port is a process and a firewall rule of the container engine; thousands take minutes to start.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let (turn, rtc) = (&loaded.site.turn, &loaded.site.rtc);
             let livekit = rtc.source == RtcSource::Bundled && rtc.relay == Relay::Livekit;
             [
@@ -174,7 +174,7 @@ pub(super) const RULES: &[Rule] = &[
             .into_iter()
             .map(|(published, option, first, last, remedy)| (published, option, u32::from(last).saturating_sub(u32::from(first)) + 1, remedy))
             .filter(|(published, _, ports, _)| *published && *ports > 500)
-            .map(|(_, option, ports, remedy)| Breach::at(option, format!("makes a range of {ports} ports, each of which is published by itself"), remedy))
+            .map(|(_, option, ports, remedy)| Violation::at(option, format!("makes a range of {ports} ports, each of which is published by itself"), remedy))
             .collect()
         },
     },
@@ -183,12 +183,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["media.url_preview_ip_range_whitelist"],
         reason: "A preview fetches what a user names: through loopback and link-local addresses it reaches the service itself and a cloud's credentials (Synapse documentation, url_preview_ip_range_blacklist).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let whitelist = loaded.site.media.url_preview_ip_range_whitelist.iter().enumerate();
             whitelist
                 .filter(|(_, network)| is_never_reached(network))
                 .map(|(at, network)| {
-                    Breach::at(
+                    Violation::at(
                         &format!("media.url_preview_ip_range_whitelist.{at}"),
                         format!("is {network}, which opens loopback or link-local addresses to whoever writes a message"),
                         "name the one address or network that previews are needed from, such as \"192.168.10.5/32\"",
@@ -202,7 +202,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["database.user", "database.dbname"],
         reason: "Some names belong to PostgreSQL itself, it cuts off what goes beyond 63 bytes, and takes a name that begins with a slash for a pattern in its list of who may log in (its documentation, CREATE ROLE, Predefined Roles, Template Databases, \"Identifiers and Key Words\" and \"The pg_hba.conf File\").",
-        breaches: |loaded| {
+        violations: |loaded| {
             let database = &loaded.site.database;
             let bundled = database.source == Source::Bundled;
             // Of databases only these are kept; a role may not begin so, either.
@@ -222,7 +222,7 @@ pub(super) const RULES: &[Rule] = &[
                         _ if bundled && is_kept => format!("is {name:?}, a name that PostgreSQL keeps for itself"),
                         _ => return None,
                     };
-                    Some(Breach::at(option, why, "use a name such as \"synapse\""))
+                    Some(Violation::at(option, why, "use a name such as \"synapse\""))
                 })
                 .collect()
         },
@@ -232,7 +232,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["database.source", "database.host"],
         reason: "libpq takes a host that begins with a slash for the directory of a socket, and everything else for a name; commas part several (its documentation, host).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let database = &loaded.site.database;
             let Some(host) = database.host.as_ref().filter(|_| database.source == Source::External) else { return Vec::new() };
             let host = host.as_str();
@@ -244,7 +244,7 @@ pub(super) const RULES: &[Rule] = &[
             if good {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "database.host",
                 format!("is {}, neither a host name nor a directory", reveal::value(&OptionPath::dotted("database.host"), &host.into())),
                 "write a name such as \"db.example.com\", several such as \"pg1.example.com,pg2.example.com\", or a directory such as \"/var/run/postgresql\"; database.port is the port of all",
@@ -256,7 +256,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["database.source", "database.cp_max", "workers.generic", "workers.federation_senders"],
         reason: "Every process of Synapse opens connections of its own; a PostgreSQL that is not configured for them takes 100 and keeps three for its administrators (its documentation, max_connections and superuser_reserved_connections).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let site = &loaded.site;
             let processes = 1 + u32::from(site.workers.generic) + u32::from(site.workers.federation_senders);
             let wanted = processes * u32::from(site.database.cp_max);
@@ -269,7 +269,7 @@ pub(super) const RULES: &[Rule] = &[
             } else {
                 format!("database.cp_max: {most}")
             };
-            vec![Breach::at(
+            vec![Violation::at(
                 "database.cp_max",
                 format!("is {} for each of {processes} processes, {wanted} together; PostgreSQL's default takes 97", site.database.cp_max),
                 format!("{fewer}; or accept this where max_connections of that server is above {}", wanted + 3),
@@ -293,7 +293,7 @@ pub(super) const RULES: &[Rule] = &[
             "oidc.oidc_providers.userinfo_endpoint",
         ],
         reason: "Synapse runs in a container, and its localhost is that container, where none of these is.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let site = &loaded.site;
             // Of a bundled one, whose host goes away, S0201 and S0204 say so.
             let hosts = Some(site.database.hosts()).filter(|_| site.database.source == Source::External);
@@ -322,14 +322,14 @@ pub(super) const RULES: &[Rule] = &[
                 .chain(delegated)
                 .chain(providers)
                 .filter(|(_, host, _)| is_local(host))
-                .map(|(option, host, remedy)| Breach::at(&option, format!("is {host}, which inside a container is the container"), remedy))
+                .map(|(option, host, remedy)| Violation::at(&option, format!("is {host}, which inside a container is the container"), remedy))
                 .collect()
         },
     },
 ];
 
 /// What is said of a bundled service that only an external one has.
-fn too_much(section: &str, service: &str, options: &[(&str, bool)]) -> Vec<Breach> {
+fn too_much(section: &str, service: &str, options: &[(&str, bool)]) -> Vec<Violation> {
     let said = options.iter().filter(|(_, said)| *said).map(|(name, _)| format!("{section}.{name}"));
-    said.map(|option| Breach::at(&option, format!("is set, but {service} is bundled"), format!("{section}.source: external, or remove {option}"))).collect()
+    said.map(|option| Violation::at(&option, format!("is set, but {service} is bundled"), format!("{section}.source: external, or remove {option}"))).collect()
 }

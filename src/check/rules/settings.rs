@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Breach, Rule, modules};
+use super::{Rule, Violation, modules};
 use crate::check::Severity::Error;
 use crate::check::{names, said, translate};
 use crate::launch::{ADDRESS, PLACEHOLDER_OPEN};
@@ -260,7 +260,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["synapse.settings"],
         reason: "Synapse merges its files shallowly: of two that set one option, the later wins silently (config/_base.py, read_config_files).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let settings = loaded.site.synapse.settings.iter();
             settings
                 .filter_map(|(name, value)| Some((name, value, owner(name)?)))
@@ -273,7 +273,7 @@ pub(super) const RULES: &[Rule] = &[
                         ),
                         _ => (format!("is already written by {owner}"), names::of_synapse(name, value).unwrap_or_else(|| "remove it".to_owned())),
                     };
-                    Breach::at(&format!("synapse.settings.{name}"), message, remedy)
+                    Violation::at(&format!("synapse.settings.{name}"), message, remedy)
                 })
                 .collect()
         },
@@ -283,19 +283,19 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["synapse.settings"],
         reason: "What a description says is readable in the image, in the Nix store and in version control.",
-        breaches: |loaded| {
-            let mut breaches = Vec::new();
+        violations: |loaded| {
+            let mut violations = Vec::new();
             // An option that cannot stand here has its answer already, and its secret another name.
             for (name, value) in loaded.site.synapse.settings.iter().filter(|(name, _)| owner(name).is_none() && is_name(name)) {
-                inline_secrets(&OptionPath::dotted("synapse.settings").key(name), name, value, &mut breaches);
+                inline_secrets(&OptionPath::dotted("synapse.settings").key(name), name, value, &mut violations);
             }
             for module in modules::all(&loaded.site.synapse.settings) {
                 let name = module.name.unwrap_or("module");
                 // The class is not needed to tell modules apart: my_module.MyModule.
                 let name = name.rsplit_once('.').map_or(name, |(package, _)| package);
-                module_secrets(&module.option.key("config"), name, module.config, &mut breaches);
+                module_secrets(&module.option.key("config"), name, module.config, &mut violations);
             }
-            breaches
+            violations
         },
     },
     Rule {
@@ -303,12 +303,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["synapse.settings"],
         reason: "A reference to a secret is a set of exactly one member, whose value names a file under secrets/.",
-        breaches: |loaded| {
-            let mut breaches = Vec::new();
+        violations: |loaded| {
+            let mut violations = Vec::new();
             for (name, value) in &loaded.site.synapse.settings {
-                bad_references(&format!("synapse.settings.{name}"), value, &mut breaches);
+                bad_references(&format!("synapse.settings.{name}"), value, &mut violations);
             }
-            breaches
+            violations
         },
     },
     Rule {
@@ -316,14 +316,14 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["synapse.settings"],
         reason: "The directory has a section of its own, which keeps its password out of the image, brings its authority and looks at login names before they get into a search; the module's older class, LdapAuthProvider, does nothing in the list modules (ldap_auth_provider.py), and in password_providers it leaves the local passwords on (handlers/auth.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             modules::all(&loaded.site.synapse.settings)
                 .filter(modules::Module::is_directory)
                 .map(|module| {
                     let whole = serde_json::json!({ "module": "ldap_auth_provider", "config": module.config });
                     let written = translate::block("modules", &whole);
                     let remedy = written.unwrap_or_else(|| "describe it with ldap.uri and ldap.base, and set authentication.method to \"ldap\"".to_owned());
-                    Breach { option: module.option, message: "is the LDAP module".to_owned(), remedy: format!("remove it here, and {remedy}") }
+                    Violation { option: module.option, message: "is the LDAP module".to_owned(), remedy: format!("remove it here, and {remedy}") }
                 })
                 .collect()
         },
@@ -333,13 +333,13 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["synapse.settings"],
         reason: "A hyphen, a capital or a blank in an option's name is a typing error: Synapse's names are of a-z, 0-9 and _, and it ignores all others.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let settings = loaded.site.synapse.settings.keys();
             settings
                 .filter(|name| !is_name(name))
                 .map(|name| {
                     let near = nearest(name, synapse::options().names()).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
-                    Breach::at(
+                    Violation::at(
                         &format!("synapse.settings.{name}"),
                         "is no name that a Synapse option can have",
                         format!("Synapse's options are written with a-z, 0-9 and _{near}"),
@@ -353,11 +353,11 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &[],
         reason: "launch puts secrets and addresses in the place of these marks; a text that looks like one would be replaced, or stop the start.",
-        breaches: |loaded| {
-            let mut breaches = Vec::new();
+        violations: |loaded| {
+            let mut violations = Vec::new();
             let description = serde_json::to_value(&loaded.site).unwrap_or_default();
-            marks(&OptionPath::default(), &description, &mut breaches);
-            breaches
+            marks(&OptionPath::default(), &description, &mut violations);
+            violations
         },
     },
     Rule {
@@ -365,7 +365,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["synapse.settings"],
         reason: "These options name another process, files of the image or a second service; Synapse does not look whether the process is there, and then nobody does the work (config/workers.py, config/saml2.py, config/tls.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             loaded
                 .site
                 .synapse
@@ -374,30 +374,30 @@ pub(super) const RULES: &[Rule] = &[
                 .filter(|name| needs_more(name))
                 .map(|name| {
                     let remedy = said::of(name).map_or_else(|| "remove it".to_owned(), |said| said.sentence(name));
-                    Breach::at(&format!("synapse.settings.{name}"), "needs more than this option, and no section has it", remedy)
+                    Violation::at(&format!("synapse.settings.{name}"), "needs more than this option, and no section has it", remedy)
                 })
                 .collect()
         },
     },
 ];
 
-fn marks(path: &OptionPath, value: &Value, breaches: &mut Vec<Breach>) {
+fn marks(path: &OptionPath, value: &Value, violations: &mut Vec<Violation>) {
     let marked = |text: &str| text.contains(PLACEHOLDER_OPEN) || text.contains(ADDRESS);
     match value {
-        Value::String(text) if marked(text) => breaches.push(Breach {
+        Value::String(text) if marked(text) => violations.push(Violation {
             option: path.clone(),
             message: format!("holds {PLACEHOLDER_OPEN} or {ADDRESS}, which this program keeps for itself"),
             remedy: "write { _secret: NAME } for a secret, and choose another text otherwise".to_owned(),
         }),
         Value::Object(members) => {
             for (key, member) in members {
-                marks(&path.key(key), member, breaches);
+                marks(&path.key(key), member, violations);
                 if marked(key) {
-                    marks(&path.key(key), &Value::String(key.clone()), breaches);
+                    marks(&path.key(key), &Value::String(key.clone()), violations);
                 }
             }
         }
-        Value::Array(elements) => elements.iter().enumerate().for_each(|(at, element)| marks(&path.index(at), element, breaches)),
+        Value::Array(elements) => elements.iter().enumerate().for_each(|(at, element)| marks(&path.index(at), element, violations)),
         _ => {}
     }
 }
@@ -407,26 +407,26 @@ pub(super) fn is_inline(name: &str, value: &Value) -> bool {
     SECRET_MEMBERS.contains(&name) && is_written(value) || value.as_str().is_some_and(has_password)
 }
 
-fn in_clear(path: &OptionPath, value: &Value, secret: &str) -> Breach {
+fn in_clear(path: &OptionPath, value: &Value, secret: &str) -> Violation {
     let remedy = format!("write {{ _secret: {secret} }} and put the value into secrets/{secret} on the target");
     let message =
         if value.as_str().is_some_and(has_password) { "holds a password, written into the description" } else { "is a secret, written into the description" };
-    Breach { option: path.clone(), message: message.to_owned(), remedy }
+    Violation { option: path.clone(), message: message.to_owned(), remedy }
 }
 
-fn inline_secrets(path: &OptionPath, name: &str, value: &Value, breaches: &mut Vec<Breach>) {
+fn inline_secrets(path: &OptionPath, name: &str, value: &Value, violations: &mut Vec<Violation>) {
     match value {
-        _ if is_inline(name, value) => breaches.push(in_clear(path, value, &secret_name(name))),
+        _ if is_inline(name, value) => violations.push(in_clear(path, value, &secret_name(name))),
         Value::Object(members) => {
             // What modules are told has rules of its own, below.
             let of_module = LOADED.contains(&name);
             for (key, member) in members.iter().filter(|(key, _)| !(of_module && *key == "config")) {
-                inline_secrets(&path.key(key), key, member, breaches);
+                inline_secrets(&path.key(key), key, member, violations);
             }
         }
         Value::Array(elements) => {
             for (at, element) in elements.iter().enumerate() {
-                inline_secrets(&path.index(at), name, element, breaches);
+                inline_secrets(&path.index(at), name, element, violations);
             }
         }
         _ => {}
@@ -435,24 +435,24 @@ fn inline_secrets(path: &OptionPath, name: &str, value: &Value, breaches: &mut V
 
 /// The secrets in what a module is told: nobody lists all names of all modules, so all that look like one are meant. Not so outside of modules,
 /// where Synapse's names are known, and some only look so: `caches.per_cache_factors.get_user_by_access_token`.
-fn module_secrets(path: &OptionPath, scope: &str, value: &Value, breaches: &mut Vec<Breach>) {
+fn module_secrets(path: &OptionPath, scope: &str, value: &Value, violations: &mut Vec<Violation>) {
     match value {
         Value::Object(members) => {
             for (key, member) in members.iter().filter(|(key, _)| *key != "_secret") {
                 let (path, scope) = (path.key(key), format!("{scope}_{key}"));
                 if names_secret(key) && is_written(member) {
-                    breaches.push(in_clear(&path, member, &secret_name(&scope)));
+                    violations.push(in_clear(&path, member, &secret_name(&scope)));
                 } else {
-                    module_secrets(&path, &scope, member, breaches);
+                    module_secrets(&path, &scope, member, violations);
                 }
             }
         }
         Value::Array(elements) => {
             for (at, element) in elements.iter().enumerate() {
-                module_secrets(&path.index(at), scope, element, breaches);
+                module_secrets(&path.index(at), scope, element, violations);
             }
         }
-        _ if value.as_str().is_some_and(has_password) => breaches.push(in_clear(path, value, &secret_name(scope))),
+        _ if value.as_str().is_some_and(has_password) => violations.push(in_clear(path, value, &secret_name(scope))),
         _ => {}
     }
 }
@@ -464,21 +464,21 @@ fn secret_name(text: &str) -> String {
     name[name.len().saturating_sub(64)..].to_owned()
 }
 
-fn bad_references(path: &str, value: &Value, breaches: &mut Vec<Breach>) {
+fn bad_references(path: &str, value: &Value, violations: &mut Vec<Violation>) {
     match value {
         Value::Object(members) if members.contains_key("_secret") => {
             if let Err(why) = reference(value).unwrap_or_else(|| Err("the set has other members beside _secret".to_owned())) {
-                breaches.push(Breach::at(path, why, "write { _secret: NAME } with a name of a-z, 0-9 and _"));
+                violations.push(Violation::at(path, why, "write { _secret: NAME } with a name of a-z, 0-9 and _"));
             }
         }
         Value::Object(members) => {
             for (key, member) in members {
-                bad_references(&format!("{path}.{key}"), member, breaches);
+                bad_references(&format!("{path}.{key}"), member, violations);
             }
         }
         Value::Array(elements) => {
             for element in elements {
-                bad_references(path, element, breaches);
+                bad_references(path, element, violations);
             }
         }
         _ => {}

@@ -1,6 +1,6 @@
 //! S054x: the site's own templates in place of Synapse's.
 
-use super::{Breach, Rule, jinja};
+use super::{Rule, Violation, jinja};
 use crate::check::Severity::{Error, Warning};
 use crate::site::load::{Loaded, in_directory};
 
@@ -105,13 +105,13 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Synapse looks for its own names only; a file with a name that is nearly one of them is never read (config/_base.py, read_templates).",
         options: &[TEMPLATE_OPTION],
-        breaches: |loaded| {
+        violations: |loaded| {
             if loaded.site.templates.custom_template_directory.is_none() {
                 return Vec::new();
             }
             let all = templates(loaded);
             if all.is_empty() {
-                return vec![Breach::at(TEMPLATE_OPTION, "is a directory without a template", "put a template into it, or leave the option out")];
+                return vec![Violation::at(TEMPLATE_OPTION, "is a directory without a template", "put a template into it, or leave the option out")];
             }
             if has_modules(loaded) {
                 return Vec::new();
@@ -119,7 +119,7 @@ pub(super) const RULES: &[Rule] = &[
             let found = unread(loaded, &all).filter_map(|name| Some((name, meant(name)?)));
             found
                 .map(|(name, near)| {
-                    Breach::at(TEMPLATE_OPTION, format!("holds {name}, and no template of Synapse has that name"), format!("did you mean {near}?"))
+                    Violation::at(TEMPLATE_OPTION, format!("holds {name}, and no template of Synapse has that name"), format!("did you mean {near}?"))
                 })
                 .collect()
         },
@@ -129,11 +129,11 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         reason: "Synapse reads these templates from its own directory only (read_template in config/_base.py), so that a replacement has no effect.",
         options: &[TEMPLATE_OPTION],
-        breaches: |loaded| {
+        violations: |loaded| {
             templates(loaded)
                 .into_iter()
                 .filter(|(name, _)| FIXED_TEMPLATES.contains(name))
-                .map(|(name, _)| Breach::at(TEMPLATE_OPTION, format!("holds {name}, which Synapse takes from its own directory only"), "remove the file"))
+                .map(|(name, _)| Violation::at(TEMPLATE_OPTION, format!("holds {name}, which Synapse takes from its own directory only"), "remove the file"))
                 .collect()
         },
     },
@@ -142,7 +142,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         reason: "A template that cannot be parsed ends Synapse when it starts, or the first mail or page that needs it.",
         options: &[TEMPLATE_OPTION],
-        breaches: |loaded| {
+        violations: |loaded| {
             let all = templates(loaded);
             // With modules, any other name may be that of a template of theirs.
             let others: Vec<&str> = if has_modules(loaded) { Vec::new() } else { unread(loaded, &all).collect() };
@@ -156,7 +156,7 @@ pub(super) const RULES: &[Rule] = &[
                             None => minijinja::Environment::new().add_template(name, text).err()?.to_string(),
                         },
                     };
-                    Some(Breach::at(
+                    Some(Violation::at(
                         TEMPLATE_OPTION,
                         format!("holds {name}, which may be no Jinja2 template: {why}"),
                         "mend it; Jinja2 itself may know more than this check",
@@ -170,7 +170,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         reason: "Besides Synapse, which looks for its own names, only modules read files of this directory (module_api, read_templates).",
         options: &[TEMPLATE_OPTION, "synapse.settings.modules"],
-        breaches: |loaded| {
+        violations: |loaded| {
             let (all, modules) = (templates(loaded), has_modules(loaded));
             unread(loaded, &all)
                 .filter_map(|name| match (meant(name), modules) {
@@ -182,7 +182,7 @@ pub(super) const RULES: &[Rule] = &[
                     )),
                     _ => None,
                 })
-                .map(|(name, what, remedy)| Breach::at(TEMPLATE_OPTION, format!("holds {name}, {what}"), remedy))
+                .map(|(name, what, remedy)| Violation::at(TEMPLATE_OPTION, format!("holds {name}, {what}"), remedy))
                 .collect()
         },
     },

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::settings::{is_inline, is_refused};
-use super::{Breach, Rule};
+use super::{Rule, Violation};
 use crate::check::Severity::{Error, Warning};
 use crate::component::synapse::workers;
 use crate::site::load::Loaded;
@@ -36,66 +36,66 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: SETTINGS,
         reason: "Synapse ignores a name that it does not know, without a word (config/_base.py, read_config_files; issues 3513, 7767, 12651).",
-        breaches: |loaded| found(loaded, "S0411"),
+        violations: |loaded| found(loaded, "S0411"),
     },
     Rule {
         code: "S0412",
         severity: Error,
         options: SETTINGS,
         reason: "Within most of its options, too, Synapse ignores a name that it does not know; within a few it stops at start.",
-        breaches: |loaded| found(loaded, "S0412"),
+        violations: |loaded| found(loaded, "S0412"),
     },
     Rule {
         code: "S0413",
         severity: Error,
         options: SETTINGS,
         reason: "Synapse compares few values with the type it needs: the text \"no\" is true to it, and a text where a number belongs ends it later.",
-        breaches: |loaded| found(loaded, "S0413"),
+        violations: |loaded| found(loaded, "S0413"),
     },
     Rule {
         code: "S0414",
         severity: Error,
         options: SETTINGS,
         reason: "A size is bytes, or a whole number with K, M, G or T; a time is milliseconds, or a whole number with s, m, h, d, w or y; all else ends Synapse with a raw ValueError (config/_base.py, parse_size and parse_duration).",
-        breaches: |loaded| found(loaded, "S0414"),
+        violations: |loaded| found(loaded, "S0414"),
     },
     Rule {
         code: "S0415",
         severity: Error,
         options: SETTINGS,
         reason: "An option with a closed list of values takes one of them; Synapse refuses others.",
-        breaches: |loaded| found(loaded, "S0415"),
+        violations: |loaded| found(loaded, "S0415"),
     },
     Rule {
         code: "S0416",
         severity: Error,
         options: SETTINGS,
         reason: "Guides live longer than options: what an earlier Synapse read, and what only its documentation names, has no effect.",
-        breaches: |loaded| found(loaded, "S0416"),
+        violations: |loaded| found(loaded, "S0416"),
     },
     Rule {
         code: "S0417",
         severity: Error,
         options: SETTINGS,
         reason: "Synapse reads these names only to refuse them, or as an older way to say what a section here says.",
-        breaches: |loaded| found(loaded, "S0417"),
+        violations: |loaded| found(loaded, "S0417"),
     },
     Rule {
         code: "S0418",
         severity: Warning,
         options: &["synapse.unchecked"],
         reason: "An option that is let through without need hides the next mistake in it.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let walk = Walk::over(loaded, BTreeSet::new(), "S0418");
             let strays = super::paths::strays(loaded);
             let places = walk.found.iter().map(|(_, found, _)| found).chain(strays.iter().filter(|stray| stray.is_certain).map(|stray| &stray.name));
             let let_through: BTreeSet<&str> = places.flat_map(|found| itself_and_outer(found)).collect();
             let idle = |(_, name): &(usize, &str)| !let_through.contains(name);
             let unchecked = loaded.site.synapse.unchecked.iter().map(|name| name.as_str()).enumerate();
-            let breach = |(at, name): (usize, &str)| {
-                Breach::at(&format!("synapse.unchecked.{at}"), format!("lets {name:?} through, in which nothing is found"), "remove this entry")
+            let violation = |(at, name): (usize, &str)| {
+                Violation::at(&format!("synapse.unchecked.{at}"), format!("lets {name:?} through, in which nothing is found"), "remove this entry")
             };
-            unchecked.filter(idle).map(breach).collect()
+            unchecked.filter(idle).map(violation).collect()
         },
     },
     Rule {
@@ -103,41 +103,41 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: SETTINGS,
         reason: "Some members of an option belong together: without one of them Synapse ends at start, often with a bare KeyError (config/jwt.py, cas.py, account_validity.py, cache.py, repository.py).",
-        breaches: |loaded| found(loaded, "S0419"),
+        violations: |loaded| found(loaded, "S0419"),
     },
     Rule {
         code: "S0420",
         severity: Error,
         options: SETTINGS,
         reason: "A value of the right type can still be none that Synapse takes: it ends at start, or does nothing with it and says nothing (config/server.py, user_types.py, push_rules.py, auto_accept_invites.py).",
-        breaches: |loaded| found(loaded, "S0420"),
+        violations: |loaded| found(loaded, "S0420"),
     },
     Rule {
         code: "S0421",
         severity: Error,
         options: &["synapse.settings.default_power_level_content_override"],
         reason: "Synapse ends with a kind of room that it does not know; whether the powers are any it looks when somebody makes a room, who then cannot (config/room.py, events/validator.py).",
-        breaches: |loaded| found(loaded, "S0421"),
+        violations: |loaded| found(loaded, "S0421"),
     },
     Rule {
         code: "S0422",
         severity: Error,
         options: newer::OPTIONS,
         reason: "A Synapse that does not read an option yet ignores it without a word; which releases read it is in the tables that `synapse-site facts` prints.",
-        breaches: |loaded| found(loaded, "S0422").into_iter().chain(newer::of_sections(loaded)).collect(),
+        violations: |loaded| found(loaded, "S0422").into_iter().chain(newer::of_sections(loaded)).collect(),
     },
     Rule {
         code: "S0423",
         severity: Warning,
         options: &["synapse"],
         reason: "What a Synapse outside of the tables reads and answers is only guessed: the facts of the nearest release are taken for it.",
-        breaches: newer::outside,
+        violations: newer::outside,
     },
 ];
 
 /// What one rule finds, but for what the description lets through.
-fn found(loaded: &Loaded, code: &'static str) -> Vec<Breach> {
-    Walk::over(loaded, unchecked(loaded), code).found.into_iter().map(|(_, _, breach)| breach).collect()
+fn found(loaded: &Loaded, code: &'static str) -> Vec<Violation> {
+    Walk::over(loaded, unchecked(loaded), code).found.into_iter().map(|(_, _, violation)| violation).collect()
 }
 
 /// The options that a description lets through.
@@ -162,7 +162,7 @@ struct Walk<'a> {
     workers: Vec<String>,
     running: &'a Running,
     /// The code, the option's name with dots and without indexes, and the rest.
-    found: Vec<(&'static str, String, Breach)>,
+    found: Vec<(&'static str, String, Violation)>,
 }
 
 /// The place of a value: as the user wrote it, and as the table has it.
@@ -208,8 +208,8 @@ impl<'a> Walk<'a> {
         if self.wanted != code && self.wanted != "S0418" {
             return;
         }
-        let breach = Breach { option: place.path.clone(), message: message.into(), remedy: remedy.into() };
-        self.found.push((code, place.name.clone(), breach));
+        let violation = Violation { option: place.path.clone(), message: message.into(), remedy: remedy.into() };
+        self.found.push((code, place.name.clone(), violation));
     }
 
     /// Whether the remedy of one more finding with that code will be read.

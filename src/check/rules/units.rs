@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::settings::is_refused;
-use super::{Breach, Rule};
+use super::{Rule, Violation};
 use crate::check::Severity::Warning;
 use crate::site::load::Loaded;
 use crate::site::schema::{self, OptionPath, Step};
@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &[],
         reason: "A size without a unit is one of bytes (config/_base.py, parse_size): with max_upload_size: 20 no picture can be uploaded.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let small = |number: u64| number > 0 && number < SMALL && !number.is_multiple_of(1024);
             let found = bare(loaded).into_iter().filter(|found| found.scale == Scale::Size && small(found.number));
             found
@@ -30,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
                     let name = last(&option);
                     let what = if name == "max_image_pixels" { "pixels" } else { "bytes" };
                     let remedy = format!("write {name}: {number}M or {name}: {number}K, or accept this warning");
-                    Breach { option, message: format!("is {number} {what}, since it has no unit"), remedy }
+                    Violation { option, message: format!("is {number} {what}, since it has no unit"), remedy }
                 })
                 .collect()
         },
@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &[],
         reason: "A time without a unit is one of milliseconds (config/_base.py, parse_duration): a session of 3600 ends after 4 seconds.",
-        breaches: |loaded| {
+        violations: |loaded| {
             // Who counts in milliseconds writes whole seconds.
             let odd = |number: u64| number > 0 && !number.is_multiple_of(1000);
             let found = bare(loaded).into_iter().filter(|found| found.scale == Scale::Duration && odd(found.number));
@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
                 .map(|Bare { option, number, .. }| {
                     let name = last(&option);
                     let remedy = format!("write {name}: {number}s, {name}: {number}m or {name}: {number}d, or accept this warning");
-                    Breach { option, message: format!("is {number} milliseconds, since it has no unit"), remedy }
+                    Violation { option, message: format!("is {number} milliseconds, since it has no unit"), remedy }
                 })
                 .collect()
         },

@@ -114,7 +114,7 @@ pub(super) fn authentication(site: &Site) -> Value {
     if authentication.has_pepper() {
         config.insert("pepper".to_owned(), json!(placeholder(secrets::PEPPER)));
     }
-    let mut options = policy::said(authentication);
+    let mut options = policy::non_default(authentication);
     for name in ["method", "policy", "pepper"] {
         options.remove(name);
     }
@@ -177,7 +177,7 @@ pub(super) fn redis(checked: &CheckedSite<'_>) -> Value {
 }
 
 pub(super) fn registration(site: &Site) -> Value {
-    let mut options = policy::said(&site.registration);
+    let mut options = policy::non_default(&site.registration);
     // What an administrator looks for first is written in any case.
     options.insert("enable_registration".to_owned(), json!(site.registration.enable_registration));
     Value::Object(options)
@@ -185,7 +185,7 @@ pub(super) fn registration(site: &Site) -> Value {
 
 pub(super) fn media(site: &Site, state: &str) -> Value {
     let media = &site.media;
-    let mut options = policy::said(media);
+    let mut options = policy::non_default(media);
     options.insert("media_store_path".to_owned(), json!(format!("{state}/media")));
     for (name, value) in [
         ("enable_authenticated_media", json!(media.enable_authenticated_media)),

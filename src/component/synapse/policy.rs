@@ -16,11 +16,11 @@ pub(super) fn fragments(checked: &CheckedSite<'_>, part: &mut Part) -> Vec<Fragm
     let site = checked.site;
     [
         ("federation.yaml", "Whom the server talks to, and how patiently.", federation(checked, part)),
-        ("limits.yaml", "What the server refuses and forgets as a whole.", said(&site.limits)),
+        ("limits.yaml", "What the server refuses and forgets as a whole.", non_default(&site.limits)),
         ("presence.yaml", "Who is shown as online.", presence(site)),
-        ("profiles.yaml", "Who sees whose name and picture.", said(&site.profiles)),
-        ("rate_limits.yaml", "How much of something one may do.", super::rtc::with_rates(site, said(&site.rate_limits))),
-        ("rooms.yaml", "Rooms, their directory, and how long messages are kept.", said(&site.rooms)),
+        ("profiles.yaml", "Who sees whose name and picture.", non_default(&site.profiles)),
+        ("rate_limits.yaml", "How much of something one may do.", super::rtc::with_rates(site, non_default(&site.rate_limits))),
+        ("rooms.yaml", "Rooms, their directory, and how long messages are kept.", non_default(&site.rooms)),
     ]
     .into_iter()
     .filter(|(_, _, options)| !options.is_empty())
@@ -29,7 +29,7 @@ pub(super) fn fragments(checked: &CheckedSite<'_>, part: &mut Part) -> Vec<Fragm
 }
 
 /// The members of a section that differ from its default, which is Synapse's.
-pub(super) fn said<T: Serialize + Default>(section: &T) -> Map<String, Value> {
+pub(super) fn non_default<T: Serialize + Default>(section: &T) -> Map<String, Value> {
     match differing(&json!(section), &json!(T::default())) {
         Some(Value::Object(members)) => members,
         _ => Map::new(),
@@ -56,7 +56,7 @@ pub(super) fn with_private_networks(more: &[Cidr]) -> Vec<&str> {
 }
 
 fn presence(site: &Site) -> Map<String, Value> {
-    let mut block = said(&site.presence);
+    let mut block = non_default(&site.presence);
     let mut options = Map::new();
     if let Some(rooms) = block.remove("exclude_rooms_from_presence") {
         options.insert("exclude_rooms_from_presence".to_owned(), rooms);
@@ -84,7 +84,7 @@ const IN_FEDERATION: [&str; 8] = [
 
 fn federation(checked: &CheckedSite<'_>, part: &mut Part) -> Map<String, Value> {
     let federation = &checked.site.federation;
-    let mut options = said(federation);
+    let mut options = non_default(federation);
     let block: Map<String, Value> = IN_FEDERATION.iter().filter_map(|name| Some(((*name).to_owned(), options.remove(*name)?))).collect();
     if !block.is_empty() {
         options.insert("federation".to_owned(), Value::Object(block));

@@ -17,7 +17,7 @@ pub(super) fn options(site: &Site) -> Option<Value> {
     let mut options = Map::new();
     options.insert("matrix_rtc".to_owned(), json!({ "transports": [{ "type": "livekit", "livekit_service_url": url }] }));
     options.insert("max_event_delay_duration".to_owned(), json!(site.rtc.max_event_delay_duration));
-    let said = super::policy::said(&site.rate_limits);
+    let said = super::policy::non_default(&site.rate_limits);
     for (name, per_second, burst_count) in RATES {
         if !said.contains_key(name) {
             options.insert(name.to_owned(), json!({ "per_second": per_second, "burst_count": burst_count }));

@@ -27,7 +27,7 @@ pub(super) struct Places {
 
 /// What is told.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct SyntaxError {
     pub(super) text: String,
     pub(super) position: Option<Position>,
     pub(super) remedy: Option<String>,
@@ -62,13 +62,13 @@ impl Places {
     }
 
     /// Everything, only with the paths that people know.
-    pub(super) fn all(&self, message: &str) -> Told {
+    pub(super) fn all(&self, message: &str) -> SyntaxError {
         let words = without_values(message, self.is_told(message));
-        Told { text: indented(&self.told(words.trim_end())), position: None, remedy: remedy(message) }
+        SyntaxError { text: indented(&self.told(words.trim_end())), position: None, remedy: remedy(message) }
     }
 
     /// The error of the short form, and of the trace what the short form lacks.
-    pub(super) fn tell(&self, short: &str, trace: &str) -> Told {
+    pub(super) fn tell(&self, short: &str, trace: &str) -> SyntaxError {
         let block = last_error(short);
         let (words, place) = self.without_libraries(&block);
         let words = without_values(&words, self.is_told(&block));
@@ -76,7 +76,7 @@ impl Places {
         if place.is_none() {
             lines.extend(self.context(trace).iter().map(|line| without_quotes(line, false)));
         }
-        Told { text: indented(&self.told(&lines.join("\n"))), position: place, remedy: remedy(&block) }
+        SyntaxError { text: indented(&self.told(&lines.join("\n"))), position: place, remedy: remedy(&block) }
     }
 
     /// Whether an error is at an option of the description that may be shown.

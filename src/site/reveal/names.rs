@@ -71,7 +71,7 @@ pub fn sounds_secret(name: &str) -> bool {
 
 fn may_name_secret(name: &str) -> bool {
     static JOINED: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let known = SECRET_MEMBERS.iter().chain(SECRET_OPTIONS).chain(crate::site::helpers::DRAUPNIR_SECRETS);
+        let known = SECRET_MEMBERS.iter().chain(SECRET_OPTIONS).chain(crate::site::draupnir::DRAUPNIR_SECRETS);
         known.map(|known| known.chars().filter(|c| *c != '_').collect()).collect()
     });
     if names_secret(name) {

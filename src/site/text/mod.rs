@@ -2,9 +2,9 @@
 //! deserialised: the JSON Schema carries the type's name as `format`, and [`check_format`] finds the parser by that name.
 
 pub mod amount;
-mod meant;
 mod parse;
 mod scale;
+mod suggest;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,9 +12,9 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub use meant::meant;
 pub(crate) use parse::split_port;
 pub use scale::Scale;
+pub use suggest::meant;
 
 /// The schema of a text. Every line is a line: what is meant by one, its option shows.
 fn text_schema(format: &str, example: &str) -> Schema {

@@ -9,7 +9,7 @@ use synapse_site::launch::{Database, Guarded, Plan, Prepare};
 use super::{Places, Site};
 use crate::probe;
 use crate::session::{Ask, Session};
-use crate::values::{Value, Values};
+use crate::values::{Secrets, Value};
 
 /// Where the description says that passwords have no pepper.
 static NO_PEPPER: Value = Value::empty();
@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(70);
 const SETTINGS: &str = "SET statement_timeout = '60s'; SET client_encoding = 'UTF8'";
 
 /// What the image's main process has that can never change, and the secrets that comparing needs.
-pub fn find<'a>(plan: &'a Plan, secrets: &Path) -> Result<(&'a Guarded, Values)> {
+pub fn find<'a>(plan: &'a Plan, secrets: &Path) -> Result<(&'a Guarded, Secrets)> {
     let found = plan.roles.values().find_map(|role| match &role.prepare {
         Some(Prepare::Synapse(guarded)) => Some(guarded),
         _ => None,
@@ -29,12 +29,12 @@ pub fn find<'a>(plan: &'a Plan, secrets: &Path) -> Result<(&'a Guarded, Values)>
     let guarded = found.ok_or_else(|| Error::environment("this image has no main process of Synapse", "run this in the Synapse image"))?;
     let password = guarded.database.as_ref().map(|database| database.at.password_secret.as_str());
     let names = [Some(guarded.signing_key_secret.as_str()), guarded.pepper_secret.as_deref(), password];
-    Ok((guarded, Values::require(secrets, names.into_iter().flatten())?))
+    Ok((guarded, Secrets::require(secrets, names.into_iter().flatten())?))
 }
 
 impl<'a> Site<'a> {
     /// The site that a plan and secrets describe.
-    pub fn of(plan: &'a Plan, guarded: &'a Guarded, values: &'a Values) -> Result<Self> {
+    pub fn of(plan: &'a Plan, guarded: &'a Guarded, values: &'a Secrets) -> Result<Self> {
         let pepper = match &guarded.pepper_secret {
             Some(name) => Some(values.get(name)?),
             None => guarded.local_passwords.then_some(&NO_PEPPER),
@@ -53,7 +53,7 @@ impl<'a> Site<'a> {
 
 impl<'a> Places<'a> {
     /// Opens the volume and the database. Not to get into the site's own database is an error, and a line in the log with another.
-    pub fn open(guarded: &'a Guarded, values: &Values) -> Result<Self> {
+    pub fn open(guarded: &'a Guarded, values: &Secrets) -> Result<Self> {
         let state = guarded.state.as_ref();
         let Some(database) = &guarded.database else {
             return Ok(Self { state, database_name: "of this site", database: Err("the plan does not say where it is".to_owned()) });

@@ -2,7 +2,7 @@
 
 use crate::check::Severity::{Error, Warning};
 use crate::check::rules::accounts::is_open;
-use crate::check::rules::{Breach, Rule};
+use crate::check::rules::{Rule, Violation};
 use crate::site::authentication::Authentication;
 use crate::site::registration::ThirdParty;
 
@@ -12,12 +12,12 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["registration.allowed_local_3pids"],
         reason: "Synapse matches the expression at the beginning of an address only: without a $ at its end, example.com allows example.com.evil.org, too (util/threepids.py, check_3pid_allowed).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let allowed = loaded.site.registration.allowed_local_3pids.iter().enumerate();
             allowed
                 .filter(|(_, allowed)| allowed.medium == ThirdParty::Email && !allowed.pattern.as_str().ends_with(['$', 'Z']))
                 .map(|(at, allowed)| {
-                    Breach::at(
+                    Violation::at(
                         &format!("registration.allowed_local_3pids.{at}.pattern"),
                         "has no $ at its end, so an address may go on behind it",
                         format!("write {:?}", format!("{}$", allowed.pattern)),
@@ -36,7 +36,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             "authentication.nonrefreshable_access_token_lifetime",
         ],
         reason: "No token can outlive the login that it belongs to; Synapse does not start (config/registration.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let authentication = &loaded.site.authentication;
             let Some(session) = &authentication.session_lifetime else { return Vec::new() };
             // Its default gives way to a shorter login without a word.
@@ -50,7 +50,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             .into_iter()
             .filter_map(|(name, lifetime)| Some((name, lifetime.filter(|lifetime| lifetime.milliseconds() > session.milliseconds())?)))
             .map(|(name, lifetime)| {
-                Breach::at(
+                Violation::at(
                     &format!("authentication.{name}"),
                     format!("is {}, longer than session_lifetime ({})", lifetime.as_str(), session.as_str()),
                     format!("authentication.{name}: {}", session.as_str()),
@@ -64,14 +64,14 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["registration.registrations_require_3pid", "registration.account_threepid_delegates"],
         reason: "Synapse cannot send text messages: it stops at start when it has to verify telephone numbers without a service that does (rest/client/register.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let registration = &loaded.site.registration;
             let wants = registration.registrations_require_3pid.contains(&ThirdParty::Msisdn);
             // As with S0108.
             if !wants || registration.account_threepid_delegates.msisdn.is_some() || loaded.site.matrix_authentication_service.is_some() {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "registration.registrations_require_3pid",
                 "asks for a telephone number, and nothing can verify one",
                 "remove \"msisdn\", or set registration.account_threepid_delegates.msisdn to the address of a service that verifies numbers",
@@ -83,12 +83,12 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["profiles.limit_profile_requests_to_users_who_share_rooms", "profiles.require_auth_for_profile_requests"],
         reason: "Whether two people share a room can only be known of who is logged in; Synapse 1.163 does not start (config/server.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let profiles = &loaded.site.profiles;
             if !profiles.limit_profile_requests_to_users_who_share_rooms || profiles.require_auth_for_profile_requests {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "profiles.limit_profile_requests_to_users_who_share_rooms",
                 "is true, and profiles.require_auth_for_profile_requests is not",
                 "profiles.require_auth_for_profile_requests: true",
@@ -100,7 +100,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["ldap.base", "ldap.bind_dn"],
         reason: "An entry of a directory is named by attributes and values (RFC 4514); any other text makes every login fail with \"invalid username or password\".",
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(ldap) = &loaded.site.ldap else { return Vec::new() };
             let names = [("ldap.base", Some(&ldap.base)), ("ldap.bind_dn", ldap.bind_dn.as_ref())];
             names
@@ -111,7 +111,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                     let domain: Vec<String> = name.split('.').map(|label| format!("dc={label}")).collect();
                     let like_domain = name.contains('.') && !name.contains(['=', ',', ' ', '@']);
                     let example = if like_domain { domain.join(",") } else { "ou=users,dc=example,dc=com".to_owned() };
-                    Breach::at(option, format!("is {name:?}, which is no name of an entry"), format!("write a name such as {example:?}"))
+                    Violation::at(option, format!("is {name:?}, which is no name of an entry"), format!("write a name such as {example:?}"))
                 })
                 .collect()
         },
@@ -121,12 +121,16 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["ldap.filter"],
         reason: "The filter is put beside the login name as it is: without parentheses around each part every search is refused, and every login with it (RFC 4515; ldap_auth_provider.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(filter) = loaded.site.ldap.as_ref().and_then(|ldap| ldap.filter.as_ref()) else { return Vec::new() };
             if is_filter(filter.as_str()) {
                 return Vec::new();
             }
-            vec![Breach::at("ldap.filter", format!("is {:?}, whose parentheses do not fit", filter.as_str()), format!("write {:?}", fitted(filter.as_str())))]
+            vec![Violation::at(
+                "ldap.filter",
+                format!("is {:?}, whose parentheses do not fit", filter.as_str()),
+                format!("write {:?}", fitted(filter.as_str())),
+            )]
         },
     },
     Rule {
@@ -134,12 +138,12 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["authentication.login_via_existing_session"],
         reason: "Without asking again who it is, a stolen access token makes another login that outlives it (Synapse documentation, login_via_existing_session).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let existing = &loaded.site.authentication.login_via_existing_session;
             if !existing.enabled || existing.require_ui_auth {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "authentication.login_via_existing_session.require_ui_auth",
                 "is false: whoever has a device for a minute can log in another one",
                 "authentication.login_via_existing_session.require_ui_auth: true",
@@ -156,7 +160,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             "synapse.settings.recaptcha_private_key",
         ],
         reason: "The captcha is shown with one key and looked at with the other; Synapse starts without them, and then nobody gets past it (handlers/ui_auth/checkers.py, rest/client/register.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let settings = &loaded.site.synapse.settings;
             let captcha = settings.get("enable_registration_captcha").is_some_and(|value| value == true);
             if !captcha || !is_open(&loaded.site) {
@@ -170,7 +174,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             }
             let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
             let values: Vec<String> = missing.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-            vec![Breach::at(
+            vec![Violation::at(
                 "synapse.settings.enable_registration_captcha",
                 format!("is true, and {} is missing: nobody could register", names.join(" and ")),
                 format!("add {}; or remove it, and write registration.registration_requires_token: true", values.join(", ")),

@@ -1,14 +1,14 @@
 //! S0155: attributes of a directory whose values cannot be login names here.
 
 use crate::check::Severity::Warning;
-use crate::check::rules::{Breach, Rule};
+use crate::check::rules::{Rule, Violation};
 
 pub(in crate::check::rules) const RULES: &[Rule] = &[Rule {
     code: "S0155",
     severity: Warning,
     options: &["ldap.attributes.uid"],
     reason: "The values of this attribute become localparts, which have a-z, 0-9 and ._=/+- only: with an @ or a blank in it no account can be made, and nobody logs in (Matrix specification, User Identifiers; handlers/register.py, check_username).",
-    breaches: |loaded| {
+    violations: |loaded| {
         let Some(ldap) = &loaded.site.ldap else { return Vec::new() };
         let (uid, mail) = (ldap.attributes.uid.as_str(), ldap.attributes.mail.as_str());
         let what = match NO_LOGIN_NAMES.iter().find(|(names, _)| names.iter().any(|name| is_attribute(uid, name))) {
@@ -18,7 +18,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[Rule {
             }
             None => return Vec::new(),
         };
-        vec![Breach::at(
+        vec![Violation::at(
             "ldap.attributes.uid",
             format!("is {uid:?}, whose values are {what}, and no account can have such a name"),
             "name the attribute of the login name: uid, or sAMAccountName in Active Directory",

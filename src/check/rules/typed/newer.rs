@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::check::names;
-use crate::check::rules::Breach;
+use crate::check::rules::Violation;
 use crate::check::rules::places::each;
 use crate::check::unchecked;
 use crate::component::synapse::written;
@@ -22,7 +22,7 @@ pub(super) const OPTIONS: &[&str] = &["synapse.settings", "matrix_authentication
 /// Options that sections write, and which the Synapse of the images does not read yet. The newest
 /// of the tables reads all of them, as a test of the examples says, so that nothing is rendered for
 /// it.
-pub(super) fn of_sections(loaded: &Loaded) -> Vec<Breach> {
+pub(super) fn of_sections(loaded: &Loaded) -> Vec<Violation> {
     let running = &loaded.synapse;
     if running.release == Release::newest() {
         return Vec::new();
@@ -44,14 +44,14 @@ pub(super) fn of_sections(loaded: &Loaded) -> Vec<Breach> {
             of_place.entry((cause(&without, name, place), spell.since)).or_default().push(name);
         }
     }
-    of_place.into_iter().map(|((place, since), names)| breach(&place, since, &names, running)).collect()
+    of_place.into_iter().map(|((place, since), names)| violation(&place, since, &names, running)).collect()
 }
 
-fn breach(place: &str, since: Release, names: &[&str], running: &Running) -> Breach {
+fn violation(place: &str, since: Release, names: &[&str], running: &Running) -> Violation {
     let are = if names.len() == 1 { "is" } else { "are" };
     let what = if names == [place] { String::new() } else { format!("sets {}, which ", names.join(" and ")) };
     let message = format!("{what}{are} read since Synapse {since}; this site's images hold {}", running.version);
-    Breach::at(place, message, format!("remove {place}, or take images with a Synapse that reads it"))
+    Violation::at(place, message, format!("remove {place}, or take images with a Synapse that reads it"))
 }
 
 /// The names of everything that is rendered for Synapse.
@@ -99,12 +99,12 @@ fn collect(options: &Value, above: &str, names: &mut Vec<String>) {
 }
 
 /// A version that the tables do not hold.
-pub(super) fn outside(loaded: &Loaded) -> Vec<Breach> {
+pub(super) fn outside(loaded: &Loaded) -> Vec<Violation> {
     let running = &loaded.synapse;
     let remedy = || {
         format!("compare the release notes of Synapse {} with what the site says, or take images with one of the tables: {}", running.version, running.release)
     };
-    if running.is_known() { Vec::new() } else { vec![Breach::at("synapse", running.unknown(), remedy())] }
+    if running.is_known() { Vec::new() } else { vec![Violation::at("synapse", running.unknown(), remedy())] }
 }
 
 #[cfg(test)]

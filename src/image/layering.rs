@@ -77,10 +77,10 @@ pub fn divide(graph: &Graph, images: &BTreeMap<String, Needs>, most: usize) -> R
             needed.entry(path).or_default().push(image);
         }
     }
-    let strata = strata(graph, images, &needed);
+    let layering = layering(graph, images, &needed);
     let mut target = TARGET;
     loop {
-        let stacks = stack(graph, &needed, images, &strata, target);
+        let stacks = stack(graph, &needed, images, &layering, target);
         if stacks.values().all(|stack| stack.len() <= most) {
             return Ok(stacks);
         }
@@ -92,7 +92,7 @@ pub fn divide(graph: &Graph, images: &BTreeMap<String, Needs>, most: usize) -> R
 }
 
 /// How often each path changes.
-fn strata<'a>(graph: &'a Graph, images: &BTreeMap<String, Needs>, needed: &BTreeMap<&'a str, Vec<&str>>) -> BTreeMap<&'a str, Stratum> {
+fn layering<'a>(graph: &'a Graph, images: &BTreeMap<String, Needs>, needed: &BTreeMap<&'a str, Vec<&str>>) -> BTreeMap<&'a str, Stratum> {
     let dependents = dependents(graph, needed);
     // A family of packages: the service, the same without its wrapper, its modules.
     let families: Vec<(&str, &str)> =
@@ -148,10 +148,10 @@ fn stack(
     graph: &Graph,
     needed: &BTreeMap<&str, Vec<&str>>,
     images: &BTreeMap<String, Needs>,
-    strata: &BTreeMap<&str, Stratum>,
+    layering: &BTreeMap<&str, Stratum>,
     target: u64,
 ) -> BTreeMap<String, Vec<Group>> {
-    let stratum = |path: &StorePath| strata.get(path.path.as_str()).copied().unwrap_or(Stratum::Base);
+    let stratum = |path: &StorePath| layering.get(path.path.as_str()).copied().unwrap_or(Stratum::Base);
     let small = |path: &StorePath| path.nar_size < target / 2;
     let mut sums: BTreeMap<(&[&str], Stratum), u64> = BTreeMap::new();
     let paths = || needed.iter().filter_map(|(path, users)| Some((graph.get(path)?, users)));

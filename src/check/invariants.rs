@@ -1,5 +1,5 @@
 //! Mistakes that need no rule, because a type or the renderer leaves no way to make them, and those that only the running site can
-//! know: `impossible.toml`, shown in docs/rules.md. tests/site/impossible.rs proves every one of them.
+//! know: `invariants.toml`, shown in docs/rules.md. tests/site/invariants.rs proves every one of them.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mistake {
-    /// The directory below `tests/impossible/`, and the name of its assertion.
+    /// The directory below `tests/invariants/`, and the name of its assertion.
     pub name: String,
     /// What somebody would do by hand.
     pub mistake: String,
@@ -44,7 +44,7 @@ pub struct Lists {
     pub at_start: Vec<AtStart>,
 }
 
-static LISTS: LazyLock<Lists> = LazyLock::new(|| toml::from_str(include_str!("impossible.toml")).unwrap_or_default());
+static LISTS: LazyLock<Lists> = LazyLock::new(|| toml::from_str(include_str!("invariants.toml")).unwrap_or_default());
 
 /// Both lists.
 pub fn lists() -> &'static Lists {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::delegation::is_everybody;
-use super::{Breach, Rule};
+use super::{Rule, Violation};
 use crate::check::Severity::{Error, Warning};
 use crate::deployment::Facts;
 use crate::site::Site;
@@ -16,11 +16,15 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["server.public_baseurl"],
         reason: "Clients refuse to send passwords over plain HTTP to anything but localhost, and other servers always use TLS (Matrix specification).",
-        breaches: |loaded| {
+        violations: |loaded| {
             if loaded.site.server.public_baseurl.is_https() {
                 return Vec::new();
             }
-            vec![Breach::at("server.public_baseurl", "is http://: passwords and messages cross the network in clear", "use https:// for anything but a test")]
+            vec![Violation::at(
+                "server.public_baseurl",
+                "is http://: passwords and messages cross the network in clear",
+                "use https:// for anything but a test",
+            )]
         },
     },
     Rule {
@@ -39,19 +43,19 @@ pub(super) const RULES: &[Rule] = &[
             "rtc.relay_min_port",
         ],
         reason: "Two services cannot be published on one port of the target.",
-        breaches: super::calls::overlaps,
+        violations: super::calls::overlaps,
     },
     Rule {
         code: "S0303",
         severity: Error,
         options: &["gateway.federation_port", "gateway.tls"],
         reason: "A port for HTTPS needs certificates.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let gateway = &loaded.site.gateway;
             if gateway.federation_port.is_none() || gateway.tls == Tls::Files {
                 return Vec::new();
             }
-            vec![Breach::at(
+            vec![Violation::at(
                 "gateway.federation_port",
                 "is set, but TLS ends at another proxy",
                 "gateway.tls: files, or remove gateway.federation_port and let the proxy in front listen there",
@@ -63,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["well_known.support.contacts"],
         reason: "A support document has at least one contact or a page, and a contact has an address (Matrix specification 1.10, GET /.well-known/matrix/support).",
-        breaches: |loaded| {
+        violations: |loaded| {
             loaded
                 .site
                 .well_known
@@ -72,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
                 .iter()
                 .enumerate()
                 .filter(|(_, contact)| contact.matrix_id.is_none() && contact.email_address.is_none())
-                .map(|(at, _)| Breach::at(&format!("well_known.support.contacts.{at}"), "has neither matrix_id nor email_address", "add one of them"))
+                .map(|(at, _)| Violation::at(&format!("well_known.support.contacts.{at}"), "has neither matrix_id nor email_address", "add one of them"))
                 .collect()
         },
     },
@@ -81,12 +85,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: &["well_known.extra_client_content"],
         reason: "These members of the client document follow from other options, and Synapse refuses them too (config/server.py, extra_well_known_client_content).",
-        breaches: |loaded| {
+        violations: |loaded| {
             [("m.homeserver", "server.public_baseurl"), ("m.identity_server", "registration.default_identity_server")]
                 .iter()
                 .filter(|(name, _)| loaded.site.well_known.extra_client_content.contains_key(*name))
                 .map(|(name, option)| {
-                    Breach::at("well_known.extra_client_content", format!("holds {name}"), format!("remove it: {name} follows from {option}"))
+                    Violation::at("well_known.extra_client_content", format!("holds {name}"), format!("remove it: {name} follows from {option}"))
                 })
                 .collect()
         },
@@ -96,25 +100,27 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         options: DOOR_OPTIONS,
         reason: "Other servers go where the server document says; to a server name with a port or to an address they go straight, and without a document to port 8448 (Matrix specification, Resolving server names). The gateway answers them under the host of public_baseurl only.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let site = &loaded.site;
             let base = &site.server.public_baseurl;
-            let Some(door) = Door::of(site).filter(|door| !is_same(door.host, base.host()) && door.is_shut(site)) else { return Vec::new() };
-            let (message, remedy) = match door.option {
+            let Some(endpoint) = FederationEndpoint::of(site).filter(|endpoint| !is_same(endpoint.host, base.host()) && endpoint.is_shut(site)) else {
+                return Vec::new();
+            };
+            let (message, remedy) = match endpoint.option {
                 "server.server_name" => (
-                    format!("sends other servers straight to {}, and the gateway answers them under {} only", door.written(), base.host()),
-                    format!("server.public_baseurl: https://{}/; or, before the first start, a server_name without a port", door.authority(443)),
+                    format!("sends other servers straight to {}, and the gateway answers them under {} only", endpoint.written(), base.host()),
+                    format!("server.public_baseurl: https://{}/; or, before the first start, a server_name without a port", endpoint.authority(443)),
                 ),
                 "well_known.server" => (
                     format!("is false although {} is served under {}: no other server would find it", site.server.server_name, base.host()),
                     "leave well_known.server on, or turn listeners.federation off".to_owned(),
                 ),
                 _ => (
-                    format!("sends other servers to {}, and the gateway answers them under {} only", door.written(), base.host()),
+                    format!("sends other servers to {}, and the gateway answers them under {} only", endpoint.written(), base.host()),
                     "leave well_known.server_host out; a name of its own for other servers needs gateway.tls: off and a proxy of yours before the gateway, which answers under both names and passes requests on with the Host of server.public_baseurl".to_owned(),
                 ),
             };
-            vec![Breach::at(door.option, message, remedy)]
+            vec![Violation::at(endpoint.option, message, remedy)]
         },
     },
     Rule {
@@ -122,27 +128,27 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: DOOR_OPTIONS,
         reason: "Where other servers go (see S0306) somebody has to listen, and a proxy in front of the gateway to pass them on under the name that it knows.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let site = &loaded.site;
             let base = &site.server.public_baseurl;
-            let Some(door) = Door::of(site) else { return Vec::new() };
-            let known = is_same(door.host, base.host());
-            if known && door.is_listened_at(site) || !known && door.is_shut(site) {
+            let Some(endpoint) = FederationEndpoint::of(site) else { return Vec::new() };
+            let known = is_same(endpoint.host, base.host());
+            if known && endpoint.is_listened_at(site) || !known && endpoint.is_shut(site) {
                 return Vec::new();
             }
-            let why = match door.option {
+            let why = match endpoint.option {
                 "server.server_name" => "sends other servers straight to",
                 "well_known.server" => "is false, which sends other servers to",
                 _ => "sends other servers to",
             };
             let missing = if known { "where nothing in this description listens" } else { "a name that the gateway does not answer under" };
-            let message = format!("{why} {}, {missing}", door.written());
+            let message = format!("{why} {}, {missing}", endpoint.written());
             let remedy = if known && site.gateway.tls == Tls::Files {
-                format!("gateway.federation_port: {}", door.port)
+                format!("gateway.federation_port: {}", endpoint.port)
             } else {
-                format!("let the proxy in front pass {} on with Host: {}, and accept this warning", door.written(), base.host())
+                format!("let the proxy in front pass {} on with Host: {}, and accept this warning", endpoint.written(), base.host())
             };
-            vec![Breach::at(door.option, message, remedy)]
+            vec![Violation::at(endpoint.option, message, remedy)]
         },
     },
     Rule {
@@ -150,7 +156,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["server.public_baseurl"],
         reason: "Clients keep this address, and few authorities sign a certificate for an address, for days only; a name can move to another machine (RFC 8738, Let's Encrypt, \"IP address certificates\").",
-        breaches: |loaded| {
+        violations: |loaded| {
             let server = &loaded.site.server;
             let host = server.public_baseurl.host();
             let parsed = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
@@ -160,7 +166,7 @@ pub(super) const RULES: &[Rule] = &[
             };
             let message = format!("has the address {address} in the place of a name");
             let remedy = format!("give the machine a name, such as https://matrix.{}/", server.server_name.host());
-            vec![Breach::at("server.public_baseurl", message, remedy)]
+            vec![Violation::at("server.public_baseurl", message, remedy)]
         },
     },
     Rule {
@@ -168,14 +174,14 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["gateway.bind_address", "gateway.trusted_proxies", "gateway.tls"],
         reason: "Behind a proxy that the gateway does not believe everybody has the proxy's address and shares its rate limits; where everybody is believed, each request chooses an address of its own (Synapse documentation, Using a reverse proxy, X-Forwarded-For).",
-        breaches: |loaded| not_believed(&loaded.site.gateway).into_iter().collect(),
+        violations: |loaded| not_believed(&loaded.site.gateway).into_iter().collect(),
     },
 ];
 
 /// What keeps the addresses of clients from being known.
-fn not_believed(gateway: &Gateway) -> Option<Breach> {
+fn not_believed(gateway: &Gateway) -> Option<Violation> {
     let proxies = &gateway.trusted_proxies;
-    let at = |option: &str, message: String, remedy: &str| Some(Breach::at(option, message, remedy));
+    let at = |option: &str, message: String, remedy: &str| Some(Violation::at(option, message, remedy));
     if let Some((place, network)) = proxies.iter().enumerate().find(|(_, network)| is_everybody(network.as_str())) {
         let option = format!("gateway.trusted_proxies.{place}");
         return at(&option, format!("is {network}: whoever sends X-Forwarded-For chooses the address that is limited and logged"), "name the proxy's address");
@@ -228,14 +234,14 @@ const DOOR_OPTIONS: &[&str] = &[
 ];
 
 /// Where other servers come.
-struct Door<'a> {
+struct FederationEndpoint<'a> {
     /// The option that sends them there.
     option: &'static str,
     host: &'a str,
     port: u16,
 }
 
-impl<'a> Door<'a> {
+impl<'a> FederationEndpoint<'a> {
     /// The place, unless the site is an island.
     fn of(site: &'a Site) -> Option<Self> {
         let (name, base, well_known) = (&site.server.server_name, &site.server.public_baseurl, &site.well_known);

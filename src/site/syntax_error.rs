@@ -10,7 +10,7 @@ use super::reveal::without_quotes;
 
 /// A mistake of writing.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct SyntaxError {
     /// What was found.
     pub message: String,
     /// What to write.
@@ -67,13 +67,15 @@ const EARLY: &str = "has a text in quotation marks that ends at such a mark in i
 const TWICE: &str = "write an apostrophe twice within single marks ('don''t'), or put the text into double ones; within those write \\\"";
 
 /// What is wrong with a text that the reader of YAML refused with these words.
-pub fn yaml(text: &str, said: &str) -> Told {
+pub fn yaml(text: &str, said: &str) -> SyntaxError {
     // The reader gives up where the mark of another text seems to close this one, or at the end of the file.
     let gave_up = places(said).into_iter().max();
     match quote::unclosed(text) {
-        Some(place) if gave_up.is_none_or(|gave_up| place <= gave_up) => Told { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) },
+        Some(place) if gave_up.is_none_or(|gave_up| place <= gave_up) => {
+            SyntaxError { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) }
+        }
         _ => match quote::ended_early(text).filter(|place| gave_up.is_none_or(|gave_up| *place <= gave_up)) {
-            Some(place) => Told { message: EARLY.to_owned(), remedy: Some(TWICE.to_owned()), place: Some(place) },
+            Some(place) => SyntaxError { message: EARLY.to_owned(), remedy: Some(TWICE.to_owned()), place: Some(place) },
             None => refused(text, said),
         },
     }
@@ -85,7 +87,7 @@ fn places(said: &str) -> Vec<(usize, usize)> {
     PLACE.captures_iter(said).filter_map(|found| Some((found[1].parse().ok()?, found[2].parse().ok()?))).collect()
 }
 
-fn refused(text: &str, said: &str) -> Told {
+fn refused(text: &str, said: &str) -> SyntaxError {
     let places = places(said);
     let place = places.first().copied();
     if said.contains("control characters are not allowed") {
@@ -93,26 +95,26 @@ fn refused(text: &str, said: &str) -> Told {
     }
     if said.contains("cannot start any token") {
         return match place.and_then(|place| at(text, place)) {
-            Some('\t') => Told { message: TAB.to_owned(), remedy: Some(NO_TABS.to_owned()), place },
+            Some('\t') => SyntaxError { message: TAB.to_owned(), remedy: Some(NO_TABS.to_owned()), place },
             Some(_) => {
-                Told { message: "has a text that begins with @, ` or %".to_owned(), remedy: Some("put the text into quotation marks".to_owned()), place }
+                SyntaxError { message: "has a text that begins with @, ` or %".to_owned(), remedy: Some("put the text into quotation marks".to_owned()), place }
             }
-            None => Told { message: format!("is not YAML: {}", without_quotes(said)), remedy: None, place },
+            None => SyntaxError { message: format!("is not YAML: {}", without_quotes(said)), remedy: None, place },
         };
     }
     let Some((_, message, remedy, begun)) = YAML.iter().find(|(sign, ..)| said.contains(sign)) else {
-        return Told { message: format!("is not YAML that can be read: {}", without_quotes(said)), remedy: None, place };
+        return SyntaxError { message: format!("is not YAML that can be read: {}", without_quotes(said)), remedy: None, place };
     };
     let place = if said.contains("more than one document") { second_document(text) } else { places.get(usize::from(*begun)).copied().or(place) };
-    Told { message: (*message).to_owned(), remedy: Some((*remedy).to_owned()), place }
+    SyntaxError { message: (*message).to_owned(), remedy: Some((*remedy).to_owned()), place }
 }
 
 /// What is wrong with a text that the reader of JSON refused with these words at this place.
-pub fn json(text: &str, said: &str, place: (usize, usize)) -> Told {
+pub fn json(text: &str, said: &str, place: (usize, usize)) -> SyntaxError {
     if let Some(place) =
         quote::unclosed(text).filter(|quote| *quote <= place && (said.contains("control character") || said.starts_with("EOF while parsing a string")))
     {
-        return Told { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) };
+        return SyntaxError { message: QUOTE.to_owned(), remedy: Some(CLOSE.to_owned()), place: Some(place) };
     }
     // The place is told by itself.
     let said = said.split(" at line ").next().unwrap_or(said);
@@ -126,7 +128,7 @@ pub fn json(text: &str, said: &str, place: (usize, usize)) -> Told {
         (said, _) if said.starts_with("expected `,`") => Some("write a comma between two members, or close the bracket"),
         _ => None,
     };
-    Told { message: format!("is not JSON: {said}"), remedy: remedy.map(str::to_owned), place: Some(place) }
+    SyntaxError { message: format!("is not JSON: {said}"), remedy: remedy.map(str::to_owned), place: Some(place) }
 }
 
 fn at(text: &str, (line, column): (usize, usize)) -> Option<char> {
@@ -141,20 +143,20 @@ fn second_document(text: &str) -> Option<(usize, usize)> {
     lines.find(|(_, line)| begins(line)).map(|(at, _)| (at + 1, 1))
 }
 
-fn control_character(text: &str) -> Told {
+fn control_character(text: &str) -> SyntaxError {
     // YAML 1.2, production 1, c-printable.
     let bad = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}') || matches!(c, '\u{fffe}' | '\u{ffff}');
     let found = text.lines().enumerate().find_map(|(line, text)| text.chars().enumerate().find(|(_, c)| bad(*c)).map(|(column, c)| (line + 1, column + 1, c)));
     let what = found.map_or("a control character".to_owned(), |(.., c)| format!("the control character {c:?}"));
     let remedy = "remove it; in a text in double quotation marks it can be written as \\x and two digits".to_owned();
-    Told { message: format!("has {what}"), remedy: Some(remedy), place: found.map(|(line, column, _)| (line, column)) }
+    SyntaxError { message: format!("has {what}"), remedy: Some(remedy), place: found.map(|(line, column, _)| (line, column)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of_yaml(text: &str) -> Told {
+    fn of_yaml(text: &str) -> SyntaxError {
         let error = serde_yaml::from_str::<serde_json::Value>(text).expect_err(text);
         yaml(text, &error.to_string())
     }

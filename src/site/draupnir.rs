@@ -1,5 +1,5 @@
-//! `draupnir` and `admin_ui`: programs of others that help to run a server, by image reference. Draupnir's documentation, "Setting up
-//! Draupnir with Docker" and `config/default.yaml`; the README of Ketesa (once etkecc/synapse-admin).
+//! `draupnir`: a bot that moderates rooms, by image reference. Draupnir's documentation, "Setting up Draupnir with Docker" and
+//! `config/default.yaml`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::text::{Cidr, HostName, ImageReference, Line, Localpart};
+use super::text::{ImageReference, Line, Localpart};
 
 /// Members of Draupnir's configuration that hold secrets and do not sound like it: the password of its web API, and the address of
 /// Sentry, which holds a key (`config/default.yaml`).
@@ -39,27 +39,6 @@ pub struct Draupnir {
     pub settings: BTreeMap<String, Value>,
 }
 
-/// A web page for administrators: Ketesa, Synapse-Admin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AdminUi {
-    /// Its image, with a tag or a digest: a web server with the page.
-    #[schemars(example = "ghcr.io/etkecc/ketesa:v1.0.0")]
-    pub image: ImageReference,
-    /// The port of the web server in the image.
-    #[serde(default = "port")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: u16,
-    /// The host name under which the page is reached, and with it Synapse's admin API. It is for this alone.
-    pub host: HostName,
-    /// Where administrators come from. Nobody else sees the page or the admin API, which can do everything.
-    pub allow: Vec<Cidr>,
-}
-
 fn draupnir() -> Localpart {
     Localpart::try_from("draupnir".to_owned()).expect("a constant localpart")
-}
-
-fn port() -> u16 {
-    8080
 }

@@ -1,4 +1,4 @@
-//! What src/check/impossible.toml says cannot be written: a site that tries to is refused by the code that is named there, and everything
+//! What src/check/invariants.toml says cannot be written: a site that tries to is refused by the code that is named there, and everything
 //! else holds in what every example and every good site renders.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,14 +7,14 @@ use std::process::Command;
 
 use crate::common;
 use serde_json::{Map, Value, json};
-use synapse_site::check::impossible::lists;
+use synapse_site::check::invariants::lists;
 use synapse_site::component::gateway::delegation::{Issuer, issuer_of};
 use synapse_site::deploy::compose;
 use synapse_site::deployment::Deployment;
 use synapse_site::launch::{Plan, Role};
 use synapse_site::site::load::{self, Loaded};
 
-const DIRECTORY: &str = "tests/impossible";
+const DIRECTORY: &str = "tests/invariants";
 /// Networks that the media previews of every site are kept from, one of each kind.
 const NEVER: [&str; 5] = ["127.0.0.0/8", "10.0.0.0/8", "169.254.0.0/16", "::1/128", "fc00::/7"];
 
@@ -419,7 +419,7 @@ fn every_entry_is_proved_and_every_proof_has_its_entry() {
     let there = std::fs::read_dir(DIRECTORY).expect("the directory").map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir());
     let there: Vec<String> = there.map(|path| path.file_name().expect("a name").to_string_lossy().into_owned()).collect();
     for name in there.iter().map(String::as_str).chain(asserted) {
-        assert!(entries.contains_key(name), "{name} is not in src/check/impossible.toml");
+        assert!(entries.contains_key(name), "{name} is not in src/check/invariants.toml");
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::Severity::{Error, Warning};
-use crate::check::rules::{Breach, Rule, modules};
+use crate::check::rules::{Rule, Violation, modules};
 use crate::site::media::{Media, PRIVATE_NETWORKS, UrlPattern};
 use crate::site::text::Cidr;
 use crate::site::turn::TurnSource;
@@ -17,12 +17,12 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["media.url_preview_url_blacklist"],
         reason: "An address is refused when all members of an entry match it; an entry without members matches every address (media/url_previewer.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let entries = loaded.site.media.url_preview_url_blacklist.iter().enumerate();
             entries
                 .filter(|(_, entry)| **entry == UrlPattern::default())
                 .map(|(at, _)| {
-                    Breach::at(
+                    Violation::at(
                         &format!("media.url_preview_url_blacklist.{at}"),
                         "has no members, and so refuses every address",
                         "remove it, or say which addresses it is about: { netloc: \"*.internal.example.com\" }",
@@ -36,13 +36,13 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["synapse.settings.http_proxy", "synapse.settings.https_proxy", "media.url_preview_enabled"],
         reason: "Through a proxy Synapse does not know which address it reaches, and looks at no list of networks; the proxy has to refuse private ones (config/repository.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let settings = &loaded.site.synapse.settings;
             ["http_proxy", "https_proxy"]
                 .into_iter()
                 .filter(|name| loaded.site.media.url_preview_enabled && settings.get(*name).is_some_and(|value| !value.is_null()))
                 .map(|name| {
-                    Breach::at(
+                    Violation::at(
                         &format!("synapse.settings.{name}"),
                         "is set, so previews are fetched without regard to any list of networks",
                         "let the proxy refuse private networks, or set media.url_preview_enabled to false",
@@ -56,17 +56,17 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["turn.tls", "turn.denied_peer_ip", "turn.allowed_peer_ip", "turn.turn_username", "turn.source"],
         reason: "What the relay does is said here for the bundled one only, and a user of its own only an external one has; elsewhere neither would have an effect.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let turn = &loaded.site.turn;
             let user = turn.turn_username.as_ref().filter(|_| turn.source != TurnSource::External).map(|_| {
                 let message = "is set, but the relay is not external";
-                Breach::at("turn.turn_username", message, "turn.source: external, or remove turn.turn_username")
+                Violation::at("turn.turn_username", message, "turn.source: external, or remove turn.turn_username")
             });
             [("tls", turn.tls), ("denied_peer_ip", !turn.denied_peer_ip.is_empty()), ("allowed_peer_ip", !turn.allowed_peer_ip.is_empty())]
                 .into_iter()
                 .filter(|(_, set)| *set && turn.source != TurnSource::Bundled)
                 .map(|(name, _)| {
-                    Breach::at(&format!("turn.{name}"), "is set, but the relay is not bundled", format!("turn.source: bundled, or remove turn.{name}"))
+                    Violation::at(&format!("turn.{name}"), "is set, but the relay is not bundled", format!("turn.source: bundled, or remove turn.{name}"))
                 })
                 .chain(user)
                 .collect()
@@ -77,12 +77,12 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["synapse.settings.backup_media_store_path", "synapse.settings.media_storage_providers"],
         reason: "The first is an old form of the second, and Synapse does not start with both (config/repository.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let settings = &loaded.site.synapse.settings;
             if !settings.contains_key("backup_media_store_path") || !settings.contains_key("media_storage_providers") {
                 return Vec::new();
             }
-            vec![Breach::at("synapse.settings.backup_media_store_path", "is set beside media_storage_providers", "remove backup_media_store_path")]
+            vec![Violation::at("synapse.settings.backup_media_store_path", "is set beside media_storage_providers", "remove backup_media_store_path")]
         },
     },
     Rule {
@@ -99,7 +99,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             "synapse.settings.sentry",
         ],
         reason: "Synapse stops at start when it cannot import a module; the image holds Synapse's own and the directory's (images/synapse/image.toml).",
-        breaches: |loaded| {
+        violations: |loaded| {
             const REMEDY: &str = "add its package to images/synapse/image.toml and lock it, or to the packages in Nix, and accept this warning";
             let settings = &loaded.site.synapse.settings;
             let is_on = |option: &str, member: &str| settings.get(option).is_some_and(|value| value[member] == Value::Bool(true));
@@ -111,7 +111,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             ];
             let extras = extras.into_iter().filter(|(_, _, on)| *on).map(|(option, package, _)| {
                 let message = format!("needs {package} (Python), which the image of Debian packages and wheels has not");
-                Breach::at(&format!("synapse.settings.{option}"), message, REMEDY)
+                Violation::at(&format!("synapse.settings.{option}"), message, REMEDY)
             });
             modules::all(settings)
                 // The directory's module is a matter of S0404, and a name without a package one of S0431.
@@ -119,7 +119,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                 .filter_map(|module| {
                     let name = module.name.filter(|name| name.contains('.'))?;
                     let message = format!("names {name}, which is not in the image of Debian packages and wheels");
-                    Some(Breach { option: module.option, message, remedy: REMEDY.to_owned() })
+                    Some(Violation { option: module.option, message, remedy: REMEDY.to_owned() })
                 })
                 .chain(extras)
                 .collect()
@@ -130,7 +130,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["media.url_preview_enabled", "media"],
         reason: "A setting with no effect is taken for one with an effect.",
-        breaches: |loaded| {
+        violations: |loaded| {
             let (media, default) = (&loaded.site.media, Media::default());
             [
                 ("url_preview_ip_range_blacklist", !media.url_preview_ip_range_blacklist.is_empty()),
@@ -141,7 +141,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
             .into_iter()
             .filter(|(_, set)| *set && !media.url_preview_enabled)
             .map(|(name, _)| {
-                Breach::at(&format!("media.{name}"), "is set, but previews are off", format!("media.url_preview_enabled: true, or remove media.{name}"))
+                Violation::at(&format!("media.{name}"), "is set, but previews are off", format!("media.url_preview_enabled: true, or remove media.{name}"))
             })
             .collect()
         },
@@ -151,7 +151,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["federation.federation_custom_ca_list"],
         reason: "Synapse reads one certificate of each file, and stops at start when there is none (config/tls.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let named = loaded.site.federation.federation_custom_ca_list.iter().enumerate();
             named
                 .filter_map(|(at, path)| {
@@ -165,7 +165,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                         1 => return None,
                         _ => ("the file holds several certificates, of which Synapse reads the first", "make a file of each, and list them all"),
                     };
-                    Some(Breach::at(&format!("federation.federation_custom_ca_list.{at}"), message, remedy))
+                    Some(Violation::at(&format!("federation.federation_custom_ca_list.{at}"), message, remedy))
                 })
                 .collect()
         },
@@ -175,12 +175,12 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["federation.ip_range_whitelist"],
         reason: "Other servers and push gateways name the addresses that Synapse is to reach: loopback and link-local ones are the service itself and a cloud's credentials (Synapse documentation, ip_range_blacklist).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let networks = loaded.site.federation.ip_range_whitelist.iter().enumerate();
             networks
                 .filter(|(_, network)| is_never_reached(network))
                 .map(|(at, network)| {
-                    Breach::at(
+                    Violation::at(
                         &format!("federation.ip_range_whitelist.{at}"),
                         format!("is {network}, which opens loopback or link-local addresses to other servers"),
                         "name the one network that is meant, such as \"192.168.10.0/24\"",
@@ -194,12 +194,12 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Warning,
         options: &["server.trusted_key_servers", "federation.federation_domain_whitelist"],
         reason: "Synapse asks no server outside of the list, not even for keys: each check of an unknown key waits in vain (http/matrixfederationclient.py).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let Some(allowed) = loaded.site.federation.federation_domain_whitelist.as_ref().filter(|list| !list.is_empty()) else { return Vec::new() };
             let asked = loaded.site.server.trusted_key_servers.iter().find(|server| !allowed.contains(&server.server_name));
             asked
                 .map(|server| {
-                    Breach::at(
+                    Violation::at(
                         "server.trusted_key_servers",
                         format!("names {}, which federation.federation_domain_whitelist does not", server.server_name),
                         "server.trusted_key_servers: []",
@@ -214,7 +214,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
         severity: Error,
         options: &["federation.federation_domain_whitelist", "server.trusted_key_servers", "federation.ip_range_whitelist"],
         reason: "Synapse asks no other server at an address of a private network, unless ip_range_whitelist holds it (Synapse documentation, ip_range_whitelist).",
-        breaches: |loaded| {
+        violations: |loaded| {
             let site = &loaded.site;
             let peers = site.federation.federation_domain_whitelist.iter().flatten().enumerate();
             let peers = peers.map(|(at, peer)| (format!("federation.federation_domain_whitelist.{at}"), peer));
@@ -231,7 +231,7 @@ pub(in crate::check::rules) const RULES: &[Rule] = &[
                 .map(|(option, name, address)| (option, name, format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 })))
                 .filter(|(_, _, network)| refused(&site.federation.ip_range_blacklist, network) && !opened(network))
                 .map(|(option, name, network)| {
-                    Breach::at(
+                    Violation::at(
                         &option,
                         format!("names {name}, an address that Synapse refuses to reach"),
                         format!("federation.ip_range_whitelist: [{network}], or the server's name"),

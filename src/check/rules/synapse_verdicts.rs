@@ -1,5 +1,5 @@
 //! What Synapse itself does with the bad site of each code, and with each mistake that cannot be written, as `tests/measure` found out by
-//! asking it: `tests/rules/measured.toml`, which every run of the tests compares with the pinned Synapse.
+//! asking it: `tests/rules/synapse-verdicts.toml`, which every run of the tests compares with the pinned Synapse.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -32,7 +32,7 @@ struct Answer {
     good: String,
 }
 
-static ROWS: LazyLock<BTreeMap<String, Row>> = LazyLock::new(|| toml::from_str(include_str!("../../../tests/rules/measured.toml")).unwrap_or_default());
+static ROWS: LazyLock<BTreeMap<String, Row>> = LazyLock::new(|| toml::from_str(include_str!("../../../tests/rules/synapse-verdicts.toml")).unwrap_or_default());
 
 /// What Synapse itself does with the bad site of a code or a mistake of that name, in a few words; none where it was not asked.
 pub fn told(code: &str) -> Option<String> {
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_table_is_read_and_knows_no_other_codes() {
-        let mistakes = crate::check::impossible::lists().mistakes.iter().map(|mistake| mistake.name.as_str());
+        let mistakes = crate::check::invariants::lists().mistakes.iter().map(|mistake| mistake.name.as_str());
         let codes: Vec<&str> = super::super::explanations().map(|explanation| explanation.code).chain(mistakes).collect();
         // That no code is missing is for those to say who can ask Synapse: tests/measure.
         assert!(ROWS.len() > 50);
