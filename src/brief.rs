@@ -104,25 +104,40 @@ fn cut(text: &str, most: usize) -> Option<(&str, usize)> {
     Some((&text[..end], most + text[end..].chars().count()))
 }
 
-/// A text in which no list, its members separated by a comma and a blank, has more than [`MOST_MEMBERS`].
+/// A text in which no list, its members separated by a comma and a blank, has more than [`MOST_MEMBERS`]. A list ends with its sentence,
+/// its line, or the bracket around it.
 fn without_tails(text: &str) -> Cow<'_, str> {
-    // Outside of quoted texts.
+    let mut out = String::new();
+    let (mut begin, mut at) = (0, 0);
     let mut commas = Vec::new();
-    let mut at = 0;
-    while let Some(found) = text[at..].find(['"', ',']).map(|found| at + found) {
-        if text[found..].starts_with('"') {
-            at = found + quoted(&text[found..]);
-        } else {
-            if text[found..].starts_with(", ") {
-                commas.push(found);
+    while let Some(found) = text[at..].find(['"', ',', '.', ';', '\n', '(', ')', '[', ']', '{', '}']).map(|found| at + found) {
+        let rest = &text[found..];
+        at = found + 1;
+        match rest.as_bytes()[0] {
+            b'"' => at = found + quoted(rest),
+            b',' if rest.starts_with(", ") => commas.push(found - begin),
+            // A full stop within a name ends nothing.
+            b',' | b'.' if !rest.starts_with(". ") => {}
+            _ => {
+                out.push_str(&without_tail(&text[begin..at], &commas));
+                begin = at;
+                commas.clear();
             }
-            at = found + 1;
         }
     }
+    if begin == 0 {
+        return without_tail(text, &commas);
+    }
+    out.push_str(&without_tail(&text[begin..], &commas));
+    Cow::Owned(out)
+}
+
+/// The same of one list, of which these are the commas.
+fn without_tail<'a>(text: &'a str, commas: &[usize]) -> Cow<'a, str> {
     let (Some(first), Some(last)) = (commas.get(MOST_MEMBERS - 1), commas.last()) else { return Cow::Borrowed(text) };
     let count = commas.len() - MOST_MEMBERS + 1;
     let member = &text[last + 2..];
-    let end = if member.starts_with('"') { quoted(member) } else { member.find([' ', ';', ']', '}', '\n']).unwrap_or(member.len()) };
+    let end = if member.starts_with('"') { quoted(member) } else { member.find([' ', ';', ']', '}', ')', '\n']).unwrap_or(member.len()) };
     Cow::Owned(format!("{} and {} more{}", &text[..*first], separated(count), &member[end..]))
 }
 
@@ -136,6 +151,15 @@ fn separated(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_lists_are_two() {
+        let list = |mark: &str, count: usize| (0..count).map(|at| format!("{mark}{at}")).collect::<Vec<_>>().join(", ");
+        let both = format!("known are {}; and here {}. Nothing else", list("a", 30), list("b.c", 30));
+        assert_eq!(brief(&both), both);
+        let long = format!("known are {} here; and {}. The end", list("a", 60), list("b", 60));
+        assert_eq!(brief(&long), format!("known are {} and 10 more here; and {} and 10 more. The end", list("a", 50), list("b", 50)));
+    }
 
     #[test]
     fn what_is_short_stays() {

@@ -6,15 +6,15 @@ use crate::site::Site;
 use crate::site::app_service::{self, Registration};
 use crate::site::authentication::Method;
 use crate::site::consent::Consent;
-use crate::site::database::Source;
+use crate::site::database::{Source, setting_text};
 use crate::site::ldap::Ldap;
 use crate::site::load::{Loaded, in_directory};
-use crate::site::rtc::RtcSource;
+use crate::site::rtc::{self, RtcSource};
 use crate::site::text::{HostName, ImageReference, Line, PolicyVersion, RelayAddress, ServiceHost, TurnUri};
 use crate::site::turn::TurnSource;
 
-/// A checked description. The one way to have it is [`crate::check::validate`]; [`crate::check::unchecked`] is for the rules
-/// themselves, and for tests that look at what a site that is wrong would have been.
+/// A checked description. [`crate::check::validate`] gives it. [`crate::check::unchecked`] gives the same of a site that may be wrong:
+/// for rules and pages about what would be rendered, for `render --in-spite-of-errors`, and for tests.
 #[derive(Debug)]
 pub struct CheckedSite<'a> {
     /// The description, for options that stand by themselves.
@@ -39,6 +39,10 @@ pub struct CheckedSite<'a> {
     pub policy: Option<Policy<'a>>,
     /// The site's own templates, if it has a directory of them: name and content.
     pub templates: Option<Vec<(&'a str, &'a [u8])>>,
+    /// `database.settings` as `postgresql.conf` has them.
+    pub postgres_settings: Vec<(&'a str, String)>,
+    /// Nobody makes one by hand.
+    _made_here: (),
 }
 
 /// The relay for calls of two.
@@ -79,7 +83,20 @@ pub enum Rtc<'a> {
         host: &'a str,
         /// The address by which peers reach LiveKit, where it is known.
         address: Option<&'a RelayAddress>,
+        /// The relay for clients that reach nobody directly.
+        relay: Relay,
     },
+}
+
+/// The relay for calls of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relay {
+    /// There is none.
+    None,
+    /// The one for calls of two, which there is: [`CheckedSite::turn`].
+    Turn,
+    /// LiveKit's own.
+    Livekit,
 }
 
 /// Synapse's database.
@@ -147,12 +164,22 @@ impl<'a> CheckedSite<'a> {
             RtcSource::Bundled => {
                 let livekit = needed("rtc.livekit_image", &site.rtc.livekit_image, &mut missing);
                 let authorisation = needed("rtc.authorisation_image", &site.rtc.authorisation_image, &mut missing);
+                let relay = match (site.rtc.relay, turn) {
+                    (rtc::Relay::Turn, Turn::None) => {
+                        missing.push("turn.source");
+                        Relay::None
+                    }
+                    (rtc::Relay::Turn, _) => Relay::Turn,
+                    (rtc::Relay::Livekit, _) => Relay::Livekit,
+                    (rtc::Relay::None, _) => Relay::None,
+                };
                 match (livekit, authorisation) {
                     (Some(livekit), Some(authorisation)) => Rtc::Bundled {
                         livekit,
                         authorisation,
                         host: site.rtc.host.as_ref().map_or(site.server.public_baseurl.host(), HostName::as_str),
                         address: site.rtc.external_ip.as_ref().or(site.turn.external_ip.as_ref()),
+                        relay,
                     },
                     _ => Rtc::None,
                 }
@@ -199,7 +226,31 @@ impl<'a> CheckedSite<'a> {
                 None => {}
             }
         }
-        let checked = Self { site, turn, rtc, database, redis, directory, registrations, authorities, federation_authorities, policy, templates };
+        let mut postgres_settings = Vec::new();
+        for (name, value) in &site.database.settings {
+            match setting_text(value) {
+                Some(text) => postgres_settings.push((name.as_str(), text)),
+                None => files.missing.push("database.settings"),
+            }
+        }
+        if directory.is_some() && site.synapse.settings.get("modules").is_some_and(|modules| !modules.is_array()) {
+            files.missing.push("synapse.settings.modules");
+        }
+        let checked = Self {
+            postgres_settings,
+            _made_here: (),
+            site,
+            turn,
+            rtc,
+            database,
+            redis,
+            directory,
+            registrations,
+            authorities,
+            federation_authorities,
+            policy,
+            templates,
+        };
         (checked, missing)
     }
 }

@@ -42,6 +42,11 @@ impl Error {
         Self::Environment { what: what.into(), remedy: remedy.into() }
     }
 
+    /// What only a mistake in this program leads to.
+    pub fn mistake(what: impl Into<String>) -> Self {
+        Self::environment(what, "this is a mistake in synapse-site: please report it with the description, without its secrets")
+    }
+
     /// A refusal to touch what is there, with its remedy.
     pub fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Refused { what: what.into(), remedy: remedy.into() }

@@ -1,4 +1,4 @@
-//! The contract between the renderer, which writes `launch.json` into an image, and `launch`, the program that reads it there.
+//! The contract between components, which writes `launch.json` into an image, and `launch`, the program that reads it there.
 //! Plain data: what a role needs before its service may start, how to start it, and how to ask whether it is well.
 
 use std::collections::BTreeMap;

@@ -1,8 +1,7 @@
 //! synapse-site: one description of a Matrix site becomes reproducible container images and a compose manifest.
 //!
-//! Data flows through the modules in one direction: [`site`] → [`checked`] → [`component`] → [`deployment`] → [`package`] and [`image`] → [`deploy`].
-//! Each stage takes values and returns values; files, processes and the network are touched by [`cli`], the loader in [`site`],
-//! [`package`] and the last step of [`image`] only.
+//! Data flows in one direction: [`site`] → [`check`] → [`checked`] → [`component`] → [`deployment`] → [`package`] and [`image`] →
+//! [`deploy`]. ARCHITECTURE.md says what each room is for, and `tests/edges.txt` which may know which.
 
 pub mod brief;
 pub mod check;

@@ -226,7 +226,8 @@ fn remove_former(dir: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> io::Result<()
 fn remove_at(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
     let freed = |result| if result == Err(Errno::NOENT) { Ok(()) } else { result };
     match unlinkat(dir, name, AtFlags::empty()) {
-        Err(Errno::ISDIR) => {}
+        // POSIX and macOS say PERM.
+        Err(Errno::ISDIR | Errno::PERM) => {}
         other => return freed(other),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -1,4 +1,4 @@
-//! Mistakes that need no rule, because a type or the renderer leaves no way to make them, and those that only the running site can
+//! Mistakes that need no rule, because a type or a component leaves no way to make them, and those that only the running site can
 //! know: `invariants.toml`, shown in docs/rules.md. tests/site/invariants.rs proves every one of them.
 
 use std::sync::LazyLock;

@@ -36,10 +36,7 @@ pub fn validate(loaded: &Loaded) -> Result<(CheckedSite<'_>, Findings)> {
     if missing.is_empty() {
         return Ok((checked, findings));
     }
-    Err(Error::environment(
-        format!("the check found nothing wrong, and yet a value is missing: {}", missing.join(", ")),
-        "this is a mistake in synapse-site: please report it with the description, without its secrets",
-    ))
+    Err(Error::mistake(format!("the check found nothing wrong, and yet this is not what it should be: {}", missing.join(", "))))
 }
 
 /// A description in that form whatever the rules say: for the rules themselves, and for `render` when it shows what Synapse would

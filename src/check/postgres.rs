@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::component::postgres::written;
+use crate::site::database::setting_text;
 use crate::site::text::amount::{self, Unit};
 
 /// The type of a setting.
@@ -90,7 +90,7 @@ impl Setting {
     /// # Errors
     /// Both, as ends of sentences; the second may be missing.
     pub fn check(&self, value: &Value) -> Result<(), (String, Option<String>)> {
-        let Some(text) = written(value) else { return Err(("is neither text, nor a number, nor true or false".to_owned(), None)) };
+        let Some(text) = setting_text(value) else { return Err(("is neither text, nor a number, nor true or false".to_owned(), None)) };
         match &self.kind {
             Kind::Bool if is_bool(&text) => Ok(()),
             Kind::Bool => Err((format!("is {text:?}, expected true or false"), Some("true".to_owned()))),

@@ -99,12 +99,12 @@ fn table() -> Result<String> {
         ];
         text.push_str(&row(&cells));
     }
-    text.push_str(&impossible_tables());
+    text.push_str(&invariant_tables());
     Ok(text)
 }
 
 /// What needs no rule.
-fn impossible_tables() -> String {
+fn invariant_tables() -> String {
     let mut text = String::from(
         "\n## What cannot be written at all\n\n\
          These mistakes have no rule, because a type or what is rendered leaves no way to make them. A code in the third column refuses a site that tries,\n\

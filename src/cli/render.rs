@@ -41,7 +41,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let out = {
         let mut files: BTreeSet<PathBuf> = outputs(&deployment).map(|(path, _)| path).collect();
         files.insert(outdir::MARKER.into());
-        OutDir::create(&arguments.out, &["well-known"], files)?
+        let tops: BTreeSet<String> = files.iter().filter_map(|path| Some(path.iter().next()?.to_string_lossy().into_owned())).collect();
+        OutDir::create(&arguments.out, &tops.iter().map(String::as_str).collect::<Vec<_>>(), files)?
     };
     write_all(&deployment, out.path())?;
     // The mark of a directory of ours, which a later run may replace.

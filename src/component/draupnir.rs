@@ -55,7 +55,7 @@ pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
         }
         command.extend(["--http-antispam-authorization-path".to_owned(), secret_path(name)]);
         if name != TOKEN {
-            part.secrets.push(Secret::new(name, "what Synapse's antispam module shows to Draupnir", Make::Bring));
+            part.named_secrets.push(Secret::new(name, "what Synapse's antispam module shows to Draupnir", Make::Bring));
             secrets.push(name.to_owned());
         }
     }

@@ -7,10 +7,10 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 
 use super::authorities;
-use crate::checked::{CheckedSite, Rtc, Turn};
+use crate::checked::{CheckedSite, Relay, Rtc, Turn};
 use crate::deployment::{ExternalImage, Network, Part, Port, Service, Transport};
 use crate::launch::{Escape, Health, Make, RUN_DIR, Role, Secret, Template, placeholder, secret_path};
-use crate::site::rtc::{self, Relay};
+use crate::site::rtc;
 use crate::site::text::RelayAddress;
 use crate::yaml;
 
@@ -30,15 +30,15 @@ const KEY: &str = "synapse-site";
 const USERS: (u32, u32) = (10006, 10007);
 
 pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
-    let Rtc::Bundled { livekit, authorisation, host, address } = checked.rtc else { return None };
+    let Rtc::Bundled { livekit, authorisation, host, address, relay } = checked.rtc else { return None };
     let (site, rtc) = (checked.site, &checked.site.rtc);
     let mut part = Part { secrets: vec![Secret::new(SECRET, "lets the authorisation service let people into calls", Make::Random)], ..Part::default() };
     let source = "/etc/livekit/livekit.yaml".to_owned();
     let completed = format!("{RUN_DIR}/livekit.yaml");
     let about = format!("LiveKit's configuration for {}, written by synapse-site.", site.server.server_name);
-    part.add(LIVEKIT, &source, yaml::document(&about, &configuration(checked, host, address)));
+    part.add(LIVEKIT, &source, yaml::document(&about, &configuration(checked, host, address, relay)));
     let mut secrets = vec![SECRET.to_owned()];
-    if rtc.relay == Relay::Turn {
+    if relay == Relay::Turn {
         secrets.push(site.turn.secret().to_owned());
     }
     let role = Role {
@@ -55,7 +55,7 @@ pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
         command: vec!["run".to_owned(), LIVEKIT.to_owned()],
         role: Some((LIVEKIT.to_owned(), role)),
         networks: vec![Network::Edge, Network::Front],
-        ports: ports(rtc),
+        ports: ports(rtc, relay),
         stop_grace_seconds: 20,
         ..Service::default()
     });
@@ -96,20 +96,20 @@ pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
     Some(part)
 }
 
-fn ports(rtc: &rtc::Rtc) -> Vec<Port> {
+fn ports(rtc: &rtc::Rtc, relay: Relay) -> Vec<Port> {
     let port = |option, first, last, transport, purpose| Port { service: LIVEKIT, option, address: None, first, last, transport, purpose, inside: None };
     let mut ports = vec![
         port("rtc.tcp_port", rtc.tcp_port, rtc.tcp_port, Transport::Tcp, "calls of many: media where UDP is blocked"),
         port("rtc.udp_port", rtc.udp_port, rtc.udp_port, Transport::Udp, "calls of many: media"),
     ];
-    if rtc.relay == Relay::Livekit {
+    if relay == Relay::Livekit {
         ports.push(port("rtc.relay_port", rtc.relay_port, rtc.relay_port, Transport::Udp, "calls of many: TURN"));
         ports.push(port("rtc.relay_min_port", rtc.relay_min_port, rtc.relay_max_port, Transport::Udp, "calls of many: relayed media"));
     }
     ports
 }
 
-fn configuration(checked: &CheckedSite<'_>, host: &str, address: Option<&RelayAddress>) -> Value {
+fn configuration(checked: &CheckedSite<'_>, host: &str, address: Option<&RelayAddress>, relay: Relay) -> Value {
     let rtc = &checked.site.rtc;
     let mut config = json!({
         "port": SIGNAL_PORT,
@@ -135,7 +135,7 @@ fn configuration(checked: &CheckedSite<'_>, host: &str, address: Option<&RelayAd
     if !stun.is_empty() {
         config["rtc"]["stun_servers"] = json!(stun);
     }
-    match rtc.relay {
+    match relay {
         Relay::None => {}
         Relay::Turn => config["rtc"]["turn_servers"] = json!(turn_servers(checked)),
         Relay::Livekit => {

@@ -63,12 +63,7 @@ fn space(volume: &str) -> BTreeMap<String, u64> {
 
 /// A JSON document of a component.
 fn json_document(name: &str, content: &impl Serialize) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(content).map_err(|error| mistake(&format!("{name} cannot be written: {error}")))?;
+    let mut text = serde_json::to_vec_pretty(content).map_err(|error| Error::mistake(format!("{name} cannot be written: {error}")))?;
     text.push(b'\n');
     Ok(text)
-}
-
-/// What only a mistake in this program leads to.
-fn mistake(what: &str) -> Error {
-    Error::environment(what, "this is a mistake in synapse-site: please report it with the description, without its secrets")
 }

@@ -3,8 +3,6 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
 use crate::checked::{CheckedSite, Database};
 use crate::deployment::{Network, Part, Service};
 use crate::launch::{Health, Make, Prepare, Role, Secret};
@@ -59,11 +57,8 @@ pub(super) fn resolve(checked: &CheckedSite<'_>) -> Option<Part> {
         cp_max = site.database.cp_max,
         shared_buffers = quoted(site.database.shared_buffers.as_str()),
     );
-    for (name, value) in &site.database.settings {
-        // One that no line can hold is refused by `check`.
-        if let Some(text) = written(value) {
-            let _ = writeln!(config, "{name} = {}", quoted(&text));
-        }
+    for (name, text) in &checked.postgres_settings {
+        let _ = writeln!(config, "{name} = {}", quoted(text));
     }
     let (user, database) = (site.database.user.as_str(), site.database.dbname.as_str());
     let access = format!(
@@ -115,16 +110,6 @@ fn processes(site: &Site) -> u32 {
 /// How many connections the bundled PostgreSQL takes.
 pub(crate) fn connections(site: &Site) -> u32 {
     processes(site) * u32::from(site.database.cp_max) + HEADROOM
-}
-
-/// A value as `postgresql.conf` has it; none for one that cannot stand there.
-pub(crate) fn written(value: &Value) -> Option<String> {
-    match value {
-        Value::Bool(on) => Some(if *on { "on" } else { "off" }.to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) if !text.chars().any(char::is_control) => Some(text.clone()),
-        _ => None,
-    }
 }
 
 /// A string of postgresql.conf.

@@ -60,8 +60,8 @@ pub fn manifest(deployment: &Deployment, images: &Images) -> Result<String> {
     for service in &deployment.services {
         services.insert(service.name.clone(), definition(service, &image(service, images)?, deployment));
     }
-    if let Some(image) = deployment.keeper.and_then(|keeper| images.get(keeper)) {
-        services.insert("secrets".to_owned(), secrets_service(deployment, image));
+    if let Some(keeper) = deployment.keeper {
+        services.insert("secrets".to_owned(), secrets_service(deployment, &ours("secrets", keeper, images)?));
     }
     let volumes: Map<String, Value> =
         deployment.services.iter().flat_map(|service| &service.volumes).map(|(name, _)| ((*name).to_owned(), json!({}))).collect();
@@ -84,15 +84,15 @@ pub fn environment(deployment: &Deployment) -> String {
 
 fn head(deployment: &Deployment) -> String {
     let Commands { load, make_secrets, start, .. } = Compose.commands();
+    let jobs = deployment.services.iter().filter(|service| service.is_job).map(|job| format!("\n{}", Compose.run_job(&job.name)));
     format!(
         "The Matrix site {}, written by synapse-site. Change the description and build again.\n\
          \n\
          {load}\n\
          synapse-site secrets init .    (or: {make_secrets})\n\
-         {start}\n\
-         {}",
+         {start}{}",
         deployment.server_name,
-        Compose.run_job("admin")
+        jobs.collect::<String>()
     )
 }
 
@@ -100,13 +100,17 @@ fn head(deployment: &Deployment) -> String {
 fn image(service: &Service, images: &Images) -> Result<ImageFacts> {
     match &service.external {
         Some(external) => Ok(ImageFacts { reference: external.reference.clone(), user: external.user.unwrap_or(0) }),
-        None => images.get(service.image).cloned().ok_or_else(|| {
-            Error::environment(
-                format!("the service {} needs the image {}, which is not among those that were built", service.name, service.image),
-                "name the directory images/ of this version with --images",
-            )
-        }),
+        None => ours(&service.name, service.image, images),
     }
+}
+
+fn ours(service: &str, image: &str, images: &Images) -> Result<ImageFacts> {
+    images.get(image).cloned().ok_or_else(|| {
+        Error::environment(
+            format!("the service {service} needs the image {image}, which is not among those that were built"),
+            "name the directory images/ of this version with --images",
+        )
+    })
 }
 
 fn definition(service: &Service, image: &ImageFacts, deployment: &Deployment) -> Value {

@@ -11,7 +11,7 @@ use crate::site::Site;
 ///
 /// # Errors
 /// [`Error::Environment`] where two components contradict each other: one name for two services or two secrets, two contents for one
-/// file, a secret that is read and is nobody's. Only a mistake in a component leads there.
+/// file, a secret that is read and is nobody's. A checked site leads there only by a mistake in a component.
 pub fn join(site: &Site, facts: Facts, parts: Vec<Part>) -> Result<Deployment> {
     let mut deployment = Deployment {
         server_name: site.server.server_name.to_string(),
@@ -35,17 +35,28 @@ pub fn join(site: &Site, facts: Facts, parts: Vec<Part>) -> Result<Deployment> {
                 there.insert(path, content);
             }
         }
-        deployment.well_known.extend(part.well_known);
+        for (name, content) in part.well_known {
+            if deployment.well_known.insert(name.clone(), content).is_some() {
+                return Err(contradiction(&format!("two components write the well-known document {name}")));
+            }
+        }
         deployment.services.extend(part.services);
         deployment.secrets.extend(part.secrets);
-        named.extend(part.named_secrets);
+        // Of two that only name a secret, the later one knows it better: Synapse's settings name what is another component's.
+        named.insert(0, part.named_secrets);
         if let Some(keeper) = part.keeper {
-            deployment.keeper = Some(keeper.image);
+            if deployment.keeper.replace(keeper.image).is_some() {
+                return Err(contradiction("two components make the secrets"));
+            }
             admin = keeper.admin;
         }
     }
-    // One secret may be named in several places of a description. Who has it says what it is for.
-    deployment.secrets.extend(named);
+    deployment.secrets.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(pair) = deployment.secrets.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(contradiction(&format!("two components have the secret {}", pair[0].name)));
+    }
+    // Who has a secret says what it is for; one that is only named may be named in several places.
+    deployment.secrets.extend(named.into_iter().flatten());
     deployment.secrets.sort_by(|a, b| a.name.cmp(&b.name));
     deployment.secrets.dedup_by(|a, b| a.name == b.name);
     names(&deployment)?;
@@ -53,7 +64,9 @@ pub fn join(site: &Site, facts: Facts, parts: Vec<Part>) -> Result<Deployment> {
     let mut roles: BTreeMap<&str, BTreeMap<String, Role>> = BTreeMap::new();
     for service in &deployment.services {
         if let Some((name, role)) = &service.role {
-            roles.entry(service.image).or_default().insert(name.clone(), role.clone());
+            if roles.entry(service.image).or_default().insert(name.clone(), role.clone()).is_some() {
+                return Err(contradiction(&format!("two services of the image {} have the role {name}", service.image)));
+            }
         }
     }
     let mut plans = Vec::new();
@@ -98,5 +111,5 @@ fn names(deployment: &Deployment) -> Result<()> {
 }
 
 fn contradiction(what: &str) -> Error {
-    Error::environment(what, "this is a mistake in synapse-site: please report it with the description, without its secrets")
+    Error::mistake(what)
 }

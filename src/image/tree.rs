@@ -35,7 +35,7 @@ impl Meta {
 /// Who brings a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// image.toml or the renderer: what they say about a directory counts more than what a package says.
+    /// image.toml or a component: what they say about a directory counts more than what a package says.
     Made,
     /// Nobody: the parent of a member.
     Implied,
@@ -146,7 +146,7 @@ impl<'a, W: Write> Tree<'a, W> {
         self.directory(path, meta, Origin::Made)
     }
 
-    /// Adds a file that image.toml or the renderer asks for, owned by root.
+    /// Adds a file that image.toml or a component asks for, owned by root.
     ///
     /// # Errors
     /// As [`Tree::add_package_entry`].

@@ -119,3 +119,13 @@ impl SslMode {
         }
     }
 }
+
+/// A value as `postgresql.conf` has it; none for one that cannot stand there.
+pub fn setting_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(on) => Some(if *on { "on" } else { "off" }.to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if !text.chars().any(char::is_control) => Some(text.clone()),
+        _ => None,
+    }
+}

@@ -207,7 +207,7 @@ fn the_table_of_filters_and_tests_is_that_of_the_pinned_jinja2() {
     assert!(rows.lines().count() > 80, "{rows}");
 }
 
-/// Every option that a section renders is one that Synapse reads, and of its type: a check of the renderer, and of the table.
+/// Every option that a section renders is one that Synapse reads, and of its type: a check of components, and of the table.
 #[test]
 fn what_examples_render_is_what_synapse_reads() {
     let mut seen = 0;

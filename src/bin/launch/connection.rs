@@ -11,7 +11,7 @@ use synapse_site::launch::Tls;
 use synapse_site::site::database::SslMode;
 
 use crate::certificate::end_point;
-use crate::probe::{self, failed, field, message};
+use crate::probe::{self, failed};
 use crate::tls::{self, Secured};
 
 /// Why something did not come about on a connection.
@@ -19,6 +19,8 @@ use crate::tls::{self, Secured};
 pub enum Failure {
     /// The server says so before anybody is logged in. libpq then tries another way, if there is one.
     Server(String),
+    /// It agrees to TLS, and this program and it find no common way. Other programs may.
+    Handshake(String),
     /// Anything else.
     Other(String),
 }
@@ -38,7 +40,7 @@ impl From<&str> for Failure {
 impl Failure {
     /// The reason, as the end of a sentence.
     pub fn reason(self) -> String {
-        let (Self::Server(reason) | Self::Other(reason)) = self;
+        let (Self::Server(reason) | Self::Handshake(reason) | Self::Other(reason)) = self;
         reason
     }
 }
@@ -140,39 +142,34 @@ impl Write for Connection {
     }
 }
 
-/// Does something on a connection to one host, or to the socket in a directory. Connecting and the work together have until the limit,
-/// unless the work says otherwise.
-pub fn reach<T>(host: &str, port: u16, tls: Option<&Tls>, limit: Duration, mut work: impl FnMut(Connection) -> Result<T, Failure>) -> Result<T, String> {
-    let until = Instant::now() + limit;
+/// Does something on a connection to one host, or to the socket in a directory. Each try has so much time, for connecting and for the
+/// work, unless the work says otherwise.
+pub fn reach<T>(host: &str, port: u16, tls: Option<&Tls>, limit: Duration, mut work: impl FnMut(Connection) -> Result<T, Failure>) -> Result<T, Failure> {
     let Some(tls) = tls.filter(|tls| !host.starts_with('/') && tls.mode != SslMode::Disable) else {
-        return work(Connection::Plain(connect(host, port, until)?)).map_err(Failure::reason);
+        return work(Connection::Plain(connect(host, port, limit)?));
     };
-    let mut plain = || work(Connection::Plain(connect(host, port, until)?));
     let (first, second) = match tls.mode {
-        SslMode::Allow => match plain() {
-            Err(Failure::Server(reason)) => (reason, secured(host, port, tls, until, &mut work)),
-            other => return other.map_err(Failure::reason),
+        SslMode::Allow => match work(Connection::Plain(connect(host, port, limit)?)) {
+            Err(Failure::Server(reason)) => (reason, secured(host, port, tls, limit, &mut work)),
+            other => return other,
         },
-        SslMode::Prefer => match secured(host, port, tls, until, &mut work) {
-            Err(Failure::Server(reason)) => (reason, work(Connection::Plain(connect(host, port, until)?))),
-            other => return other.map_err(Failure::reason),
+        SslMode::Prefer => match secured(host, port, tls, limit, &mut work) {
+            Err(Failure::Server(reason) | Failure::Handshake(reason)) => (reason, work(Connection::Plain(connect(host, port, limit)?))),
+            other => return other,
         },
-        SslMode::Disable | SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => {
-            return secured(host, port, tls, until, &mut work).map_err(Failure::reason);
-        }
+        SslMode::Disable | SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => return secured(host, port, tls, limit, &mut work),
     };
     second.map_err(|second| match second.reason() {
-        second if second == first => first,
-        second => format!("{first}; and in another try: {second}"),
+        second if second == first => Failure::Other(first),
+        second => Failure::Other(format!("{first}; and in another try: {second}")),
     })
 }
 
-/// The same on an encrypted connection, or where that may be on the one on which the server does not want to encrypt. No handshake is a
-/// failure of the server's.
-fn secured<T>(host: &str, port: u16, tls: &Tls, until: Instant, work: &mut impl FnMut(Connection) -> Result<T, Failure>) -> Result<T, Failure> {
-    let mut stream = connect(host, port, until)?;
+/// The same on an encrypted connection, or where that may be on the one on which the server does not want to encrypt.
+fn secured<T>(host: &str, port: u16, tls: &Tls, limit: Duration, work: &mut impl FnMut(Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut stream = connect(host, port, limit)?;
     if offers_tls(&mut stream)? {
-        let secured = tls::secure(stream, host, tls).map_err(Failure::Server)?;
+        let secured = tls::secure(stream, host, tls)?;
         return work(Connection::Secured(Box::new(secured)));
     }
     match tls.mode {
@@ -181,10 +178,10 @@ fn secured<T>(host: &str, port: u16, tls: &Tls, until: Instant, work: &mut impl 
     }
 }
 
-fn connect(host: &str, port: u16, until: Instant) -> Result<Timed, String> {
-    let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+fn connect(host: &str, port: u16, limit: Duration) -> Result<Timed, String> {
+    let until = Instant::now() + limit;
     let socket: Box<dyn Socket> =
-        if host.starts_with('/') { Box::new(probe::connect_socket(host, port, left)?) } else { Box::new(probe::connect(host, port, left)?) };
+        if host.starts_with('/') { Box::new(probe::connect_socket(host, port, limit)?) } else { Box::new(probe::connect(host, port, limit)?) };
     Ok(Timed { socket, until: Some(until) })
 }
 
@@ -196,7 +193,8 @@ fn offers_tls(stream: &mut Timed) -> Result<bool, String> {
     match answer {
         [b'S'] => Ok(true),
         [b'N'] => Ok(false),
-        [b'E'] => Err(message(&mut answer.chain(stream)).map_or_else(failed, |(_, body)| field(&body, b'M'))),
+        // Nobody knows yet who says it, so it is not repeated.
+        [b'E'] => Err("it answered with an error before TLS was agreed on".into()),
         _ => Err("what answers there is not PostgreSQL".into()),
     }
 }

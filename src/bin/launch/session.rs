@@ -33,19 +33,16 @@ pub struct Session<S: Read + Write> {
 }
 
 impl Session<Connection> {
-    /// Logs in at one of the database's hosts, within the limit.
-    pub fn open(at: &Database, host: &str, password: &str, limit: Duration) -> Result<Self, String> {
-        reach(host, at.port, at.tls.as_ref(), limit, |mut stream| {
+    /// Logs in at one of the database's hosts. Connecting has so much time, and then each answer.
+    pub fn open(at: &Database, host: &str, password: &str, connect: Duration, answer: Duration) -> Result<Self, String> {
+        let session = reach(host, at.port, at.tls.as_ref(), connect, |mut stream| {
+            stream.answer_within(answer).map_err(failed)?;
             let end_point = stream.end_point();
             stream.write_all(&start_up_packet(&at.user, &at.database)).map_err(failed)?;
             log_in(&mut stream, password, end_point)?;
             Ok(Self { stream })
-        })
-    }
-
-    /// The time for each answer from now on.
-    pub fn answer_within(&mut self, limit: Duration) -> Answer {
-        self.stream.answer_within(limit).map_err(|error| error.to_string())
+        });
+        session.map_err(Failure::reason)
     }
 }
 
@@ -78,9 +75,10 @@ impl<S: Read + Write> Drop for Session<S> {
     }
 }
 
-/// Logs in and writes.
+/// Logs in and writes; connecting and each answer have so much time. The reason says which of both did not come about.
 pub fn write(at: &Database, password: &str, limit: Duration) -> Answer {
-    Session::open(at, &at.host, password, limit)?.ask(STATEMENTS).map(drop)
+    let mut session = Session::open(at, &at.host, password, limit, limit).map_err(|reason| format!("PostgreSQL lets nobody in: {reason}"))?;
+    session.ask(STATEMENTS).map(drop).map_err(|reason| format!("PostgreSQL takes no writes: {reason}"))
 }
 
 /// A value as a constant in a statement, whatever `standard_conforming_strings` is.

@@ -11,14 +11,17 @@ use synapse_site::launch::Tls;
 use synapse_site::site::database::SslMode;
 
 use crate::certificate::{Check, Refused, Roots};
-use crate::connection::Timed;
+use crate::connection::{Failure, Timed};
 use crate::probe::failed;
 
 /// A connection that is encrypted.
 pub type Secured = StreamOwned<ClientConnection, Timed>;
 
 /// Encrypts a connection once the server has agreed to it.
-pub fn secure(mut stream: Timed, host: &str, tls: &Tls) -> Result<Secured, String> {
+///
+/// # Errors
+/// [`Failure::Server`] for a certificate that is refused, [`Failure::Handshake`] where no common way is found.
+pub fn secure(mut stream: Timed, host: &str, tls: &Tls) -> Result<Secured, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let host_counts = tls.mode == SslMode::VerifyFull;
     let check = Check { roots: roots(tls)?, host: host_counts.then(|| host.to_owned()), algorithms: provider.signature_verification_algorithms };
@@ -46,19 +49,22 @@ fn roots(tls: &Tls) -> Result<Option<Roots>, String> {
     for path in &tls.roots {
         let path = Path::new(path);
         let content = files::read(path, files::LARGEST).map_err(|problem| problem.error("read the certificates", path).to_string())?;
-        certificates.extend(CertificateDer::pem_slice_iter(&content).filter_map(Result::ok));
+        for certificate in CertificateDer::pem_slice_iter(&content) {
+            certificates.push(certificate.map_err(|error| format!("{} holds a certificate that cannot be read: {error:?}", path.display()))?);
+        }
     }
     let roots = Roots::new(certificates.into_iter(), UnixTime::now());
     if roots.is_empty() { Err(format!("there is no valid certificate in {}", tls.roots.join(", "))) } else { Ok(Some(roots)) }
 }
 
 /// The reason why no handshake came about.
-fn explained(error: std::io::Error) -> String {
+fn explained(error: std::io::Error) -> Failure {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other))) => {
-            other.0.downcast_ref::<Refused>().map_or_else(|| format!("its certificate is not understood: {}", other.0), |reason| reason.0.clone())
-        }
-        Some(other) => format!("there is no TLS with it: {other}"),
-        None => failed(error),
+        Some(rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other))) => match other.0.downcast_ref::<Refused>() {
+            Some(reason) => Failure::Server(reason.0.clone()),
+            None => Failure::Handshake(format!("its certificate is not understood: {}", other.0)),
+        },
+        Some(other) => Failure::Handshake(format!("there is no TLS with it: {other}")),
+        None => Failure::Server(failed(error)),
     }
 }

@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::{Rule, Violation};
 use crate::check::Severity::{Error, Warning};
 use crate::check::postgres::{self, Kind, Setting};
-use crate::component::postgres::{HEADROOM, written};
+use crate::component::postgres::HEADROOM;
 use crate::site::Site;
 use crate::site::database::Source;
+use crate::site::database::setting_text;
 use crate::site::load::Loaded;
 use crate::site::reveal;
 use crate::site::schema::{OptionPath, nearest};
@@ -138,7 +139,7 @@ pub(super) const RULES: &[Rule] = &[
         violations: |loaded| {
             each(loaded, |_, name, value, setting| {
                 let (_, _, why) = WEAK.iter().find(|(weak, off, _)| *weak == name && is(value, off, setting))?;
-                Some((format!("is {}: {why}", written(value)?), "remove it".to_owned()))
+                Some((format!("is {}: {why}", setting_text(value)?), "remove it".to_owned()))
             })
         },
     },
@@ -196,7 +197,7 @@ fn wrong(site: &Site, name: &str, setting: &Setting, value: &Value) -> Option<(S
         let may_repeat = reveal::may_repeat(&OptionPath::dotted("database.settings").key(name), value);
         return Some(if may_repeat { (message, write) } else { ("is none that PostgreSQL takes".to_owned(), None) });
     }
-    let number = written(value).and_then(|text| setting.number(&text).ok());
+    let number = setting_text(value).and_then(|text| setting.number(&text).ok());
     if let Some((_, least, most, why)) = NARROWER.iter().find(|(narrower, ..)| *narrower == name)
         && let Some(number) = number.filter(|number| !(*least..=*most).contains(number))
     {
@@ -222,7 +223,7 @@ fn wrong(site: &Site, name: &str, setting: &Setting, value: &Value) -> Option<(S
 
 /// A number whose unit nobody remembers: `work_mem: 16` is 16kB, `checkpoint_timeout: 15` 15s. Nothing and "as the server likes" (-1) have none.
 fn without_unit(setting: &Setting, value: &Value) -> Option<(String, Option<String>)> {
-    let text = written(value)?;
+    let text = setting_text(value)?;
     let unit = setting.unit?;
     let number: f64 = text.trim().parse().ok().filter(|number: &f64| *number > 0.0)?;
     let meant = unit.usual().iter().map(|unit| format!("{text}{unit}")).find(|meant| setting.number(meant).is_ok())?;
@@ -231,7 +232,7 @@ fn without_unit(setting: &Setting, value: &Value) -> Option<(String, Option<Stri
 
 /// Whether a value is that one of a setting's.
 fn is(value: &Value, wanted: &str, setting: Option<&Setting>) -> bool {
-    let text = written(value).unwrap_or_default().to_ascii_lowercase();
+    let text = setting_text(value).unwrap_or_default().to_ascii_lowercase();
     let off = wanted == "off" && setting.is_some() && ["off", "of", "false", "no", "0", "f", "n"].contains(&text.as_str());
     off || text == wanted
 }

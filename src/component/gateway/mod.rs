@@ -9,10 +9,10 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use super::synapse::{self, routes};
-use super::{admin_ui, authorities, livekit, mistake, well_known};
+use super::{admin_ui, authorities, livekit, well_known};
 use crate::checked::{CheckedSite, Rtc};
 use crate::deployment::{Facts, Network, Part, Port, Service, Transport};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::launch::{Health, Make, Role, SCRATCH_DIR, Secret};
 use crate::site::Site;
 use crate::site::gateway::{Gateway, Tls};
@@ -209,10 +209,10 @@ fn shares(workers: &[String]) -> Vec<(String, &String)> {
 /// Fills a template of nginx. The templates are part of the program, and every variable is given.
 ///
 /// # Errors
-/// [`crate::error::Error::Environment`] for a mistake in the template.
+/// [`Error::Environment`] for a mistake in the template.
 pub(super) fn template(name: &str, source: &str, variables: Value) -> Result<String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let text = environment.render_named_str(name, source, minijinja::value::Serde(variables)).map_err(|error| mistake(&format!("{error:#}")))?;
+    let text = environment.render_named_str(name, source, minijinja::value::Serde(variables)).map_err(|error| Error::mistake(format!("{error:#}")))?;
     Ok(text.trim_end().to_owned() + "\n")
 }

@@ -8,6 +8,7 @@ use super::{delegation, homeserver};
 use crate::checked::{CheckedSite, Database, Redis, Turn};
 use crate::component::{postgres, redis};
 use crate::launch::{Make, Secret, placeholder};
+use crate::site::app_service::{Registration, Token};
 use crate::site::secret::{reference, references};
 
 pub(super) const SIGNING_KEY: &str = "signing_key";
@@ -55,15 +56,9 @@ pub(super) fn own(checked: &CheckedSite<'_>) -> Vec<Secret> {
     if site.email.as_ref().is_some_and(|email| email.smtp_user.is_some()) {
         secrets.push(Secret::new(SMTP_PASSWORD, "the password of email.smtp_user at the mail server", Make::Bring));
     }
-    for registration in &checked.registrations {
-        for token in &registration.tokens {
-            let (id, member) = (&registration.id, token.member);
-            secrets.push(if token.brought {
-                Secret::new(&token.secret, &format!("the {member} of the application service {id}"), Make::Bring)
-            } else {
-                Secret::new(&token.secret, &format!("the {member} of the application service {id}; copy it there, or bring the one that it has"), Make::Random)
-            });
-        }
+    for (registration, token) in tokens(checked).filter(|(_, token)| !token.brought) {
+        let purpose = format!("the {} of the application service {}; copy it there, or bring the one that it has", token.member, registration.id);
+        secrets.push(Secret::new(&token.secret, &purpose, Make::Random));
     }
     for provider in &site.oidc.oidc_providers {
         if let Some(name) = provider.secret() {
@@ -79,13 +74,18 @@ pub(super) fn own(checked: &CheckedSite<'_>) -> Vec<Secret> {
     secrets
 }
 
-/// The secrets that `synapse.settings` names; other components may have some of them.
+/// Every token of an application service.
+fn tokens<'a>(checked: &'a CheckedSite<'_>) -> impl Iterator<Item = (&'a Registration, &'a Token)> {
+    checked.registrations.iter().flat_map(|registration| registration.tokens.iter().map(move |token| (registration, token)))
+}
+
+/// The secrets that registrations and `synapse.settings` name; other components may have some of them.
 pub(super) fn named(checked: &CheckedSite<'_>) -> Vec<Secret> {
-    let settings = checked.site.synapse.settings.iter();
-    settings
-        .flat_map(|(option, value)| references(value).into_iter().map(move |name| (option, name)))
-        .map(|(option, name)| Secret::new(name, &format!("a value in Synapse's option {option}"), Make::Bring))
-        .collect()
+    let brought = tokens(checked).filter(|(_, token)| token.brought);
+    let brought = brought.map(|(registration, token)| (token.secret.as_str(), format!("the {} of the application service {}", token.member, registration.id)));
+    let settings = checked.site.synapse.settings.iter().flat_map(|(option, value)| references(value).into_iter().map(move |name| (option, name)));
+    let settings = settings.map(|(option, name)| (name, format!("a value in Synapse's option {option}")));
+    brought.chain(settings).map(|(name, purpose)| Secret::new(name, &purpose, Make::Bring)).collect()
 }
 
 /// The first passwords of the administrators: for the job that makes their accounts.

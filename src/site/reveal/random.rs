@@ -80,7 +80,7 @@ static ADDRESS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"://([^\s/?#"'`]
 /// the like, and the names of store paths.
 pub fn without_secrets(text: &str) -> Cow<'_, str> {
     static WORD: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?:/nix/store/[0-9a-z]{32}-|\bsha(?:1|256|512)[-:][0-9A-Za-z+/=]+)|[0-9A-Za-z_-]{8,}").expect("an expression"));
+        LazyLock::new(|| Regex::new(r"(/nix/store/[0-9a-z]{32}-|\bsha(?:1|256|512)[-:][0-9A-Za-z+/=]+)|[0-9A-Za-z_-]{8,}").expect("an expression"));
     let addresses = ADDRESS.replace_all(text, |found: &Captures<'_>| {
         let mut shown = found[0].to_owned();
         for (part, sign) in [(3, "#…"), (2, "?…"), (1, "…@")] {
@@ -93,8 +93,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     });
     let hidden = |found: &Captures<'_>| {
         let word = &found[0];
-        let is_hash = word.starts_with('/') || word.starts_with("sha") && word.contains([':', '-']);
-        if !is_hash && is_random(word) { "…".to_owned() } else { word.to_owned() }
+        if found.get(1).is_none() && is_random(word) { "…".to_owned() } else { word.to_owned() }
     };
     match addresses {
         Cow::Borrowed(text) => WORD.replace_all(text, hidden),

@@ -65,8 +65,9 @@ fn collect(value: &Value, name: Option<&str>, texts: &mut TextTree) {
                     of_text(key, texts);
                     of_secret(key, texts);
                 }
-                // What _secret names is a file.
-                collect(member, Some(key).filter(|key| *key != "_secret").map(String::as_str), texts);
+                // What _secret names is a file. What is deeper in a secret's place is of the secret.
+                let within = name.filter(|name| sounds_secret(name)).or(Some(key));
+                collect(member, within.filter(|_| key != "_secret"), texts);
             }
         }
         Value::Array(elements) => elements.iter().for_each(|element| collect(element, name, texts)),
@@ -78,7 +79,7 @@ fn collect(value: &Value, name: Option<&str>, texts: &mut TextTree) {
         }
         Value::Number(number) => {
             let text = number.to_string();
-            if is_random(&text) {
+            if is_random(&text) || text.len() >= SHORTEST && name.is_some_and(sounds_secret) {
                 texts.add(&text);
             }
         }
@@ -110,12 +111,12 @@ mod tests {
     #[test]
     fn what_is_not_said_is_found_in_any_message() {
         let description = json!({
-            "email": { "smtp_host": "mail.example.com", "smtp_pass": "Sommer-24" },
-            "x": { "Winter, 25": 1, "y": ["https://h.example/?a=b", 731_946_280_572_u64] },
+            "email": { "smtp_host": "mail.example.com", "smtp_pass": { "value": "Sommer-24" } },
+            "x": { "Winter, 25": 1, "y": ["https://h.example/?a=b", 731_946_280_572_u64], "turn_password": 84_217_369 },
         });
         let unsaid = Unsaid::of(&description, &[]);
-        let said = "mail.example.com, sommer-24, Winter, 25, https://h.example/?a=b and 731946280572";
-        assert_eq!(unsaid.out_of_text(said), "mail.example.com, …, …, https://h.example/… and …");
+        let said = "mail.example.com, sommer-24, Winter, 25, https://h.example/?a=b and 731946280572, 84217369";
+        assert_eq!(unsaid.out_of_text(said), "mail.example.com, …, …, https://h.example/… and …, …");
         assert!(!format!("{unsaid:?}").contains("Sommer"));
         let unsaid = Unsaid::of_nix("{ email.smtp_pass = lib.mkForce \"Sommer-24\"; a.b = \"hunter-2\"; }");
         assert_eq!(unsaid.out_of_text("Sommer-24 hunter-2"), "… hunter-2");

@@ -14,7 +14,7 @@ use crate::values::{Secrets, Value};
 /// Where the description says that passwords have no pepper.
 static NO_PEPPER: Value = Value::empty();
 
-/// Time to connect and to log in; that PostgreSQL answers is known by then.
+/// Time to connect; that PostgreSQL answers is known by then.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time for one answer; PostgreSQL itself gives up a little earlier.
 const ANSWER: Duration = Duration::from_secs(70);
@@ -81,8 +81,7 @@ impl<'a> Places<'a> {
 }
 
 fn log_in(at: &Database, host: &str, password: &Value) -> std::result::Result<Box<dyn Ask>, String> {
-    let mut session = Session::open(at, host, password.expose(), CONNECT)?;
-    session.answer_within(ANSWER)?;
+    let mut session = Session::open(at, host, password.expose(), CONNECT, ANSWER)?;
     session.ask(SETTINGS)?;
     // Of several hosts Synapse takes the one that takes writes.
     if at.host.contains(',') && !session.ask("SELECT 1 WHERE pg_is_in_recovery()")?.is_empty() {
