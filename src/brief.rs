@@ -138,6 +138,8 @@ fn without_tail<'a>(text: &'a str, commas: &[usize]) -> Cow<'a, str> {
     let count = commas.len() - MOST_MEMBERS + 1;
     let member = &text[last + 2..];
     let end = if member.starts_with('"') { quoted(member) } else { member.find([' ', ';', ']', '}', ')', '\n']).unwrap_or(member.len()) };
+    // A full stop at its end is the sentence's.
+    let end = end - usize::from(member[..end].ends_with('.'));
     Cow::Owned(format!("{} and {} more{}", &text[..*first], separated(count), &member[end..]))
 }
 

@@ -68,8 +68,8 @@ pub struct Machine {
     #[arg(long, value_name = "FILE", env = "SYNAPSE_SITE_LAUNCH")]
     launch: Option<PathBuf>,
     /// Threads that compress; absent means one a processor.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 }
 
 /// Where downloads and layers are kept.
@@ -127,7 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         &mut |image: &str, layer: &LayerSpec| -> Result<Vec<SharedPackage>> { packages.of(image, layer) },
     )?;
     let store = LayerStore::new(&cache);
-    let threads = arguments.machine.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads = arguments.machine.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let archive = out.path().join("images.tar");
     let build = || build_archive(&plans, &store, threads, &*shown, &archive);
     let (images, bytes) = match build() {

@@ -26,8 +26,12 @@ pub struct Nix {
     nix_memory: Option<Size>,
 }
 
+/// What Nix needs for the smallest site, with some room.
+const LEAST_MEMORY: u64 = 64 << 20;
+
 fn size(text: &str) -> std::result::Result<Size, String> {
-    Size::new(text).map_err(|why| format!("{why}; write bytes, or a whole number with K, M, G or T, such as 8G"))
+    let size = Size::new(text).map_err(|why| format!("{why}; write bytes, or a whole number with K, M, G or T, such as 8G"))?;
+    if size.bytes() < LEAST_MEMORY { Err(format!("Nix does not start with so little; write {} MiB or more, such as 8G", LEAST_MEMORY >> 20)) } else { Ok(size) }
 }
 
 /// Which Synapse a site is judged for, where nothing is built.

@@ -135,9 +135,9 @@ impl OutDir {
     fn link_entries(&self) -> Result<Vec<PathBuf>> {
         let mut linked = Vec::new();
         for _ in 0..3 {
-            let Entries { users, directories, .. } = Entries::of(&self.sibling, self.target(), self.path())?;
+            let Entries { users, ours, directories } = Entries::of(&self.sibling, self.target(), self.path())?;
             let new: Vec<PathBuf> = users.into_iter().filter(|entry| !linked.contains(entry)).collect();
-            check_mounts(self.target(), new.iter().chain(&directories))?;
+            check_mounts(self.target(), new.iter().chain(&ours).chain(&directories))?;
             if new.is_empty() {
                 break;
             }

@@ -244,18 +244,29 @@ fn a_service_on_the_target_is_reached_by_a_name_that_the_manifest_gives() {
     }
 }
 
+/// A site with a bridge at that address.
+fn registered(dir: &std::path::Path, url: &str) -> Loaded {
+    let service =
+        format!("id: irc\nurl: {url}\nas_token: {{ _secret: irc_as }}\nhs_token: {{ _secret: irc_hs }}\nsender_localpart: irc\nnamespaces: {{ users: [] }}\n");
+    std::fs::write(dir.join("irc.yaml"), service).expect("written");
+    let file = dir.join("site.yaml");
+    std::fs::write(&file, text("app_services: [irc.yaml]\n")).expect("written");
+    load::load(&file).expect("a site")
+}
+
+#[test]
+fn what_a_registration_holds_is_not_repeated() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for url in ["\"http://u:Zq7Xv9KtWm3Rb8Lp@h.example:80/\"", "\"731946280572\"", "Zq7Xv9KtWm3Rb8Lp"] {
+        let found = rules::apply(&registered(dir.path(), url)).to_string();
+        assert!(found.contains("app_services") && !found.contains("Zq7Xv9") && !found.contains("7319462"), "{url}: {found}");
+    }
+}
+
 #[test]
 fn a_bridge_on_the_target_is_reached_so_too() {
     let dir = tempfile::tempdir().expect("a directory");
-    let registration = |url: &str| {
-        let service = format!(
-            "id: irc\nurl: {url}\nas_token: {{ _secret: irc_as }}\nhs_token: {{ _secret: irc_hs }}\nsender_localpart: irc\nnamespaces: {{ users: [] }}\n"
-        );
-        std::fs::write(dir.path().join("irc.yaml"), service).expect("written");
-        let file = dir.path().join("site.yaml");
-        std::fs::write(&file, text("app_services: [irc.yaml]\n")).expect("written");
-        load::load(&file).expect("a site")
-    };
+    let registration = |url: &str| registered(dir.path(), url);
     let loaded = registration("http://host.docker.internal:9993");
     assert_eq!(rules::apply(&loaded).list, []);
     assert_eq!(asks_target(&common::deployment(&loaded)), ["synapse"]);

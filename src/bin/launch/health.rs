@@ -52,7 +52,7 @@ fn surroundings(role: &Role, secrets: &Path) -> Answer {
     let name = database.password_secret.as_str();
     let values = Secrets::require(secrets, Some(name)).map_err(|error| error.to_string())?;
     let password = values.get(name).map_err(|error| error.to_string())?;
-    session::write(database, password.expose(), SHORT_STEP)
+    session::write(database, password.expose(), SHORT_STEP).map_err(|reason| format!("PostgreSQL takes no writes: {reason}"))
 }
 
 /// Whether the file system of a directory has so many bytes left for this user.

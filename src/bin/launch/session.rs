@@ -75,10 +75,9 @@ impl<S: Read + Write> Drop for Session<S> {
     }
 }
 
-/// Logs in and writes; connecting and each answer have so much time. The reason says which of both did not come about.
+/// Logs in and writes; connecting and each answer have so much time.
 pub fn write(at: &Database, password: &str, limit: Duration) -> Answer {
-    let mut session = Session::open(at, &at.host, password, limit, limit).map_err(|reason| format!("PostgreSQL lets nobody in: {reason}"))?;
-    session.ask(STATEMENTS).map(drop).map_err(|reason| format!("PostgreSQL takes no writes: {reason}"))
+    Session::open(at, &at.host, password, limit, limit)?.ask(STATEMENTS).map(drop)
 }
 
 /// A value as a constant in a statement, whatever `standard_conforming_strings` is.

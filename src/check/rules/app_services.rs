@@ -5,6 +5,7 @@ use crate::check::Severity::Error;
 use crate::site::app_service::of_site as registrations;
 use crate::site::app_service::{self, Registration};
 use crate::site::load::Loaded;
+use crate::site::reveal::without_secrets;
 use crate::site::schema::OptionPath;
 
 /// Those that can be read, with their places in the list.
@@ -12,8 +13,10 @@ fn sound(loaded: &Loaded) -> Vec<(usize, Registration)> {
     registrations(loaded).into_iter().enumerate().filter_map(|(at, read)| Some((at, read.ok()?))).collect()
 }
 
+/// What a registration holds may be a secret as well as what the description does.
 fn at(place: usize, message: String, remedy: impl Into<String>) -> Violation {
-    Violation { option: OptionPath::dotted("app_services").index(place), message, remedy: remedy.into() }
+    let said = |text: &str| without_secrets(text).into_owned();
+    Violation { option: OptionPath::dotted("app_services").index(place), message: said(&message), remedy: said(&remedy.into()) }
 }
 
 pub(super) const RULES: &[Rule] = &[

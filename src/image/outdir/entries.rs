@@ -9,6 +9,7 @@ use super::mark::Mark;
 use super::sibling::Sibling;
 use super::{is_directory, names_if_there};
 use crate::error::{Error, Result};
+use crate::printable::printable;
 
 /// What a directory holds, by path below it.
 #[derive(Debug, Default)]
@@ -98,6 +99,9 @@ fn is_regular(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| found.is_file())
 }
 
+/// How many files a message names.
+const MOST_SHOWN: usize = 50;
+
 /// Refuses to replace what people made: files of the tool's that were changed since `target` was
 /// written, and the user's in places that a build of `files` writes to. All of them at once.
 ///
@@ -115,7 +119,11 @@ pub fn check_replaceable<'a>(target: &Path, files: impl Iterator<Item = &'a Path
             taken.push(path);
         }
     }
-    let list = |paths: &[PathBuf]| paths.iter().map(|path| target.join(path).display().to_string()).collect::<Vec<_>>().join(", ");
+    let list = |paths: &[PathBuf]| {
+        let shown = paths.iter().take(MOST_SHOWN).map(|path| printable(&target.join(path).display().to_string()).into_owned()).collect::<Vec<_>>().join(", ");
+        let more = paths.len().saturating_sub(MOST_SHOWN);
+        if more == 0 { shown } else { format!("{shown} and {more} more") }
+    };
     let was = |paths: &[PathBuf]| if paths.len() == 1 { "was" } else { "were" };
     let mut found = Vec::new();
     if !changed.is_empty() {
@@ -146,7 +154,7 @@ fn in_the_way(target: &Path, file: &Path, mark: &Mark) -> Result<Option<PathBuf>
             (true, false) => continue,
             (true, true) => mark.lists_below(path),
             // Without a list, a file is believed to be what this version would write there, too.
-            (false, _) => mark.lists(path) || matches!(mark, Mark::Unlisted) && found.is_file(),
+            (false, _) => found.is_file() && (mark.lists(path) || matches!(mark, Mark::Unlisted)),
         };
         return Ok((!ours).then(|| path.to_owned()));
     }

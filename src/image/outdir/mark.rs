@@ -37,13 +37,18 @@ impl Mark {
     /// An environment failure when there is one that cannot be read.
     pub fn of(directory: &Path) -> Result<Self> {
         let Some(mark) = read(directory)? else { return Ok(Self::None) };
-        let listed = mark["files"].as_object().and_then(|files| {
-            let entry = |(path, digest): (&String, &Value)| Some((PathBuf::from(path), digest.as_str()?.to_owned()));
-            files.iter().map(entry).collect::<Option<BTreeMap<_, _>>>()
-        });
-        // A path that leads out of the directory was never written by us.
-        let inside = |path: &PathBuf| path.components().all(|part| matches!(part, Component::Normal(_)));
-        Ok(listed.filter(|files| files.keys().all(inside)).map_or(Self::Unlisted, Self::Listed))
+        let Some(files) = mark.get("files") else { return Ok(Self::Unlisted) };
+        let entry = |(path, digest): (&String, &Value)| Some((PathBuf::from(path), digest.as_str()?.to_owned()));
+        let listed = files.as_object().and_then(|files| files.iter().map(entry).collect::<Option<BTreeMap<_, _>>>());
+        listed.filter(|files| files.keys().all(|path| may_be_written(path))).map(Self::Listed).ok_or_else(|| {
+            Error::environment(
+                format!(
+                    "the list of files in {} is not as this program wrote it, so that nobody knows which of the files are yours",
+                    directory.join(MARKER).display()
+                ),
+                "put the earlier site.json back; or move your own files elsewhere, remove the directory and run this again",
+            )
+        })
     }
 
     /// Whether a file is the tool's, as far as the mark says it.
@@ -76,6 +81,12 @@ impl Mark {
         }
         Ok(changed)
     }
+}
+
+/// Whether a verb can have written a file of this path: it leads not out of the directory, and not to the secrets.
+fn may_be_written(path: &Path) -> bool {
+    let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    is_inside && path != Path::new("") && !path.starts_with("secrets")
 }
 
 /// Whether a file is the tool's that no list names: the mark itself, and the archive.

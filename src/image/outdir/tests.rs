@@ -430,3 +430,35 @@ fn a_file_that_comes_while_the_directory_is_replaced_stays() {
     assert_eq!(entries(&target.join("sbom")), ["late", "mine", "own"]);
     assert_eq!(entries(parent.path()), ["out"]);
 }
+
+#[test]
+fn a_list_that_is_not_ours_counts_for_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build(&target, "one").unwrap();
+    let mark = target.join(MARKER);
+    let sound = fs::read_to_string(&mark).unwrap();
+    fs::create_dir(target.join("secrets")).unwrap();
+    fs::write(target.join("secrets/key"), "mine").unwrap();
+    for entry in ["\"x\": 5", "\"/etc/passwd\": \"x\"", "\"../x\": \"x\"", "\"\": \"x\"", "\"secrets/key\": \"x\""] {
+        fs::write(&mark, sound.replacen("\"files\": {", &format!("\"files\": {{{entry},"), 1)).unwrap();
+        let error = build(&target, "two").unwrap_err().to_string();
+        assert!(error.contains("the list of files in"), "{entry}: {error}");
+    }
+    fs::write(&mark, sound).unwrap();
+    build(&target, "two").unwrap();
+    assert_eq!(fs::read_to_string(target.join("secrets/key")).unwrap(), "mine");
+}
+
+#[test]
+fn a_link_in_place_of_the_archive_is_somebodys() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("out");
+    build_files(&target, &["images.tar"], "one").unwrap();
+    let elsewhere = parent.path().join("elsewhere");
+    fs::rename(target.join("images.tar"), &elsewhere).unwrap();
+    symlink(&elsewhere, target.join("images.tar")).unwrap();
+    let error = build_files(&target, &["images.tar"], "two").unwrap_err().to_string();
+    assert!(error.contains("images.tar") && error.contains("was not written by this program"), "{error}");
+    assert!(target.join("images.tar").is_symlink());
+}
