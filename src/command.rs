@@ -27,6 +27,8 @@ pub struct Output {
     pub stdout: String,
     /// What it wrote to its standard error.
     pub stderr: String,
+    /// Whether it wrote more than is read, 64 MiB to one of both: then neither is whole.
+    pub says_too_much: bool,
 }
 
 impl Output {
@@ -67,6 +69,19 @@ pub fn run(command: &mut Command, missing: &str, tick: &mut dyn FnMut()) -> Resu
 /// As [`run`].
 pub fn run_within(command: &mut Command, limits: &Limits, missing: &str, tick: &mut dyn FnMut()) -> Result<Output> {
     let name = command.get_program().to_string_lossy().into_owned();
+    let output = run_whatever_it_says(command, limits, missing, tick)?;
+    if output.says_too_much {
+        return Err(Error::environment(format!("{name} prints more than {} MiB", MOST_SAID >> 20), "run it by hand and look at what it prints"));
+    }
+    Ok(output)
+}
+
+/// The same, also when it prints more than is read, which the output then says.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_whatever_it_says(command: &mut Command, limits: &Limits, missing: &str, tick: &mut dyn FnMut()) -> Result<Output> {
+    let name = command.get_program().to_string_lossy().into_owned();
     let cannot = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound => Error::environment(format!("the program {name} is not here"), missing),
         _ => Error::environment(format!("cannot run {name}: {e}"), child::remedy(&e).unwrap_or(missing)),
@@ -81,9 +96,12 @@ pub fn run_within(command: &mut Command, limits: &Limits, missing: &str, tick: &
         let status = wait(&mut child, tick);
         (status, stdout.join(), stderr.join())
     });
-    let text = |joined: std::thread::Result<io::Result<String>>| joined.unwrap_or_else(|_| Err(io::Error::other("its reader failed"))).map_err(cannot);
+    let text = |joined: std::thread::Result<io::Result<Vec<u8>>>| joined.unwrap_or_else(|_| Err(io::Error::other("its reader failed"))).map_err(cannot);
     let status = status.map_err(cannot)??;
-    let output = Output { status, stdout: text(stdout)?, stderr: text(stderr)? };
+    let (stdout, stderr) = (text(stdout)?, text(stderr)?);
+    let says_too_much = [&stdout, &stderr].iter().any(|said| said.len() as u64 > MOST_SAID);
+    let whole = |said: Vec<u8>| String::from_utf8_lossy(&said).into_owned();
+    let output = Output { status, stdout: whole(stdout), stderr: whole(stderr), says_too_much };
     // A program that a signal ended, or that says so: the signal was meant for us as well.
     use std::os::unix::process::ExitStatusExt;
     if matches!(status.signal(), Some(libc::SIGHUP | libc::SIGINT | libc::SIGTERM)) || status.code() == Some(130) {
@@ -107,16 +125,13 @@ fn wait(child: &mut Child, tick: &mut dyn FnMut()) -> io::Result<Result<ExitStat
     }
 }
 
-/// All that comes; a program that says too much gets no further, because nobody reads on.
-fn read(pipe: Option<impl Read>) -> io::Result<String> {
+/// All that comes, and one byte more than is taken at most; a program that says too much gets no further, because nobody reads on.
+fn read(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
         pipe.take(MOST_SAID + 1).read_to_end(&mut bytes)?;
     }
-    if bytes.len() as u64 > MOST_SAID {
-        return Err(io::Error::other(format!("it prints more than {} MiB", MOST_SAID >> 20)));
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
 /// Takes user names and passwords out of the URLs in a text.

@@ -145,6 +145,10 @@ struct Question<'a> {
 impl Question<'_> {
     fn ask(&self) -> Result<Value> {
         let output = self.run(self.evaluator.show_trace)?;
+        if output.says_too_much {
+            let remedy = "look for a list, a set or a text that grows without an end";
+            return Err(self.wrong("evaluates to more than a description can be, or prints that much".to_owned(), None, Some(remedy.to_owned())));
+        }
         if output.status.success() {
             return serde_json::from_str(&output.stdout).map_err(|error| {
                 // Nix prints JSON; what this program does not take of it is too deep, or a number beyond 64 bits.
@@ -207,7 +211,7 @@ impl Question<'_> {
             self.file.display()
         );
         let limits = Limits { data: Some(self.evaluator.memory), core: Some(0), ..Limits::default() };
-        command::run_within(&mut command, &limits, &missing, &mut || {})
+        command::run_whatever_it_says(&mut command, &limits, &missing, &mut || {})
     }
 }
 

@@ -59,3 +59,13 @@ fn what_calls_itself_without_end_is_told() {
         assert!(words.iter().all(|word| ran.err.contains(word)), "{value}: {}", ran.err.chars().take(3000).collect::<String>());
     }
 }
+
+#[test]
+fn what_is_larger_than_any_description_is_told() {
+    let ran = check("builtins.genList (x: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\") 2000000", &[], &[]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("more than a description can be") && ran.err.contains("grows without an end"), "{}", ran.err);
+    let ran = check("1", &["--nix-memory", "4K"], &[]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.contains("write 64 MiB or more"), "{}", ran.err);
+}
