@@ -166,6 +166,10 @@ class Directory:
         """What slapd said so far."""
         return self.log.read_text(errors="replace")
 
+    def asked(self, since: int) -> list[str]:
+        """The connections and questions in what slapd said after so many characters; an earlier connection may end later."""
+        return [line for line in self.logged()[since:].splitlines() if any(word in line for word in (" ACCEPT ", " BIND ", " SRCH "))]
+
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"slapd ended with {self.process.returncode}:\n{tail(self.logged())}"
