@@ -369,6 +369,7 @@ fn find(path: &Path) -> Result<PathBuf> {
 fn read(file: &Path, evaluator: &Evaluator) -> Result<(Value, Source)> {
     let source = |text: Option<Hidden>, mut positions: Positions, warnings, description: &Value| {
         let unsaid = Unsaid::of(description, &std::mem::take(&mut positions.carried));
+        let text = text.map(|text| text.without(&unsaid));
         Source { file: file.to_owned(), text, warnings, unsaid, positions }
     };
     let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! [`may_show`]; everything that shows a line asks [`Hidden::line`], since nothing else can read the
 //! text that [`Hidden`] holds.
 
+mod before_host;
 mod lines;
 mod names;
 mod random;
@@ -11,8 +12,9 @@ mod tree;
 mod unsaid;
 mod values;
 
+pub use before_host::has_password_before_host;
 pub use lines::{Hidden, Line};
-pub use names::{is_name, is_nameable, sounds_secret};
+pub use names::{is_known, is_name, is_nameable, sounds_secret};
 pub use random::without_secrets;
 pub use unsaid::Unsaid;
 pub use values::{NOT_SHOWN, may_repeat, may_show, number, path, registered, value, without_quotes};

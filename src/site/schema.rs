@@ -339,10 +339,12 @@ impl Walk<'_> {
                 let expected = text::expected(format).unwrap_or("something else");
                 if has_password(found) {
                     self.find(path, "S0005", format!("holds a password; expected {expected}"), Some(SECRET_REMEDY.to_owned()));
-                } else if !reveal::may_show(path, found) {
+                } else if reveal::has_password_before_host(found) {
+                    self.find(path, "S0005", format!("holds a password before a host; expected {expected}"), Some(in_form(rules, format, found, path)));
+                } else if !reveal::may_show(path, repeated(format, found)) {
                     self.find(path, "S0005", format!("found another text; expected {expected}"), example(rules));
                 } else {
-                    self.find(path, "S0005", why, Some(in_form(rules, format, found)));
+                    self.find(path, "S0005", why, Some(in_form(rules, format, found, path)));
                 }
                 return;
             }
@@ -377,11 +379,30 @@ fn example(rules: &Map<String, Value>) -> Option<String> {
     rules.get("examples").and_then(|examples| examples.get(0)).map(|example| format!("write for example {example}"))
 }
 
+/// What the refusal of a text by its format repeats of it.
+fn repeated<'a>(format: &str, found: &'a str) -> &'a str {
+    match found.split_once(':') {
+        Some((user, _)) if format == "localpart" && !found.starts_with('@') => user,
+        _ => found,
+    }
+}
+
+/// The option for the port of the host that an option takes: `smtp_port` of `smtp_host`.
+fn port_beside(path: &OptionPath) -> Option<String> {
+    let (last, section) = path.0.split_last()?;
+    let Step::Key(name) = last else { return None };
+    let port = format!("{}port", name.strip_suffix("host")?);
+    reveal::is_known(&OptionPath(section.to_vec()).key(&port)).then_some(port)
+}
+
 /// What to write in place of a text that has not the form of its option.
-fn in_form(rules: &Map<String, Value>, format: &str, found: &str) -> String {
+fn in_form(rules: &Map<String, Value>, format: &str, found: &str, path: &OptionPath) -> String {
     let example = || rules.get("examples").and_then(|examples| examples.get(0)).and_then(Value::as_str);
     match text::meant(format, found) {
-        Some(meant) => format!("write {meant:?}"),
+        Some(meant) => match text::port(found).zip(port_beside(path)) {
+            Some((port, option)) => format!("write {meant:?} and {option}: {port}"),
+            None => format!("write {meant:?}"),
+        },
         None => match example() {
             Some(example) => format!("write for example {example:?}"),
             None => "leave it out, or write what is expected".to_owned(),

@@ -146,6 +146,65 @@ fn in_nix(json: &str) -> String {
     out
 }
 
+/// Passwords that people make up: nothing of them looks as if a machine had made it.
+const PLAIN: [&str; 4] = ["hunter2", "Sommer2024", "Geheim-99", "S0mmer!23"];
+
+/// What stands at an option where somebody wrote a password, P, before the host. It has no scheme.
+const BEFORE_HOST: [&str; 5] = [
+    "\"user:P@mail.example.org\"",
+    "[\"user:P@mail.example.org\"]",
+    "\"user@example.org:P@mail.example.org:587\"",
+    "\":P@mail.example.org\"",
+    "{\"user:P@mail.example.org\": \"x:P@y\"}",
+];
+
+/// What stands at an option where the same text, P, is a password elsewhere.
+const ELSEWHERE: [&str; 4] = ["\"P\"", "[\"P\"]", "\"P.example.org\"", "[{\"x\": \"P\"}]"];
+
+/// Tries a password that somebody made up at every option, every so many of them; a text that is put before the description may tell that
+/// it is one.
+#[track_caller]
+fn nowhere_plain(shapes: &[&str], forms: &[Form], step: usize, tell: fn(&str, &str) -> String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let all = options();
+    let mut bad = Vec::new();
+    let start = Dice::new().below(step);
+    for count in (start..all.len() * shapes.len()).step_by(step) {
+        let (path, shape) = (&all[count / shapes.len()], shapes[count % shapes.len()]);
+        let password = PLAIN[(count / shapes.len() + count) % PLAIN.len()];
+        let form = forms[(count / shapes.len() + count) % forms.len()];
+        let text = tell(&description(path, &shape.replace('P', "_PLAIN_"), form), password).replace("_PLAIN_", password);
+        let file = dir.path().join(form.file());
+        fs::write(&file, &text).expect("written");
+        let said = said(&file, &Evaluator::default());
+        if said.to_lowercase().contains(&password.to_lowercase()) {
+            bad.push(format!("{} {shape}:\n{text}\n--- is told so:\n{said}", path.join(".")));
+        }
+    }
+    assert!(bad.is_empty(), "{} repeat a password; some of them:\n\n{}", bad.len(), bad.iter().take(12).cloned().collect::<Vec<_>>().join("\n=====\n"));
+}
+
+#[test]
+fn no_password_before_a_host_is_repeated_wherever_it_stands() {
+    nowhere_plain(&BEFORE_HOST, &[Form::Json, Form::Block, Form::Flow], 5_usize.div_ceil(times()), |text, _| text.to_owned());
+}
+
+#[test]
+fn no_password_before_a_host_is_repeated_wherever_it_stands_in_nix() {
+    nowhere_plain(&BEFORE_HOST, &[Form::Nix, Form::Module], 51_usize.div_ceil(times()), |text, _| text.to_owned());
+}
+
+#[test]
+fn no_text_that_is_a_password_elsewhere_is_repeated_wherever_it_stands() {
+    nowhere_plain(&ELSEWHERE, &[Form::Block, Form::Flow, Form::Json], 5_usize.div_ceil(times()), |text, password| {
+        if let Some(rest) = text.strip_prefix('{') {
+            format!("{{\"smtp_password\": \"{password}\", {rest}")
+        } else {
+            format!("smtp_password: {password}\n{text}")
+        }
+    });
+}
+
 /// Tries shapes at every option, every so many of them.
 #[track_caller]
 fn nowhere(forms: &[Form], step: usize) {

@@ -122,6 +122,66 @@ fn what_to_write_is_said_for_each_form_and_type() {
 }
 
 #[test]
+fn of_a_password_before_a_host_the_host_is_proposed() {
+    for (more, remedy) in [
+        ("email: {smtp_host: 'user:hunter2@mail.example.org', notif_from: a@b.example}", "write \"mail.example.org\"\n"),
+        ("email: {smtp_host: 'user:hunter2@mail.example.org:587', notif_from: a@b.example}", "write \"mail.example.org\" and smtp_port: 587\n"),
+        ("redis: {host: 'user:hunter2@redis.example.org'}", "write \"redis.example.org\"\n"),
+        ("turn: {external_ip: 'user:hunter2@10.0.0.1'}", "before a host"),
+        ("authentication: {session_lifetime: 'user:hunter2@h'}", "before a host"),
+    ] {
+        let text = refusal("yaml", &format!("{GOOD}{more}\n"));
+        assert!(text.contains(remedy) && !text.contains("hunter2") && !text.contains("\"user\""), "{more}\nlacks {remedy:?}:\n{text}");
+    }
+}
+
+#[test]
+fn the_port_behind_a_host_has_its_own_option() {
+    for (more, remedy) in [
+        ("email: {smtp_host: 'mail.example.org:587', notif_from: a@b.example}", "write \"mail.example.org\" and smtp_port: 587\n"),
+        ("redis: {host: 'redis.example.org:6380'}", "write \"redis.example.org\" and port: 6380\n"),
+        ("turn: {host: 'turn.example.com:3478'}", "write \"turn.example.com\" and port: 3478\n"),
+        // It has none.
+        ("rtc: {host: 'rtc.example.com:7880'}", "write \"rtc.example.com\"\n"),
+        ("redis: {host: 'redis.example.org:99999'}", "write \"redis.example.org\"\n"),
+    ] {
+        let text = refusal("yaml", &format!("{GOOD}{more}\n"));
+        assert!(text.contains(remedy), "{more}\nlacks {remedy:?}:\n{text}");
+    }
+}
+
+/// Its host may be several, or a directory, so that a rule looks at it.
+#[test]
+fn the_port_behind_the_host_of_the_database_has_its_own_option() {
+    for (host, remedy) in [
+        ("db.example.org:5433", "write \"db.example.org\" and port: 5433\n"),
+        ("user:hunter2@db.example.org", "write \"db.example.org\"\n"),
+        ("/run/postgresql:5433", "write a name such as"),
+        ("a.example.org:1,b.example.org:2", "write a name such as"),
+    ] {
+        let loaded = load_text("yaml", &format!("{GOOD}database: {{source: external, host: '{host}'}}\n")).expect("sound types");
+        let text = rules::apply(&loaded).to_string();
+        assert!(text.contains("S0211") && text.contains(remedy) && !text.contains("hunter2"), "{host}\nlacks {remedy:?}:\n{text}");
+    }
+}
+
+#[test]
+fn what_follows_the_colon_of_a_user_is_hidden_unless_it_is_a_matrix_id() {
+    let text = refusal("yaml", &format!("{GOOD}administrators: ['admin:hunter2']\n"));
+    assert!(text.contains("\"admin:…\" looks like a whole Matrix ID") && text.contains("write \"admin\"") && !text.contains("hunter2"), "{text}");
+    let text = refusal("yaml", &format!("{GOOD}administrators: ['@admin:example.com']\n"));
+    assert!(text.contains("\"@admin:example.com\" looks like") && text.matches("@admin:example.com").count() == 2, "{text}");
+}
+
+#[test]
+fn a_line_hides_what_the_message_hides() {
+    let text = refusal("yaml", &format!("{GOOD}database: {{password: Sommer2024}}\ngateway: {{tls: Sommer2024}}\n"));
+    assert!(text.contains("tls: …") && !text.contains("Sommer2024"), "{text}");
+    let text = refusal("yaml", &format!("{GOOD}database: {{password: sommer2024}}\nemail: {{sommer2024: x}}\n"));
+    assert!(!text.contains("sommer2024"), "{text}");
+}
+
+#[test]
 fn passwords_in_addresses_are_in_no_message() {
     let text = refusal(
         "yaml",

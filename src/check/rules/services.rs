@@ -247,7 +247,7 @@ pub(super) const RULES: &[Rule] = &[
             vec![Violation::at(
                 "database.host",
                 format!("is {}, neither a host name nor a directory", reveal::value(&OptionPath::dotted("database.host"), &host.into())),
-                "write a name such as \"db.example.com\", several such as \"pg1.example.com,pg2.example.com\", or a directory such as \"/var/run/postgresql\"; database.port is the port of all",
+                meant_host(host).unwrap_or_else(|| "write a name such as \"db.example.com\", several such as \"pg1.example.com,pg2.example.com\", or a directory such as \"/var/run/postgresql\"; database.port is the port of all".to_owned()),
             )]
         },
     },
@@ -327,6 +327,15 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// What to write in place of one host with a port or a user, which have their own options.
+fn meant_host(host: &str) -> Option<String> {
+    let name = text::meant("host-name", host).filter(|_| !host.starts_with('/') && !host.contains(','))?;
+    Some(match text::port(host) {
+        Some(port) => format!("write {name:?} and port: {port}"),
+        None => format!("write {name:?}"),
+    })
+}
 
 /// What is said of a bundled service that only an external one has.
 fn too_much(section: &str, service: &str, options: &[(&str, bool)]) -> Vec<Violation> {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::names::is_name;
-use super::{may_show, path};
+use super::{Unsaid, may_show, path};
 use crate::site::schema::{OptionPath, Step};
 
 /// The text of a description, which only [`Hidden::line`] shows a part of.
@@ -16,6 +16,7 @@ pub struct Hidden {
     text: String,
     /// Where each line begins, in bytes.
     lines: Vec<usize>,
+    unsaid: Unsaid,
 }
 
 impl fmt::Debug for Hidden {
@@ -39,7 +40,12 @@ impl Hidden {
     /// Takes the text of a description.
     pub fn new(text: String) -> Self {
         let lines = std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1)).collect();
-        Self { text, lines }
+        Self { text, lines, unsaid: Unsaid::default() }
+    }
+
+    /// The same text, of which lines do not show what messages do not repeat.
+    pub fn without(self, unsaid: &Unsaid) -> Self {
+        Self { unsaid: unsaid.clone(), ..self }
     }
 
     /// What may be shown of a line about an option that stands there at a column (from 1, in characters): its name, and its value if it is on
@@ -49,7 +55,7 @@ impl Hidden {
         let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
         let whole = &self.text[start..end.max(start)];
         match option {
-            Some(option) => about(whole, column, option),
+            Some(option) => about(whole, column, option, &self.unsaid),
             None => broken(whole),
         }
     }
@@ -58,7 +64,7 @@ impl Hidden {
 /// How much of a line is looked at behind a place, in bytes.
 const LONGEST: usize = 400;
 
-fn about(whole: &str, column: usize, option: &OptionPath) -> Option<Line> {
+fn about(whole: &str, column: usize, option: &OptionPath, unsaid: &Unsaid) -> Option<Line> {
     let start = byte(whole, column)?;
     let before = &whole[whole.floor_char_boundary(start.saturating_sub(LONGEST))..start];
     let rest = &whole[start..whole.floor_char_boundary((start + LONGEST).min(whole.len()))];
@@ -70,12 +76,12 @@ fn about(whole: &str, column: usize, option: &OptionPath) -> Option<Line> {
         // An element of a list, whose value stands here.
         None => "",
     };
-    if !name.is_empty() && path(option).ends_with('…') {
+    if !name.is_empty() && (path(option).ends_with('…') || unsaid.is_in(name)) {
         return None;
     }
     let (sign, after) = rest[name.len()..].strip_prefix(':').map_or(("", &rest[name.len()..]), |after| (":", after));
     let value = if name.is_empty() || !sign.is_empty() {
-        scalar(after, whole.len() == start + rest.len()).filter(|(text, _)| text.is_empty() || may_show(option, text))
+        scalar(after, whole.len() == start + rest.len()).filter(|(text, _)| text.is_empty() || may_show(option, text) && !unsaid.is_in(text))
     } else {
         None
     };

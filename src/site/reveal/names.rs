@@ -201,6 +201,11 @@ pub fn is_known(path: &OptionPath) -> bool {
     known(path).is_some()
 }
 
+/// Whether an option takes the name of a user.
+pub fn is_localpart(path: &OptionPath) -> bool {
+    matches!(known(path), Some(Known::Schema(schema)) if schema["format"] == "localpart")
+}
+
 /// Whether an option holds other options, or lists of such sets, and nothing else: a text in its
 /// place is a mistake of which nobody knows what it is.
 pub fn is_set(path: &OptionPath) -> bool {

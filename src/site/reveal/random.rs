@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use super::before_host::without_passwords;
+
 /// The shortest word that is looked at, in letters and digits. What is shorter may be a version or
 /// a size.
 const SHORTEST: usize = 8;
@@ -94,6 +96,10 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     let hidden = |found: &Captures<'_>| {
         let word = &found[0];
         if found.get(1).is_none() && is_random(word) { "…".to_owned() } else { word.to_owned() }
+    };
+    let addresses = match addresses {
+        Cow::Borrowed(text) => without_passwords(text),
+        Cow::Owned(text) => Cow::Owned(without_passwords(&text).into_owned()),
     };
     match addresses {
         Cow::Borrowed(text) => WORD.replace_all(text, hidden),

@@ -8,7 +8,7 @@ const DEEPEST: usize = 256;
 
 /// A tree of texts, by their bytes. The library for many texts at once takes a time that grows with the square of their number to get
 /// ready, and this one is asked about short messages only.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct TextTree {
     /// From a node and a byte to the next node; the root is 0.
     steps: HashMap<(u32, u8), u32>,
@@ -16,7 +16,7 @@ pub struct TextTree {
 }
 
 /// What ends at a node.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Nothing,
     Text,

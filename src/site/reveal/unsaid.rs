@@ -2,9 +2,12 @@
 //! value ask first whether they may; a text that is put into a sentence without asking is taken out
 //! of it here.
 
+use std::sync::Arc;
+
 use regex::Regex;
 use serde_json::Value;
 
+use super::before_host::{passwords, without_passwords};
 use super::names::{is_nameable, sounds_secret};
 use super::random::{carriers, is_random, random_words};
 use super::tree::TextTree;
@@ -16,9 +19,9 @@ use crate::check::Finding;
 const SHORTEST: usize = 6;
 
 /// Texts of a description that no message repeats.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unsaid {
-    texts: TextTree,
+    texts: Arc<TextTree>,
 }
 
 impl Unsaid {
@@ -28,7 +31,7 @@ impl Unsaid {
         let mut texts = TextTree::default();
         carried.iter().for_each(|text| texts.add(text));
         collect(description, None, &mut texts);
-        Self { texts }
+        Self { texts: Arc::new(texts) }
     }
 
     /// What a description in Nix holds of them as far as its text tells: texts that are written at
@@ -40,7 +43,7 @@ impl Unsaid {
             let written = found.get(2).or_else(|| found.get(3)).map_or("", |text| text.as_str().trim());
             of_secret(written, &mut texts);
         }
-        Self { texts }
+        Self { texts: Arc::new(texts) }
     }
 
     /// A finding without them.
@@ -53,7 +56,14 @@ impl Unsaid {
 
     /// A text without them. Takes time by the length of the text, however many there are.
     pub fn out_of_text(&self, said: &str) -> String {
-        if self.texts.is_empty() { said.to_owned() } else { self.texts.hide(&bounded(said)) }
+        let said = bounded(said);
+        let said = without_passwords(&said);
+        if self.texts.is_empty() { said.into_owned() } else { self.texts.hide(&said) }
+    }
+
+    /// Whether a text holds one of them.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.texts.hide(text) != text
     }
 }
 
@@ -89,6 +99,11 @@ fn collect(value: &Value, name: Option<&str>, texts: &mut TextTree) {
 
 fn of_text(text: &str, texts: &mut TextTree) {
     random_words(text).chain(carriers(text)).for_each(|word| texts.add(word));
+    for password in passwords(text) {
+        // Also one that is as short as a word of a message, where it stands.
+        texts.add(&format!(":{password}@"));
+        of_secret(password, texts);
+    }
 }
 
 fn of_secret(text: &str, texts: &mut TextTree) {

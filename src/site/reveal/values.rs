@@ -5,20 +5,26 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::names::{is_known, is_nameable, is_set, sounds_secret};
+use super::before_host::has_password_before_host;
+use super::names::{is_known, is_localpart, is_nameable, is_set, sounds_secret};
 use super::random::without_secrets;
 use crate::site::schema::{OptionPath, Step};
 use crate::site::synapse::has_password;
 
 /// Whether a text that stands at an option may be repeated.
 pub fn may_show(path: &OptionPath, text: &str) -> bool {
-    is_known(path) && (!holds_secret(path) && !is_set(path) || is_switch(text)) && is_harmless(text)
+    is_known(path) && (!holds_secret(path) && !is_set(path) || is_switch(text)) && is_harmless(text) && !(is_localpart(path) && is_pair(text))
 }
 
 /// Whether the option itself is one that may hold a secret; an element of a list is of its list.
 fn holds_secret(path: &OptionPath) -> bool {
     let name = path.0.iter().rev().find_map(|step| if let Step::Key(name) = step { Some(name) } else { None });
     name.is_some_and(|name| sounds_secret(name))
+}
+
+/// Whether a text that should be the name of a user has a colon and is no Matrix ID: behind the colon may be a password.
+fn is_pair(text: &str) -> bool {
+    text.contains(':') && !text.starts_with('@')
 }
 
 /// The words that YAML 1.1 and 1.2 have for true, false and nothing.
@@ -33,7 +39,11 @@ fn is_harmless(text: &str) -> bool {
     let parts = || text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
     let several = parts().filter(|part| !part.is_empty()).nth(1).is_some();
     let option = text.contains([' ', '=', ':', '\t']) && several && !text.contains("://");
-    !(has_password(text) || without_secrets(text) != text || OPTION.is_match(text) || option && parts().any(|part| part.len() > 2 && sounds_secret(part)))
+    !(has_password(text)
+        || has_password_before_host(text)
+        || without_secrets(text) != text
+        || OPTION.is_match(text)
+        || option && parts().any(|part| part.len() > 2 && sounds_secret(part)))
 }
 
 /// What was found at an option. A message cuts what is long ([`crate::brief`]).
@@ -43,7 +53,7 @@ pub fn value(path: &OptionPath, found: &Value) -> String {
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a set of options".to_owned(),
         Value::Bool(flag) => format!("{flag}"),
-        Value::String(text) if has_password(text) => "an address with a password".to_owned(),
+        Value::String(text) if has_password(text) || has_password_before_host(text) => "an address with a password".to_owned(),
         Value::String(text) if !may_show(path, text) => "a text".to_owned(),
         Value::String(text) => format!("the text {text:?}"),
         Value::Number(number) if !may_show(path, &number.to_string()) => "a number".to_owned(),

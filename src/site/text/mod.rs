@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use parse::split_port;
 pub use scale::Scale;
-pub use suggest::meant;
+pub use suggest::{meant, port};
 
 /// The schema of a text. Every line is a line: what is meant by one, its option shows.
 fn text_schema(format: &str, example: &str) -> Schema {

@@ -191,7 +191,10 @@ pub(super) fn localpart(text: &str) -> Parsed {
         return Err(format!("{text:?} has {} characters, a localpart has 1 to 200", text.len()));
     }
     if text.starts_with('@') || text.contains(':') {
-        return Err(format!("{text:?} looks like a whole Matrix ID; write only the part between @ and the colon"));
+        // Behind the colon of a text that does not begin as a Matrix ID may be a password.
+        let user = text.split_once(':').filter(|_| !text.starts_with('@')).map(|(user, _)| format!("{user}:…"));
+        let shown = user.as_deref().unwrap_or(text);
+        return Err(format!("{shown:?} looks like a whole Matrix ID; write only the part between @ and the colon"));
     }
     if text.starts_with('_') {
         return Err(format!("{text:?} begins with an underscore, which Synapse keeps for application services"));

@@ -31,10 +31,21 @@ pub fn meant(format: &str, text: &str) -> Option<String> {
     candidates.into_iter().find(|candidate| candidate != text && check_format(format, candidate).is_ok())
 }
 
-/// What stands between the scheme of an address and its path.
+/// The port that somebody wrote behind a host.
+pub fn port(text: &str) -> Option<u16> {
+    host(text).split_once(':')?.1.parse().ok().filter(|port| *port > 0)
+}
+
+/// What stands between the scheme of an address and its path, without the user before it.
 fn host(text: &str) -> &str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or_default()
+    // Without a scheme, what is before an `@` may be a password with any sign in it.
+    let rest = if rest == text && text.contains(':') { behind_user(text) } else { rest };
+    behind_user(rest.split(['/', '?', '#']).next().unwrap_or_default())
+}
+
+fn behind_user(text: &str) -> &str {
+    text.rsplit_once('@').map_or(text, |(_, behind)| behind)
 }
 
 fn without_port(host: &str) -> &str {
@@ -52,6 +63,10 @@ mod tests {
             ("duration", "1.5h", "90m"),
             ("server-name", "https://Example.com/", "example.com"),
             ("host-name", "turn.example.com:3478", "turn.example.com"),
+            ("host-name", "user:word@mail.example.org:587", "mail.example.org"),
+            ("host-name", "user@mail.example.org", "mail.example.org"),
+            ("host-name", "user:a/b@mail.example.org", "mail.example.org"),
+            ("host-name", "https://example.com/@alice", "example.com"),
             ("base-url", "matrix.example.com", "https://matrix.example.com/"),
             ("base-url", "http://matrix.example.com/_matrix", "http://matrix.example.com/"),
             ("localpart", "@Alice:example.com", "alice"),
