@@ -15,6 +15,7 @@ use crate::site::turn::TurnSource;
 
 /// A checked description. [`crate::check::validate`] gives it. [`crate::check::unchecked`] gives the same of a site that may be wrong:
 /// for rules and pages about what would be rendered, for `render --in-spite-of-errors`, and for tests.
+#[allow(clippy::manual_non_exhaustive, reason = "this crate must not make one elsewhere, either")]
 #[derive(Debug)]
 pub struct CheckedSite<'a> {
     /// The description, for options that stand by themselves.

@@ -63,10 +63,10 @@ pub fn join(site: &Site, facts: Facts, parts: Vec<Part>) -> Result<Deployment> {
 
     let mut roles: BTreeMap<&str, BTreeMap<String, Role>> = BTreeMap::new();
     for service in &deployment.services {
-        if let Some((name, role)) = &service.role {
-            if roles.entry(service.image).or_default().insert(name.clone(), role.clone()).is_some() {
-                return Err(contradiction(&format!("two services of the image {} have the role {name}", service.image)));
-            }
+        if let Some((name, role)) = &service.role
+            && roles.entry(service.image).or_default().insert(name.clone(), role.clone()).is_some()
+        {
+            return Err(contradiction(&format!("two services of the image {} have the role {name}", service.image)));
         }
     }
     let mut plans = Vec::new();
