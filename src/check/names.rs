@@ -7,6 +7,7 @@ use super::rules::{settings, typed};
 use super::said::{self, Said};
 use super::translate;
 use crate::site::schema::{OptionPath, Step};
+use crate::site::synapse::names_secret;
 use crate::synapse;
 
 /// What to do with an option of Synapse that stands at the top level, or in a section that has none of its name; none when Synapse never had one
@@ -28,6 +29,10 @@ pub fn of_synapse(name: &str, value: &Value) -> Option<String> {
             Some(written) => written,
             None => format!("{}; the module of a directory (LDAP) is described with ldap.uri and ldap.base", whole()),
         },
+        // A secret that Synapse takes from its settings is named there, never written.
+        Said::Settings if names_secret(name) && !value.is_object() => {
+            format!("write it as synapse.settings.{name}: {{ _secret: {name} }}, and put its value into the file secrets/{name} on the target")
+        }
         Said::With(_) => translate::block(name, value).unwrap_or_else(whole),
         _ => whole(),
     })

@@ -164,7 +164,9 @@ pub fn in_section(path: &str) -> Option<(String, Said)> {
     if section == "workers" {
         blocks.push("stream_writers");
     }
-    let inner = blocks.into_iter().map(|block| format!("{block}.{rest}")).chain(blocks_inside(rest).map(str::to_owned));
+    // A block that is a list in Synapse is written here without the list: `listeners: { port: 8008 }`.
+    let in_block = |block: &str| [format!("{block}.{rest}"), format!("{block}.[].{rest}")];
+    let inner = blocks.into_iter().flat_map(in_block).chain(blocks_inside(rest).map(str::to_owned));
     inner.filter(|path| known(path)).find_map(|path| Some((path.clone(), of(&path)?)))
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::said::{self, Said};
 use crate::site::reveal;
 use crate::site::schema::{self, OptionPath, Step};
+use crate::site::synapse::has_password;
 
 /// A block as it is written here.
 #[derive(Debug, Default)]
@@ -275,12 +276,13 @@ impl Translation {
                 ("enabled", _) => {}
                 ("uri", Value::Array(uris)) => {
                     let (first, further) = uris.split_first()?;
-                    self.put("ldap.uri", first, &OptionPath::default());
-                    self.put("ldap.further_uris", &json!(further), &OptionPath::default());
+                    self.put_or_tell(key, "ldap.uri", first);
+                    self.put_or_tell(key, "ldap.further_uris", &json!(further));
                 }
                 _ => {
                     let path = format!("ldap.{key}");
-                    if schema::at(&path).is_some() && self.put(&path, member, &OptionPath::default()) {
+                    if schema::at(&path).is_some() {
+                        self.put_or_tell(key, &path, member);
                         continue;
                     }
                     match said::in_section(&path).map(|(_, said)| said) {
@@ -293,6 +295,15 @@ impl Translation {
             }
         }
         Some(())
+    }
+
+    /// Shows a value at its option; one that the option does not take is told by the name of the option alone.
+    fn put_or_tell(&mut self, name: &str, option: &str, value: &Value) {
+        if !self.put(option, value, &OptionPath::default()) {
+            let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
+            let has_password = texts.filter_map(Value::as_str).any(has_password);
+            self.told.push(format!("{name} is said with {option}{}", if has_password { ", without user and password" } else { "" }));
+        }
     }
 
     fn sentence(self) -> String {

@@ -52,7 +52,7 @@ pub fn join(site: &Site, facts: Facts, parts: Vec<Part>) -> Result<Deployment> {
         }
     }
     deployment.secrets.sort_by(|a, b| a.name.cmp(&b.name));
-    if let Some(pair) = deployment.secrets.windows(2).find(|pair| pair[0].name == pair[1].name) {
+    if let Some(pair) = deployment.secrets.windows(2).find(|pair| pair[0].name == pair[1].name && pair[0] != pair[1]) {
         return Err(contradiction(&format!("two components have the secret {}", pair[0].name)));
     }
     // Who has a secret says what it is for; one that is only named may be named in several places.

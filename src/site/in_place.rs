@@ -27,10 +27,13 @@ pub(super) fn of_set(schema: &Value, found: &Value, path: &OptionPath) -> Option
         return Some(format!("write for example {}", shown(path, like(schema, found)?)));
     }
     let section = path.to_string();
-    let of_whole = match found {
-        Value::Array(_) if is_list_of_synapse(&section) => translate::block(&section, found),
-        Value::Bool(on) if path.0.len() == 1 => switched(schema, &section, *on),
-        Value::Bool(on) if properties.get("enabled").is_some_and(|enabled| enabled["type"] == "boolean") => {
+    if let Some(written) = with_one(properties, found, path).filter(|_| found.is_string()) {
+        return Some(written);
+    }
+    let of_whole = match (found, is_on(found)) {
+        (Value::Array(_), _) if is_list_of_synapse(&section) => translate::block(&section, found),
+        (_, Some(on)) if path.0.len() == 1 => switched(schema, &section, on),
+        (_, Some(on)) if properties.get("enabled").is_some_and(|enabled| enabled["type"] == "boolean") => {
             Some(format!("write {}", shown(path, json!({ "enabled": on }))))
         }
         _ => None,
@@ -39,6 +42,27 @@ pub(super) fn of_set(schema: &Value, found: &Value, path: &OptionPath) -> Option
         let names = properties.keys().cloned().collect::<Vec<_>>().join(", ");
         Some(format!("its options are {names}; write for example {}", shown(path, like(schema, found)?)))
     })
+}
+
+/// What to write instead of true or false where one of several words belongs: the word that says off, or one of the others.
+pub(super) fn of_choice(words: &[&str], found: &Value) -> Option<String> {
+    let on = is_on(found)?;
+    let fitting = words.iter().filter(|word| (is_on(&Value::from(**word)) == Some(false)) != on);
+    let fitting: Vec<String> = fitting.map(|word| format!("{word:?}")).collect();
+    (!fitting.is_empty()).then(|| format!("write {}", fitting.join(" or ")))
+}
+
+/// Whether somebody meant to switch something on or off, with true or false or a word for it.
+fn is_on(found: &Value) -> Option<bool> {
+    match found {
+        Value::Bool(on) => Some(*on),
+        Value::String(word) => match word.to_lowercase().as_str() {
+            "true" | "on" | "yes" | "enabled" | "open" => Some(true),
+            "false" | "off" | "no" | "none" | "never" | "disabled" | "closed" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Whether Synapse has a list of that name.

@@ -206,7 +206,8 @@ impl Walk<'_> {
         if let Some(allowed) = choices(rules) {
             if !allowed.contains(found) {
                 let texts: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
-                let remedy = found.as_str().and_then(|text| nearest(text, texts.iter().copied())).map(|near| format!("did you mean {near:?}?"));
+                let near = found.as_str().and_then(|text| nearest(text, texts.iter().copied())).map(|near| format!("did you mean {near:?}?"));
+                let remedy = near.or_else(|| in_place::of_choice(&texts, found));
                 let listed: Vec<String> = allowed.iter().filter(|value| !value.is_null()).map(Value::to_string).collect();
                 self.find(path, "S0003", format!("found {}, allowed are {}", reveal::value(path, found), listed.join(", ")), remedy);
             }
@@ -291,6 +292,14 @@ impl Walk<'_> {
         if let Some(said) = names::in_section(&path.key(key), member) {
             return said;
         }
+        if path.0.is_empty() && of_compose(key) {
+            return "remove it: it is a part of a Compose file, which `synapse-site render` writes".to_owned();
+        }
+        // What an element of a list has is none of Synapse's own options.
+        let is_element = path.0.iter().any(|step| matches!(step, Step::Index(_)));
+        if let Some(near) = nearest(key, known()).filter(|near| is_element && near.starts_with(key)) {
+            return format!("did you mean {near:?}?");
+        }
         if let Some(said) = names::of_synapse(key, member).filter(|said| said.contains("secrets/")) {
             return said;
         }
@@ -338,10 +347,17 @@ impl Walk<'_> {
             if let Err(why) = text::check_format(format, found) {
                 let expected = text::expected(format).unwrap_or("something else");
                 if has_password(found) {
+<<<<<<< HEAD
                     self.find(path, "S0005", format!("holds a password; expected {expected}"), Some(SECRET_REMEDY.to_owned()));
                 } else if reveal::has_password_before_host(found) {
                     self.find(path, "S0005", format!("holds a password before a host; expected {expected}"), Some(in_form(rules, format, found, path)));
                 } else if !reveal::may_show(path, repeated(format, found)) {
+=======
+                    let example = example(rules).map(|example| format!("; {example}")).unwrap_or_default();
+                    let remedy = format!("write the address without user and password{example}");
+                    self.find(path, "S0005", format!("holds a password; expected {expected}"), Some(remedy));
+                } else if !reveal::may_show(path, found) {
+>>>>>>> circles
                     self.find(path, "S0005", format!("found another text; expected {expected}"), example(rules));
                 } else {
                     self.find(path, "S0005", why, Some(in_form(rules, format, found, path)));
@@ -362,6 +378,11 @@ impl Walk<'_> {
             self.find(path, "S0005", format!("found {}, which is not {form}", reveal::value(path, &Value::from(found))), example(rules));
         }
     }
+}
+
+/// Whether a name is one that a Compose file has at its top, and neither a description nor Synapse has.
+fn of_compose(name: &str) -> bool {
+    ["configs", "networks", "secrets", "services", "version", "volumes"].contains(&name)
 }
 
 /// Whether a section of a description is not there unless somebody writes it.

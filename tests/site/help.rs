@@ -418,6 +418,53 @@ fn something_in_the_place_of_a_set_of_options_is_told_with_what_to_write() {
     assert!(found(&json!({ "checks": { "accept": ["S0610"] } }))[0].remedy.contains("code: S0610"));
 }
 
+/// What people write who know Synapse, Compose or another program, and whose first answer once led to a second mistake.
+#[test]
+fn no_answer_leads_in_a_circle() {
+    let answers = |written: &str| {
+        let written: Value = serde_yaml::from_str(written).expect("YAML");
+        found(&written).into_iter().map(|found| format!("{}: {}", found.option, found.remedy)).collect::<Vec<_>>().join("\n")
+    };
+    let address = "without user and password";
+    for (written, right, wrong) in [
+        ("recaptcha_private_key: S3kr3t", "write it as synapse.settings.recaptcha_private_key: { _secret: recaptcha_private_key }", "remove it"),
+        (
+            "modules: [{ module: ldap_auth_provider.LdapAuthProviderModule, config: { uri: 'ldap://u:S3kr3t@h', base: 'dc=x' } }]",
+            "uri is said with ldap.uri, without user and password",
+            "has no option here",
+        ),
+        (
+            "modules: [{ module: ldap_auth_provider.LdapAuthProviderModule, config: { uri: ['ldap://u:S3kr3t@h'], base: 'dc=x' } }]",
+            "uri is said with ldap.uri, without user and password",
+            "has no option here",
+        ),
+        (
+            "modules: [{ module: ldap_auth_provider.LdapAuthProviderModule, config: { uri: 'nowhere', base: 'dc=x' } }]",
+            "uri is said with ldap.uri",
+            "has no option here",
+        ),
+        ("ldap: { uri: 'ldap://u:S3kr3t@h', base: 'dc=x' }", address, "remove it"),
+        ("redis: { source: external, host: 'redis://:S3kr3t@h:6379/0' }", address, "remove it"),
+        ("email: { smtp_host: m.example.com, client_base_url: 'https://u:S3kr3t@h' }", address, "remove it"),
+        ("rtc: { source: external, livekit_service_url: 'https://u:S3kr3t@h' }", address, "remove it"),
+        ("well_known: { support: { contacts: [{ role: m.role.admin, email: a@b.example }] } }", "did you mean \"email_address\"?", "section email"),
+        ("version: '3'", "remove it", "consent"),
+        ("services: { synapse: { image: x } }", "remove it", "did you mean"),
+        ("instance_map: { main: { host: localhost, port: 9093 } }", "remove it", "host is said"),
+        ("listeners: { port: 8008, tls: false }", "not offered", "either"),
+        ("presence: 'off'", "write presence: { enabled: false }", "true"),
+        ("registration: closed", "write registration: { enable_registration: false }", "true"),
+        ("turn: none", "write turn: { source: none }", "bundled"),
+        ("gateway: { tls: true }", "write \"files\"", "\"off\""),
+        ("gateway: { tls: false }", "write \"off\"", "files"),
+        ("turn: { source: false }", "write \"none\"", "bundled"),
+    ] {
+        let told = answers(written);
+        assert!(told.contains(right), "{written}: lacks {right:?}:\n{told}");
+        assert!(!told.contains(wrong) && !told.contains("S3kr3t"), "{written}: says {wrong:?}:\n{told}");
+    }
+}
+
 /// Where people look for a block of Synapse that has another name here.
 fn section_of(block: &str) -> &'static str {
     match block {

@@ -8,7 +8,7 @@ use crate::site::database::{Database, Source};
 use crate::site::redis::Redis;
 use crate::site::reveal;
 use crate::site::rtc::{Relay, RtcSource};
-use crate::site::schema::OptionPath;
+use crate::site::schema::{self, OptionPath};
 use crate::site::text;
 use crate::site::turn::TurnSource;
 
@@ -326,6 +326,54 @@ pub(super) const RULES: &[Rule] = &[
                 .collect()
         },
     },
+    Rule {
+        code: "S0214",
+        severity: Warning,
+        options: OF_BUNDLED,
+        reason: "What a bundled service does is said here; without one, or with somebody else's, these options have no effect.",
+        violations: |loaded| {
+            let (site, said) = (&loaded.site, serde_json::to_value(&loaded.site).unwrap_or_default());
+            let is_used = |option: &str| option == "turn.external_ip" && site.rtc.source == RtcSource::Bundled && site.rtc.external_ip.is_none();
+            let without_effect = |option: &&str| {
+                let (section, name) = option.split_once('.').unwrap_or_default();
+                let value = &said[section][name];
+                let is_default = value.is_null() || schema::at(option).is_some_and(|schema| schema.get("default") == Some(value));
+                name != "source" && said[section]["source"] != "bundled" && !is_default && !is_used(option)
+            };
+            let options = OF_BUNDLED.iter().copied().filter(without_effect);
+            options
+                .map(|option| {
+                    let section = option.split('.').next().unwrap_or_default();
+                    let message = format!("has no effect, since {section}.source is {}", said[section]["source"]);
+                    Violation::at(option, message, format!("{section}.source: bundled, or remove {option}"))
+                })
+                .collect()
+        },
+    },
+];
+
+/// Options that only a bundled service reads, and the options that say whether it is one. Those that another rule refuses without one are not
+/// among them (S0222, S0573).
+const OF_BUNDLED: &[&str] = &[
+    "database.source",
+    "database.shared_buffers",
+    "turn.source",
+    "turn.host",
+    "turn.external_ip",
+    "turn.port",
+    "turn.tls_port",
+    "turn.min_port",
+    "turn.max_port",
+    "rtc.source",
+    "rtc.livekit_image",
+    "rtc.authorisation_image",
+    "rtc.host",
+    "rtc.external_ip",
+    "rtc.udp_port",
+    "rtc.tcp_port",
+    "rtc.relay",
+    "rtc.stun_servers",
+    "rtc.full_access_homeservers",
 ];
 
 /// What to write in place of one host with a port or a user, which have their own options.
@@ -341,4 +389,26 @@ fn meant_host(host: &str) -> Option<String> {
 fn too_much(section: &str, service: &str, options: &[(&str, bool)]) -> Vec<Violation> {
     let said = options.iter().filter(|(_, said)| *said).map(|(name, _)| format!("{section}.{name}"));
     said.map(|option| Violation::at(&option, format!("is set, but {service} is bundled"), format!("{section}.source: external, or remove {option}"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The documentation of an option says that only a bundled service, or an external one, reads it.
+    #[test]
+    fn every_option_of_one_source_is_looked_at() {
+        let sections = schema::root()["properties"].as_object().expect("sections");
+        let options = sections.iter().flat_map(|(section, schema)| {
+            let options = schema["properties"].as_object().into_iter().flatten();
+            options.map(move |(name, schema)| (format!("{section}.{name}"), schema["description"].as_str().unwrap_or_default()))
+        });
+        let of_source: Vec<String> =
+            options.filter(|(_, told)| told.starts_with("Bundled only") || told.starts_with("External only")).map(|(option, _)| option).collect();
+        assert!(of_source.len() > 20, "{of_source:?}");
+        let rules = ["S0201", "S0204", "S0206", "S0214", "S0222", "S0251", "S0573"];
+        let looked_at: Vec<&str> = super::super::all().filter(|rule| rules.contains(&rule.code)).flat_map(|rule| rule.options).copied().collect();
+        let missed: Vec<&String> = of_source.iter().filter(|option| !looked_at.contains(&option.as_str())).collect();
+        assert!(missed.is_empty(), "{missed:?}");
+    }
 }

@@ -77,7 +77,10 @@ pub(super) const LINES: &[(&str, Line)] = &[
     ("enable_media_repo", MEDIA_PROCESS),
     ("extra_well_known_client_content", With(&["well_known.extra_client_content"])),
     ("federation_sender_instances", With(&["workers.federation_senders"])),
-    ("instance_map", WORKERS),
+    (
+        "instance_map",
+        No("the processes find each other by themselves", "remove it; how many workers there are is said with workers.generic and workers.federation_senders"),
+    ),
     ("listeners", With(&["listeners.federation", "listeners.compress", "listeners.metrics"])),
     ("listeners.[].additional_resources", LISTENER),
     ("listeners.[].bind_address", LISTENER),
