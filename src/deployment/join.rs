@@ -41,7 +41,11 @@ pub fn join(site: &Site, facts: Facts, parts: Vec<Part>) -> Result<Deployment> {
             }
         }
         deployment.services.extend(part.services);
-        deployment.secrets.extend(part.secrets);
+        // One component may say the same several times; of what it says differently the rules have the last word.
+        let mut own = part.secrets;
+        own.sort_by(|a, b| a.name.cmp(&b.name));
+        own.dedup_by(|a, b| a.name == b.name);
+        deployment.secrets.extend(own);
         // Of two that only name a secret, the later one knows it better: Synapse's settings name what is another component's.
         named.insert(0, part.named_secrets);
         if let Some(keeper) = part.keeper {
@@ -52,7 +56,7 @@ pub fn join(site: &Site, facts: Facts, parts: Vec<Part>) -> Result<Deployment> {
         }
     }
     deployment.secrets.sort_by(|a, b| a.name.cmp(&b.name));
-    if let Some(pair) = deployment.secrets.windows(2).find(|pair| pair[0].name == pair[1].name && pair[0] != pair[1]) {
+    if let Some(pair) = deployment.secrets.windows(2).find(|pair| pair[0].name == pair[1].name) {
         return Err(contradiction(&format!("two components have the secret {}", pair[0].name)));
     }
     // Who has a secret says what it is for; one that is only named may be named in several places.

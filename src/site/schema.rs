@@ -347,17 +347,12 @@ impl Walk<'_> {
             if let Err(why) = text::check_format(format, found) {
                 let expected = text::expected(format).unwrap_or("something else");
                 if has_password(found) {
-<<<<<<< HEAD
-                    self.find(path, "S0005", format!("holds a password; expected {expected}"), Some(SECRET_REMEDY.to_owned()));
-                } else if reveal::has_password_before_host(found) {
-                    self.find(path, "S0005", format!("holds a password before a host; expected {expected}"), Some(in_form(rules, format, found, path)));
-                } else if !reveal::may_show(path, repeated(format, found)) {
-=======
                     let example = example(rules).map(|example| format!("; {example}")).unwrap_or_default();
                     let remedy = format!("write the address without user and password{example}");
                     self.find(path, "S0005", format!("holds a password; expected {expected}"), Some(remedy));
-                } else if !reveal::may_show(path, found) {
->>>>>>> circles
+                } else if reveal::has_password_before_host(found) {
+                    self.find(path, "S0005", format!("holds a password before a host; expected {expected}"), Some(in_form(rules, format, found, path)));
+                } else if !reveal::may_show(path, repeated(format, found)) {
                     self.find(path, "S0005", format!("found another text; expected {expected}"), example(rules));
                 } else {
                     self.find(path, "S0005", why, Some(in_form(rules, format, found, path)));
